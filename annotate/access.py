@@ -1,0 +1,58 @@
+"""Who may do what: the only place that decides.
+
+Every action names the deed; a role holds the deeds of the roles before it. Objects of a project that the user
+is not a member of do not exist for them: pages and API answer 404, never 403.
+"""
+
+from enum import StrEnum
+
+from annotate.models import Membership, Project, Role, User
+
+
+class Deed(StrEnum):
+    ANNOTATE = "annotate"
+    SEE_JUDGMENTS = "see judgments"
+    MANAGE = "manage"
+
+
+_ROLE_OF_DEED = {Deed.ANNOTATE: Role.ANNOTATOR, Deed.SEE_JUDGMENTS: Role.REVIEWER, Deed.MANAGE: Role.MANAGER}
+_RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+class Denied(Exception):
+    """The user is a member but may not do this."""
+
+
+class Unknown(Exception):
+    """There is no such thing for this user."""
+
+
+def role_of(user: User, project: Project) -> Role | None:
+    """The user's role in the project, None for strangers. A superuser manages everything."""
+    if user.is_superuser:
+        return Role.MANAGER
+    found = Membership.objects.filter(user=user, project=project).values_list("role", flat=True).first()
+    return Role(found) if found else None
+
+
+def may(user: User, deed: Deed, project: Project) -> bool:
+    role = role_of(user, project)
+    return role is not None and _RANK[role] >= _RANK[_ROLE_OF_DEED[deed]]
+
+
+def require(user: User | None, deed: Deed, project: Project) -> None:
+    """Raise unless the user may do the deed.
+
+    `user` None stands for the system itself: a command at the terminal of the machine or a worker.
+
+    Raises:
+        Unknown: the user is no member of the project.
+        Denied: the user's role does not reach.
+    """
+    if user is None:
+        return
+    role = role_of(user, project)
+    if role is None:
+        raise Unknown(f"There is no project {project.slug!r} for you.")
+    if _RANK[role] < _RANK[_ROLE_OF_DEED[deed]]:
+        raise Denied(f"To {deed} here, one must be {_ROLE_OF_DEED[deed]}.")

@@ -1,0 +1,231 @@
+"""Long work as rows: take a job, tell its progress, end it, find what was dropped.
+
+The lease of a running job is a PostgreSQL advisory lock held by the very connection that does the work. A
+process that is killed, or a server that dies, frees it at once, and nobody can work on without it. A job can so
+be run by a Celery worker or at the terminal alike; whoever comes second is told that it is running.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from importlib import import_module
+from uuid import uuid4
+
+import structlog
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.utils import timezone
+
+from annotate import audit
+from annotate.access import Deed, require
+from annotate.later import send_on_commit
+from annotate.models import Job, JobKind, JobState, Project, User
+
+log = structlog.get_logger(__name__)
+
+# Where the work of each kind is written: a function taking the Lease.
+RUNNERS = {
+    JobKind.IMPORT: "annotate.imports.run:run",
+    JobKind.RELEASE: "annotate.exports.run:run",
+}
+QUEUES = {JobKind.IMPORT: "default", JobKind.RELEASE: "export"}
+MAX_ATTEMPTS = 5  # in a row without progress
+_LOCK_SPACE = 0x45564A  # "EVJ": keeps our advisory locks apart from other users of the database
+
+
+class Refused(Exception):
+    """The work cannot be done as asked. The message says what, where and how to mend it; nothing is retried."""
+
+
+class Cancelled(Exception):
+    """Somebody cancelled the job while it ran."""
+
+
+class AlreadyRunning(Exception):
+    """Another process holds the job's lease."""
+
+
+class Lease:
+    """The right to work on one job, with a way to tell its progress."""
+
+    def __init__(self, job: Job, progress: Callable[[Job], None] | None = None) -> None:
+        self.job = job
+        self._progress = progress
+
+    def beat(self, *, done: int | None = None, total: int | None = None, step: str | None = None) -> None:
+        """Write progress, in units of the work (rows, files). Call it every few seconds at least.
+
+        Inside a transaction it commits with the work it counts.
+
+        Raises:
+            Cancelled: the job was cancelled meanwhile.
+        """
+        job = self.job
+        if done is not None and done > job.done:
+            job.attempts = 1  # it moves: only attempts without progress count against it
+        job.done = job.done if done is None else done
+        job.total = job.total if total is None else total
+        job.step = job.step if step is None else step
+        job.beat_at = timezone.now()
+        changed = Job.objects.filter(pk=job.pk, state=JobState.RUNNING, runner=job.runner).update(
+            done=job.done, total=job.total, step=job.step, beat_at=job.beat_at, attempts=job.attempts
+        )
+        if not changed:
+            raise Cancelled(f"{job} was cancelled.")
+        if self._progress:
+            self._progress(job)
+
+
+def create_job(*, by: User | None, project: Project, kind: JobKind) -> Job:
+    """A queued job, sent to the workers on commit. Call inside the transaction that writes what it is about."""
+    require(by, Deed.MANAGE, project)
+    job = Job.objects.create(kind=kind, project=project, by=by)
+    audit.record(by, f"queue {kind}", job, project)
+    return job
+
+
+def send(job: Job) -> None:
+    """Ask the workers to run the job once this transaction has committed."""
+    send_on_commit("workers.tasks.run_job", job.pk, queue=QUEUES[JobKind(job.kind)])
+
+
+def _runner(kind: str) -> Callable[[Lease], None]:
+    module, name = RUNNERS[JobKind(kind)].split(":")
+    function: Callable[[Lease], None] = getattr(import_module(module), name)
+    return function
+
+
+@contextmanager
+def _lease_of(job_id: int) -> Iterator[bool]:
+    """Hold the advisory lock of a job; False if another process does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_SPACE, job_id])
+        held: bool = cursor.fetchone()[0]
+    try:
+        yield held
+    finally:
+        if held:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, job_id])
+            except (DatabaseError, InterfaceError):
+                connection.close()  # the server ends the lock with the connection
+
+
+@contextmanager
+def unlimited_statements() -> Iterator[None]:
+    """Lift the limits on statements that protect web requests, for work that is long by nature."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+    try:
+        yield
+    finally:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET statement_timeout; RESET idle_in_transaction_session_timeout")
+        except (DatabaseError, InterfaceError):
+            connection.close()
+
+
+def run_job(job_id: int, *, progress: Callable[[Job], None] | None = None, by_hand: bool = False) -> Job:
+    """Run the job to its end in this process and return its row.
+
+    `by_hand`: somebody at a terminal asks for it: errors are raised after they are recorded, and a job that
+    failed or used up its attempts starts over from where it stopped.
+
+    Raises:
+        AlreadyRunning: another process works on it.
+    """
+    with _lease_of(job_id) as held:
+        if not held:
+            raise AlreadyRunning(f"Job {job_id} is running in another process.")
+        job = _start(job_id, by_hand)
+        if job is None:
+            return Job.objects.get(pk=job_id)
+        try:
+            with unlimited_statements():
+                _runner(job.kind)(Lease(job, progress))
+        except Cancelled:
+            log.info("job cancelled", job=job_id)
+        except Refused as error:
+            _end(job, JobState.FAILED, str(error))
+            if by_hand:
+                raise
+        except (DatabaseError, InterfaceError):
+            # The database went away or a lock was lost: the row stays running and the sweeper sends it again.
+            log.exception("job interrupted", job=job_id)
+            raise
+        except Exception as error:
+            _end(job, JobState.FAILED, f"{type(error).__name__}: {error}")
+            log.exception("job failed", job=job_id)
+            if by_hand:
+                raise
+        else:
+            _end(job, JobState.DONE)
+        job.refresh_from_db()
+        return job
+
+
+def _start(job_id: int, by_hand: bool) -> Job | None:
+    """Mark the job as running by us; None if there is nothing to do."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(pk=job_id)
+        if job.state == JobState.DONE or (job.state in (JobState.FAILED, JobState.CANCELLED) and not by_hand):
+            return None
+        job.attempts = 1 if by_hand else job.attempts + 1
+        job.error = ""
+        if job.attempts > MAX_ATTEMPTS:
+            job.state = JobState.FAILED
+            job.error = f"Given up after {MAX_ATTEMPTS} attempts without progress. See the worker's log, then retry."
+            job.ended_at = timezone.now()
+        else:
+            job.state = JobState.RUNNING
+            job.runner = uuid4()
+            job.started_at = job.started_at or timezone.now()
+            job.beat_at = timezone.now()
+        job.save()
+        return job if job.state == JobState.RUNNING else None
+
+
+def _end(job: Job, state: JobState, error: str = "") -> None:
+    Job.objects.filter(pk=job.pk, state=JobState.RUNNING, runner=job.runner).update(
+        state=state, error=error, ended_at=timezone.now(), runner=None
+    )
+
+
+def cancel_job(*, by: User | None, job: Job) -> bool:
+    """Stop a job for good at its next beat. False if it had ended already."""
+    require(by, Deed.MANAGE, job.project)
+    with transaction.atomic():
+        changed = Job.objects.filter(pk=job.pk, state__in=[JobState.QUEUED, JobState.RUNNING]).update(
+            state=JobState.CANCELLED, ended_at=timezone.now(), runner=None
+        )
+        if changed:
+            audit.record(by, "cancel job", job, job.project)
+    return bool(changed)
+
+
+def retry_job(*, by: User | None, job: Job) -> bool:
+    """Queue a failed or cancelled job again; it goes on where it stopped."""
+    require(by, Deed.MANAGE, job.project)
+    with transaction.atomic():
+        changed = Job.objects.filter(pk=job.pk, state__in=[JobState.FAILED, JobState.CANCELLED]).update(
+            state=JobState.QUEUED, attempts=0, error="", ended_at=None
+        )
+        if changed:
+            audit.record(by, "retry job", job, job.project)
+            send(job)
+    return bool(changed)
+
+
+def sweep_jobs(*, older_than: timedelta = timedelta(seconds=30)) -> int:
+    """Send again what is unfinished and held by nobody: lost messages, killed workers. Returns how many."""
+    unfinished = Job.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING]).exclude(
+        beat_at__gt=timezone.now() - older_than
+    )
+    sent = 0
+    for job in unfinished.filter(created_at__lt=timezone.now() - older_than):
+        with _lease_of(job.pk) as free:
+            if free:
+                send(job)
+                sent += 1
+    return sent

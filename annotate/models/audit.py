@@ -1,0 +1,22 @@
+"""Who did what: append-only, written in the transaction of the deed."""
+
+from django.conf import settings
+from django.db import models
+
+from annotate.models.project import Project
+
+
+class AuditEntry(models.Model):
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
+    project = models.ForeignKey(Project, models.SET_NULL, null=True, blank=True)
+    deed = models.CharField(max_length=60)
+    subject = models.CharField(max_length=120, help_text="kind and id of what it was done to")
+    details = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["project", "-at"], name="audit_project")]
+
+    def __str__(self) -> str:
+        return f"{self.deed} {self.subject}"

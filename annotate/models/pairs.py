@@ -1,0 +1,139 @@
+"""What is compared: prompts, responses, pairs of them, criteria, and the comparisons they make."""
+
+from django.db import models
+from django.db.models import Q
+
+from annotate.models.media import Asset
+from annotate.models.project import Annotator, Project, TaskType
+
+
+class Partition(models.TextChoices):
+    """Where a pair's labels go, fixed at import by a salted hash of its prompt group."""
+
+    RESERVE = "reserve", "reserve"
+    VALIDATION = "validation", "validation"
+    TRAIN = "train", "train"
+
+
+class Prompt(models.Model):
+    """What was asked. `turns` is a list of {"role", "text"}; its media stand in PromptAsset, in order."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="prompts")
+    digest = models.BinaryField(max_length=32)
+    turns = models.JSONField()
+    data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="prompts")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "digest"], name="prompt_once")]
+
+    def __str__(self) -> str:
+        return self.turns[-1]["text"][:80] if self.turns else ""
+
+
+class PromptAsset(models.Model):
+    prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="prompt_assets")
+    asset = models.ForeignKey(Asset, models.PROTECT, related_name="prompt_assets")
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["prompt", "position"], name="prompt_asset_position")]
+
+    def __str__(self) -> str:
+        return f"{self.asset} at {self.position}"
+
+
+class Response(models.Model):
+    """What a model answered: text, one asset, or both."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="responses")
+    text = models.TextField(blank=True)
+    asset = models.ForeignKey(Asset, models.PROTECT, null=True, blank=True, related_name="responses")
+    model_name = models.CharField(max_length=200, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="responses")
+
+    def __str__(self) -> str:
+        return self.text[:80] or str(self.asset)
+
+
+class Pair(models.Model):
+    """A prompt and two responses. Named by project, source and external id, never by its content."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="pairs")
+    source = models.CharField(max_length=200)
+    external_id = models.CharField(max_length=200)
+    digest = models.BinaryField(max_length=32, help_text="of the whole content: tells a changed row")
+    task_type = models.CharField(max_length=32, choices=TaskType)
+    prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="pairs")
+    response1 = models.ForeignKey(Response, models.PROTECT, related_name="+")
+    response2 = models.ForeignKey(Response, models.PROTECT, related_name="+")
+    sensitive = models.BooleanField(default=False)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    group = models.BigIntegerField(help_text="prompt group: what a split keeps together")
+    partition = models.CharField(max_length=10, choices=Partition)
+    shuffle = models.BigIntegerField(help_text="salted hash of the pair: the order of uniform draws")
+    queued = models.BooleanField(default=False, help_text="has a draw by route uniform, policy or reserve")
+
+    data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="pairs")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "source", "external_id"], name="pair_name"),
+            models.CheckConstraint(condition=~Q(response1=models.F("response2")), name="pair_two_responses"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["project", "partition", "shuffle"], condition=Q(queued=False), name="pair_unqueued"
+            ),
+            models.Index(fields=["project", "group"], name="pair_group"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.external_id}"
+
+
+class Criterion(models.Model):
+    """A free-form statement to judge by. Its text never changes; a duplicate points at its canonical one."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="criteria")
+    text = models.TextField()
+    text_key = models.BinaryField(max_length=32, help_text="hash of the text, case and white space folded")
+    author = models.ForeignKey(Annotator, models.SET_NULL, null=True, blank=True, related_name="criteria")
+    canonical = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="duplicates")
+    data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="criteria")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "criteria"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "text_key"], name="criterion_once"),
+            models.CheckConstraint(condition=~Q(canonical=models.F("id")), name="criterion_not_own_canonical"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class Comparison(models.Model):
+    """(pair, criterion): the unit that is labelled, a row of the benchmark. It wants k labels."""
+
+    pair = models.ForeignKey(Pair, models.CASCADE, related_name="comparisons")
+    criterion = models.ForeignKey(Criterion, models.PROTECT, related_name="comparisons")
+    k = models.PositiveSmallIntegerField()
+    author = models.ForeignKey(Annotator, models.SET_NULL, null=True, blank=True, related_name="authored")
+    data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="comparisons")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["pair", "criterion"], name="comparison_once"),
+            # Seats refer to (id, k): raising k goes through to them, and no seat can stand beyond it.
+            models.UniqueConstraint(fields=["id", "k"], name="comparison_id_k"),
+            models.CheckConstraint(condition=Q(k__range=(1, 9)), name="comparison_k"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pair_id} by {self.criterion_id}"

@@ -1,0 +1,126 @@
+"""The queue: draws in the order they are served, claims on them, and the seats a comparison has.
+
+The keys forbid what must never be: more than k labels, two of one annotator, a head judgment of somebody
+else. Composite foreign keys, which the ORM cannot state, stand in the migration beside it.
+"""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+
+from annotate.models.pairs import Comparison, Pair
+from annotate.models.project import Annotator, Project
+
+
+class Route(models.TextChoices):
+    """Why a pair stands in the queue."""
+
+    UNIFORM = "uniform", "uniform"
+    POLICY = "policy", "policy"
+    RESERVE = "reserve", "reserve"
+    AUTHORED = "authored", "authored"
+    REOPENED = "reopened", "reopened"
+
+
+class Draw(models.Model):
+    """One place in the queue; served in the order of id. Append-only but for `open`.
+
+    `q` is the probability of this draw given those before it, `pool_size` the pairs it was drawn from; both
+    are empty where chance had no part (reserve, authored, reopened).
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="draws")
+    route = models.CharField(max_length=8, choices=Route)
+    epoch = models.PositiveIntegerField()
+    pos = models.PositiveIntegerField()
+    pair = models.ForeignKey(Pair, models.CASCADE, related_name="draws")
+    q = models.FloatField(null=True, blank=True)
+    pool_size = models.PositiveIntegerField(null=True, blank=True)
+    # False once every seat of the pair is taken. It never opens again: what reopens gets a new draw,
+    # which also stands before annotators whose cursor has passed this one.
+    open = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(q__isnull=True) | Q(q__gt=0, q__lte=1), name="draw_q"),
+            models.CheckConstraint(
+                condition=~Q(route__in=["uniform", "policy"]) | Q(q__isnull=False, pool_size__isnull=False),
+                name="draw_by_chance_has_q",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "id"], condition=Q(open=True), name="draw_open"),
+            models.Index(fields=["project", "-id"], name="draw_last"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.pk}"
+
+
+class Outcome(models.TextChoices):
+    """How a claim ended. Empty while it is held."""
+
+    HELD = "", "held"
+    SUBMITTED = "submitted", "submitted"
+    SKIPPED = "skipped", "skipped"
+    EXPIRED = "expired", "expired"
+    RELEASED = "released", "released"
+
+
+class Claim(models.Model):
+    """An annotator's lease on a pair. `flip`: response2 is shown as A. `comparison_ids`: what was offered."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    draw = models.ForeignKey(Draw, models.CASCADE, related_name="claims")
+    pair = models.ForeignKey(Pair, models.CASCADE, related_name="claims")
+    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="claims")
+    comparison_ids = ArrayField(models.BigIntegerField())
+    flip = models.BooleanField()
+    repeat_of = models.OneToOneField("self", models.CASCADE, null=True, blank=True, related_name="repeat")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.HELD, blank=True)
+    skip_reason = models.CharField(max_length=32, blank=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True, outcome="") | (Q(closed_at__isnull=False) & ~Q(outcome="")),
+                name="claim_closed_with_outcome",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["annotator", "-created_at"], name="claim_history"),
+            models.Index(fields=["pair", "annotator"], name="claim_pair"),
+            models.Index(fields=["expires_at"], condition=Q(closed_at__isnull=True), name="claim_held"),
+            models.Index(fields=["annotator"], condition=Q(closed_at__isnull=True), name="claim_in_hand"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Seat(models.Model):
+    """One of a comparison's k places, held by one annotator; counted once it has a head judgment."""
+
+    pk = models.CompositePrimaryKey("comparison_id", "n")
+    comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="seats")
+    n = models.PositiveSmallIntegerField()
+    k = models.PositiveSmallIntegerField()
+    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="seats")
+    claim = models.ForeignKey(Claim, models.CASCADE, null=True, related_name="seats")
+    head = models.OneToOneField("Judgment", models.CASCADE, null=True, related_name="seat")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["comparison", "annotator"], name="seat_annotator_once"),
+            models.CheckConstraint(condition=Q(n__gte=1, n__lte=F("k")), name="seat_within_k"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.n} of {self.k}"

@@ -1,0 +1,90 @@
+"""Long work and what it is about: jobs, imports and releases. Progress and errors live on these rows."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from annotate.models.project import Project
+
+
+class JobKind(models.TextChoices):
+    IMPORT = "import", "import"
+    RELEASE = "release", "release"
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
+class Job(models.Model):
+    """One piece of long work. Whoever runs it holds its lease by writing `beat_at`; see actions/jobs.py."""
+
+    kind = models.CharField(max_length=8, choices=JobKind)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="jobs")
+    state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    runner = models.UUIDField(null=True, blank=True, help_text="token of the process that holds the lease")
+    beat_at = models.DateTimeField(null=True, blank=True)
+    step = models.CharField(max_length=80, blank=True, help_text="what it is at")
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["state"], condition=Q(state__in=["queued", "running"]), name="job_unfinished")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
+class DataImport(models.Model):
+    """Files read into a project. Its rows are seen nowhere until its job is done (`visible`)."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="imports")
+    job = models.OneToOneField(Job, models.CASCADE, related_name="data_import")
+    # What to read and how: paths or storage keys, format, mapping, default criterion, on_error ...
+    spec = models.JSONField()
+    # Where a resumed import goes on: written in the transaction of the rows before it.
+    position = models.JSONField(default=dict)
+    visible = models.BooleanField(default=False)
+    pairs_new = models.PositiveIntegerField(default=0)
+    pairs_same = models.PositiveIntegerField(default=0)
+    judgments_new = models.PositiveIntegerField(default=0)
+    rows_refused = models.PositiveIntegerField(default=0)
+    report = models.JSONField(default=list, help_text="the first refused rows: file, row, field, problem")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "import"
+
+    def __str__(self) -> str:
+        return f"import {self.pk}"
+
+
+class Release(models.Model):
+    """An export: frozen rows, splits, manifest. The freeze is one statement; files are made from it alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="releases")
+    job = models.OneToOneField(Job, models.CASCADE, related_name="release")
+    recipe = models.JSONField(help_text="rules of labels and splits, formats, version of the code")
+    pseudonym_key = models.CharField(max_length=64)
+    frozen_at = models.DateTimeField(null=True, blank=True)
+    manifest = models.JSONField(null=True, blank=True)
+    archive_key = models.CharField(max_length=120, blank=True, help_text="the finished zip in storage")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"release {self.pk}"
