@@ -8,8 +8,11 @@ from annotate.models.project import Project
 
 class AuditEntry(models.Model):
     at = models.DateTimeField(auto_now_add=True)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
-    project = models.ForeignKey(Project, models.SET_NULL, null=True, blank=True)
+    # No constraints: the rows outlive the account and the project they name, unchanged.
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, blank=True, db_constraint=False
+    )
+    project = models.ForeignKey(Project, models.DO_NOTHING, null=True, blank=True, db_constraint=False)
     deed = models.CharField(max_length=60)
     subject = models.CharField(max_length=120, help_text="kind and id of what it was done to")
     details = models.JSONField(default=dict, blank=True)
