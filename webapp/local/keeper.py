@@ -47,9 +47,7 @@ KINDS: dict[str, type[Server]] = {"postgres": Postgres, "redis": Redis}
 def keep(server: Server) -> None:
     """Runs `server` until its last user has gone. Says "ready", or what is wrong, in a line on standard output."""
     keeper = Lock(server.place.keeper_lock)
-    if not keeper.try_exclusive():
-        print(f"{server.name} has a keeper already", flush=True)
-        return
+    keeper.exclusive()  # who starts keepers looks first, under a lock: only a glance at this one can be in the way
     events: SimpleQueue[str] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: events.put("stop"))

@@ -44,7 +44,9 @@ class Postgres:
     @cached_property
     def major(self) -> str:
         """The binaries' major version, for example "18"."""
-        said = subprocess.run([self.bin / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(
+            [self.bin / "postgres", "--version"], capture_output=True, text=True, check=True
+        ).stdout
         return said.split()[-1].split(".")[0]
 
     @cached_property
@@ -70,7 +72,13 @@ class Postgres:
 
     def start(self) -> subprocess.Popen[bytes]:
         options = [f"--{key}={value}" for key, value in SETTINGS.items()]
-        command = [self.bin / "postgres", "-D", self.cluster, f"--unix_socket_directories={self.sockets}", *options]
+        command = [
+            self.bin / "postgres",
+            "-D",
+            self.cluster,
+            f"--unix_socket_directories={self.sockets}",
+            *options,
+        ]
         log = open_log(self.place.log)
         try:
             return self._popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent(self.stop_signal))
@@ -144,7 +152,12 @@ class Postgres:
         """The command that enters a user namespace, or nothing where it is not needed or not allowed."""
         if self._other is None or not shutil.which("unshare") or self.place.home.stat().st_uid != 0:
             return []
-        command = ["unshare", "--user", f"--map-user={self._other.pw_uid}", f"--map-group={self._other.pw_gid}"]
+        command = [
+            "unshare",
+            "--user",
+            f"--map-user={self._other.pw_uid}",
+            f"--map-group={self._other.pw_gid}",
+        ]
         allowed = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
         return command if allowed else []
 

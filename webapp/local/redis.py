@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from functools import cached_property
 from pathlib import Path
@@ -64,7 +65,11 @@ class Redis:
 
     def start(self) -> subprocess.Popen[bytes]:
         command: list[str | Path] = [self.binary]
-        settings = SETTINGS | {"unixsocket": str(self.socket), "dir": str(self.place.home), "pidfile": str(self._pidfile)}
+        settings = SETTINGS | {
+            "unixsocket": str(self.socket),
+            "dir": str(self.place.home),
+            "pidfile": str(self._pidfile),
+        }
         for key, value in settings.items():
             command += [f"--{key}", value]
         log = open_log(self.place.log)
@@ -81,8 +86,6 @@ class Redis:
             os.close(log)
 
     def ready(self) -> bool:
-        import socket
-
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(1)
             try:

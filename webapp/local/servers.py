@@ -139,3 +139,29 @@ class Servers:
             with ThreadPoolExecutor(len(self.shares)) as pool:
                 list(pool.map(Share.release, self.shares))
             self.shares = []
+
+
+_started: Servers | None = None
+
+
+def data_dir() -> Path:
+    """DATA_DIR, by default data/ beside manage.py."""
+    return Path(os.environ.get("DATA_DIR") or ROOT / "data").resolve()
+
+
+def start() -> None:
+    """Starts what this process's environment does not name, before Django reads its settings. Raises ServerError."""
+    global _started
+    _started = Servers(data_dir())
+
+
+def heal() -> None:
+    """Starts anew what was killed together with its keeper."""
+    if _started is not None:
+        _started.heal()
+
+
+def stop() -> None:
+    """Gives back what start() took."""
+    if _started is not None:
+        _started.release()

@@ -1,0 +1,102 @@
+"""The suite's own servers, and the rule that nothing is skipped unnoticed."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.paths import ALLOWED_SKIPS
+from webapp.local.servers import Servers
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+_servers: Servers | None = None
+_data_dir: Path | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before Django's settings are read: PostgreSQL and Redis in a DATA_DIR of this run, started as `make run` does.
+
+    Workers of xdist inherit the environment of the process that starts the servers, and each takes its own Redis database.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is None:
+        _start_servers()
+    else:
+        number = int(worker["workerid"].removeprefix("gw")) + 1
+        os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={number}")
+    import django
+
+    django.setup()  # pytest-django does it only for settings that it names itself
+
+
+def _start_servers() -> None:
+    global _servers, _data_dir
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(name, None)
+    _data_dir = Path(tempfile.mkdtemp(prefix="evenhand-test-"))
+    os.environ |= {
+        "DATA_DIR": str(_data_dir),
+        "DJANGO_SETTINGS_MODULE": "webapp.settings",
+        "SECRET_KEY": "the suite's own, of fifty characters or more, for nothing else",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
+        "LOG_FORMAT": "text",
+        # Synchronous Playwright runs an event loop in the thread of the test, which Django takes for asynchronous code.
+        "DJANGO_ALLOW_ASYNC_UNSAFE": "true",
+    }
+    _servers = Servers(_data_dir)
+
+
+def pytest_unconfigure() -> None:
+    if _servers is not None:
+        _servers.release()
+    if _data_dir is not None:
+        shutil.rmtree(_data_dir, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _no_quiet_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _no_quiet_skip((yield))
+
+
+def _no_quiet_skip(report: Report) -> Report:
+    """A skip for any reason but those of tests.paths becomes a failure."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not reason.endswith(ALLOWED_SKIPS):
+            report.outcome = "failed"
+            report.longrepr = f"skipped, which only absent data or an absent GPU may cause: {reason}"
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    """Collected once a run: templates name hashed files."""
+    from webapp.collect import collect_if_changed
+
+    collect_if_changed()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of an S3 endpoint of this process."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
