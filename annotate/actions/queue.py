@@ -1,0 +1,506 @@
+"""The queue: drawing pairs into it, claiming the next one, giving claims back.
+
+Three locks keep it right, always taken in this order: the annotator's row, the pair's row, the project's draw
+lock. The pair's row guards its comparisons' seats. The draw lock makes draws visible in the order of their ids,
+so that no draw can appear behind a cursor that has already passed it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from annotate import audit
+from annotate.access import Deed, Unknown, require
+from annotate.models import (
+    Annotator,
+    Claim,
+    Draw,
+    Outcome,
+    Pair,
+    Partition,
+    Project,
+    ProjectState,
+    Route,
+    Stream,
+    User,
+)
+
+_DRAW_LOCK_SPACE = 0x455644  # "EVD"
+# How many draws are kept ready before the annotator who is furthest ahead, for each active annotator.
+READY_PER_ANNOTATOR = 20
+ACTIVE = timedelta(minutes=10)
+
+
+class HandFull(Exception):
+    """The annotator holds as many claims as the project allows."""
+
+
+class NotOpen(Exception):
+    """The project is paused or closed."""
+
+
+class Conflict(Exception):
+    """What the client asks for contradicts what is stored. `code` names how."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+# A comparison is visible once its import is.
+VISIBLE_SQL = """(c.data_import_id IS NULL
+                  OR EXISTS (SELECT FROM annotate_dataimport i WHERE i.id = c.data_import_id AND i.visible))"""
+
+# Comparisons of pair %(pair)s (or d.pair_id) with a free seat that this annotator has not sat on and was not
+# offered before in a claim that ended by submitting or skipping.
+_OPEN_TO_ME = f"""
+    FROM annotate_comparison c
+    WHERE c.pair_id = {{pair}} AND {VISIBLE_SQL}
+      AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
+      AND NOT EXISTS (SELECT FROM annotate_seat s
+                      WHERE s.comparison_id = c.id AND s.annotator_id = %(annotator)s)
+      AND NOT EXISTS (SELECT FROM annotate_claim l
+                      WHERE l.pair_id = c.pair_id AND l.annotator_id = %(annotator)s
+                        AND l.outcome IN ('submitted', 'skipped') AND c.id = ANY (l.comparison_ids))
+"""
+
+# The subquery is a scalar one on purpose: the planner cannot turn it into a join over the whole table, so the
+# walk stays one index scan that stops at its first hit.
+_WALK = f"""
+    FROM annotate_draw d JOIN annotate_pair p ON p.id = d.pair_id
+    WHERE d.project_id = %(project)s AND d.open AND d.id > %(cursor)s
+      AND (SELECT true {_OPEN_TO_ME.format(pair="d.pair_id")} LIMIT 1)
+    ORDER BY d.id LIMIT 1
+"""
+
+_PICK = f"""
+    SELECT first.id, first.pair_id, locked.id, locked.pair_id
+    FROM (SELECT d.id, d.pair_id {_WALK}) first
+    LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK} FOR NO KEY UPDATE OF p SKIP LOCKED) locked ON true
+"""
+
+_TAKE = f"""
+    WITH free AS (
+        SELECT c.id, c.k,
+               (SELECT min(place) FROM generate_series(1, c.k) place
+                WHERE NOT EXISTS (SELECT FROM annotate_seat s
+                                  WHERE s.comparison_id = c.id AND s.n = place)) AS n
+        {_OPEN_TO_ME.format(pair="%(pair)s")}
+    ), taken AS (
+        INSERT INTO annotate_claim (id, draw_id, pair_id, annotator_id, comparison_ids, flip,
+                                    created_at, expires_at, outcome, skip_reason, note)
+        SELECT %(claim)s, %(draw)s, %(pair)s, %(annotator)s, array_agg(free.id ORDER BY free.id),
+               -- Counterbalanced within the pair, by chance where it is balanced.
+               COALESCE((SELECT CASE sign(sum(CASE WHEN l.flip THEN 1 ELSE -1 END))
+                                WHEN 1 THEN false WHEN -1 THEN true END
+                         FROM annotate_claim l
+                         WHERE l.pair_id = %(pair)s AND l.outcome IN ('', 'submitted')),
+                        random() < 0.5),
+               %(now)s, %(expires)s, '', '', ''
+        FROM free HAVING count(*) > 0
+        RETURNING id, flip, comparison_ids
+    ), seated AS (
+        INSERT INTO annotate_seat (comparison_id, n, k, annotator_id, claim_id)
+        SELECT free.id, free.n, free.k, %(annotator)s, %(claim)s FROM free
+    ), filled AS (
+        UPDATE annotate_draw SET open = false
+        WHERE pair_id = %(pair)s AND open
+          AND (SELECT count(*) FROM free) >= (
+            SELECT sum(c.k - (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id))
+            FROM annotate_comparison c WHERE c.pair_id = %(pair)s AND {VISIBLE_SQL})
+    ), moved AS (
+        UPDATE annotate_annotator SET cursor = %(cursor)s, seen_at = %(now)s
+        WHERE id = %(annotator)s AND EXISTS (SELECT FROM taken)
+    )
+    SELECT flip, comparison_ids FROM taken
+"""
+
+_HAS_FREE_SEAT = f"""
+    SELECT DISTINCT c.pair_id FROM annotate_comparison c
+    WHERE c.pair_id = ANY (%(pairs)s) AND {VISIBLE_SQL}
+      AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
+"""
+
+
+@dataclass(frozen=True)
+class _Walker:
+    """What claiming needs to know of an annotator, read under the lock on the annotator's row."""
+
+    cursor: int
+    project_id: int
+    lease_minutes: int
+    claims_in_hand: int
+    state: str
+    held: int
+
+
+def _lock_annotator(cursor: Any, annotator_id: int, now: datetime) -> _Walker:
+    cursor.execute(
+        """
+        SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.state,
+               (SELECT count(*) FROM annotate_claim l
+                WHERE l.annotator_id = a.id AND l.closed_at IS NULL AND l.expires_at > %s)
+        FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id
+        WHERE a.id = %s FOR NO KEY UPDATE OF a
+        """,
+        [now, annotator_id],
+    )
+    return _Walker(*cursor.fetchone())
+
+
+def claim_next(*, annotator: Annotator, claim_id: UUID) -> Claim | None:
+    """Lease the next pair to the annotator; None if there is nothing to judge now.
+
+    `claim_id` is made by the client, so that a repeated request is answered with the same claim.
+
+    Raises:
+        HandFull, NotOpen
+        Conflict: the id is a claim of somebody else.
+    """
+    claim = _existing(annotator, claim_id) or _claim_once(annotator, claim_id)
+    if claim is None and (expire_claims(project_id=annotator.project_id, limit=50) or _draw_ahead(annotator)):
+        claim = _claim_once(annotator, claim_id)
+    return claim
+
+
+def _existing(annotator: Annotator, claim_id: UUID) -> Claim | None:
+    found = Claim.objects.filter(pk=claim_id).first()
+    if found and found.annotator_id != annotator.pk:
+        raise Conflict("claim_taken", "This claim id is in use. Make a new one.")
+    return found
+
+
+def _draw_ahead(annotator: Annotator) -> int:
+    """Uniform draws at the time of asking: the fallback when no worker kept the queue full."""
+    return fill_queue(annotator.project_id, READY_PER_ANNOTATOR)
+
+
+@transaction.atomic
+def _claim_once(annotator: Annotator, claim_id: UUID) -> Claim | None:
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        walker = _lock_annotator(cursor, annotator.pk, now)
+        if walker.state != ProjectState.OPEN:
+            raise NotOpen(f"The project is {walker.state}.")
+        # A twin of this very request may have won the race for the annotator's row.
+        if twin := _existing(annotator, claim_id):
+            return twin
+        if walker.held >= walker.claims_in_hand:
+            raise HandFull(f"You hold {walker.held} pairs already: judge or skip one of them first.")
+        names: dict[str, Any] = {
+            "annotator": annotator.pk,
+            "project": walker.project_id,
+            "cursor": walker.cursor,
+            "claim": claim_id,
+            "now": now,
+            "expires": now + timedelta(minutes=walker.lease_minutes),
+        }
+        while True:
+            cursor.execute(_PICK, names)
+            row = cursor.fetchone()
+            if row is None:
+                return None
+            first_draw, first_pair, draw, pair = row
+            if pair is None:  # every pair in reach is being claimed this instant: wait for the first of them
+                draw, pair = first_draw, first_pair
+                cursor.execute("SELECT FROM annotate_pair WHERE id = %s FOR NO KEY UPDATE", [pair])
+            # The cursor stays before a pair that was passed over only because somebody held its lock.
+            names["cursor"] = draw if draw == first_draw else first_draw - 1
+            cursor.execute(_TAKE, {**names, "pair": pair, "draw": draw})
+            taken = cursor.fetchone()
+            names["cursor"] = walker.cursor
+            if taken:
+                flip, comparison_ids = taken
+                return Claim(
+                    id=claim_id,
+                    draw_id=draw,
+                    pair_id=pair,
+                    annotator=annotator,
+                    comparison_ids=comparison_ids,
+                    flip=flip,
+                    created_at=now,
+                    expires_at=names["expires"],
+                )
+
+
+def lock_claim(annotator: Annotator, claim_id: UUID) -> Claim:
+    """The annotator's claim, with its pair's row locked until the transaction ends.
+
+    Raises:
+        Unknown: no such claim of this annotator.
+    """
+    claim = (
+        Claim.objects.select_related("pair")
+        .select_for_update(of=("self", "pair"), no_key=True)
+        .filter(pk=claim_id, annotator=annotator)
+        .first()
+    )
+    if claim is None:
+        raise Unknown("There is no such claim of yours.")
+    return claim
+
+
+def close_claim(claim: Claim, outcome: Outcome) -> None:
+    """End a locked claim and give back the seats that have no judgment."""
+    claim.closed_at, claim.outcome = timezone.now(), outcome
+    claim.save(update_fields=["closed_at", "outcome", "skip_reason", "note"])
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM annotate_seat WHERE claim_id = %s AND head_id IS NULL", [claim.pk])
+        given_back = cursor.rowcount
+    if given_back:
+        open_pairs(claim.pair.project_id, [claim.pair_id], Route.REOPENED)
+
+
+def heartbeat(*, annotator: Annotator, claim_id: UUID) -> datetime:
+    """Extend a held claim by the project's lease and return when it ends now.
+
+    Raises:
+        Unknown: no such claim of this annotator.
+        Conflict: the claim has ended.
+    """
+    expires = timezone.now() + timedelta(minutes=annotator.project.lease_minutes)
+    mine = Claim.objects.filter(pk=claim_id, annotator=annotator)
+    if not mine.filter(closed_at__isnull=True).update(expires_at=expires):
+        if mine.exists():
+            raise Conflict("claim_ended", "This claim has ended. Your answers are still accepted.")
+        raise Unknown("There is no such claim of yours.")
+    return expires
+
+
+@transaction.atomic
+def skip_claim(*, annotator: Annotator, claim_id: UUID, reason: str, note: str = "") -> Claim:
+    """Give a pair back unjudged; it is not offered to this annotator again. Skipping twice is once.
+
+    Raises:
+        Conflict: it was submitted.
+    """
+    claim = lock_claim(annotator, claim_id)
+    if claim.outcome == Outcome.SKIPPED:
+        return claim
+    if claim.outcome == Outcome.SUBMITTED:
+        raise Conflict("already_submitted", "This pair was submitted. Undo it first, then skip.")
+    claim.skip_reason, claim.note = reason, note
+    close_claim(claim, Outcome.SKIPPED)
+    return claim
+
+
+@transaction.atomic
+def release_claim(*, by: User | None, claim: Claim) -> bool:
+    """Take a held claim back from its annotator. What they still send counts as late. False if it had ended."""
+    require(by, Deed.MANAGE, claim.annotator.project)
+    locked = lock_claim(claim.annotator, claim.pk)
+    if locked.closed_at:
+        return False
+    close_claim(locked, Outcome.RELEASED)
+    audit.record(by, "release claim", locked, claim.annotator.project)
+    return True
+
+
+def expire_claims(*, project_id: int | None = None, limit: int = 500) -> int:
+    """End claims whose lease has run out and give their seats back. Returns how many.
+
+    Each in a transaction of its own; one that is being submitted this instant is left alone.
+    """
+    due = Claim.objects.filter(closed_at__isnull=True, expires_at__lt=timezone.now())
+    if project_id is not None:
+        due = due.filter(pair__project_id=project_id)
+    ended = 0
+    for claim_id in list(due.order_by("expires_at").values_list("pk", flat=True)[:limit]):
+        with transaction.atomic():
+            claim = (
+                Claim.objects.select_related("pair")
+                .select_for_update(of=("self", "pair"), no_key=True, skip_locked=True)
+                .filter(pk=claim_id, closed_at__isnull=True, expires_at__lt=timezone.now())
+                .first()
+            )
+            if claim:
+                close_claim(claim, Outcome.EXPIRED)
+                ended += 1
+    return ended
+
+
+def open_pairs(project_id: int, pair_ids: list[int], route: Route) -> None:
+    """Append a draw for each of the pairs that has a free seat, after seating who waits for one.
+
+    Locks the pairs; call it inside the transaction that opened them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM annotate_pair WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE", [pair_ids]
+        )
+        seat_waiting(pair_ids)
+        cursor.execute(_HAS_FREE_SEAT, {"pairs": pair_ids})
+        free = sorted(row[0] for row in cursor.fetchall())
+    if free:
+        _append_draws(project_id, [(route, pair_id, None, None) for pair_id in free])
+
+
+def seat_waiting(pair_ids: list[int]) -> None:
+    """Give free seats to judgments that came too late for one, the earliest first. The pairs are locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH waiting AS (
+                SELECT j.id, j.comparison_id, j.annotator_id, j.claim_id, c.k,
+                       row_number() OVER (PARTITION BY j.comparison_id ORDER BY j.created_at, j.id) AS line
+                FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
+                WHERE c.pair_id = ANY (%s) AND j.verdict <> 'retracted'
+                  AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = j.id)
+                  AND NOT EXISTS (SELECT FROM annotate_seat s WHERE s.comparison_id = j.comparison_id
+                                                                AND s.annotator_id = j.annotator_id)
+            ), free AS (
+                SELECT c.id, place AS n, row_number() OVER (PARTITION BY c.id ORDER BY place) AS line
+                FROM annotate_comparison c, generate_series(1, c.k) place
+                WHERE c.id IN (SELECT comparison_id FROM waiting)
+                  AND NOT EXISTS (SELECT FROM annotate_seat s WHERE s.comparison_id = c.id AND s.n = place)
+            )
+            INSERT INTO annotate_seat (comparison_id, n, k, annotator_id, claim_id, head_id)
+            SELECT w.comparison_id, f.n, w.k, w.annotator_id, w.claim_id, w.id
+            FROM waiting w JOIN free f ON f.id = w.comparison_id AND f.line = w.line
+            """,
+            [pair_ids],
+        )
+
+
+def close_full_draws(pair_id: int) -> None:
+    """Close the draws of a locked pair if no comparison of it has a free seat."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE annotate_draw SET open = false WHERE pair_id = %(pair)s AND open"
+            f" AND NOT EXISTS ({_HAS_FREE_SEAT})",
+            {"pair": pair_id, "pairs": [pair_id]},
+        )
+
+
+def _append_draws(project_id: int, draws: list[tuple[Route, int, float | None, int | None]]) -> None:
+    """Append (route, pair, q, pool size) at the end of the queue, as one epoch. Takes the draw lock last."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_DRAW_LOCK_SPACE, project_id])
+        cursor.execute(
+            "SELECT COALESCE((SELECT epoch FROM annotate_draw WHERE project_id = %s ORDER BY id DESC LIMIT 1), 0)",
+            [project_id],
+        )
+        epoch = cursor.fetchone()[0] + 1
+    Draw.objects.bulk_create(
+        [
+            Draw(project_id=project_id, route=route, epoch=epoch, pos=pos, pair_id=pair, q=q, pool_size=pool)
+            for pos, (route, pair, q, pool) in enumerate(draws)
+        ],
+        batch_size=5000,
+    )
+
+
+def interleave(want: int, train: int, kept: int, kept_share: float) -> list[bool]:
+    """The order of the next draws: True where a kept pair (reserve, validation) is asked, False for train.
+
+    The share of kept ones is held at every prefix as exactly as whole numbers allow; when one side runs out,
+    the other goes on alone.
+    """
+    order: list[bool] = []
+    used = [0, 0]
+    while len(order) < want and (used[0] < train or used[1] < kept):
+        behind = used[1] + 1 <= kept_share * (len(order) + 1) + 1e-9
+        pick_kept = used[1] < kept and (behind or used[0] >= train)
+        used[pick_kept] += 1
+        order.append(pick_kept)
+    return order
+
+
+@transaction.atomic
+def fill_queue(project_id: int, want: int) -> int:
+    """Append up to `want` draws of pairs that were never drawn, and return how many.
+
+    Train pairs are drawn uniformly without replacement: in the order of their salted hash, each with
+    q = 1 / (pairs left). Reserve and validation come in hash order at the project's own share.
+    """
+    share = Project.objects.values_list("reserve_claim_share", flat=True).get(pk=project_id)
+    streams = {
+        stream.partition: stream
+        for stream in Stream.objects.select_for_update(no_key=True)
+        .filter(project_id=project_id)
+        .order_by("partition")
+    }
+    left = {name: stream.total - stream.queued for name, stream in streams.items()}
+    train_left = left.get(Partition.TRAIN, 0)
+    kept_left = sum(left.values()) - train_left
+    order = interleave(want, train_left, kept_left, share)
+
+    kept: list[tuple[int, int]] = []
+    for name in (Partition.RESERVE, Partition.VALIDATION):
+        if count := min(left.get(name, 0), sum(order)):
+            kept += _next_pairs(project_id, name, count)
+    kept = sorted(kept)[: sum(order)]
+    train = _next_pairs(project_id, Partition.TRAIN, len(order) - sum(order))
+
+    # In the order asked for; where locked pairs left one side short, the other side closes up.
+    draws: list[tuple[Route, int, float | None, int | None]] = []
+    kept_pairs, train_pairs = iter(kept), enumerate(train)
+    for is_kept in order:
+        if is_kept:
+            if (found := next(kept_pairs, None)) is not None:
+                draws.append((Route.RESERVE, found[1], None, None))
+        elif (numbered := next(train_pairs, None)) is not None:
+            pool = train_left - numbered[0]
+            draws.append((Route.UNIFORM, numbered[1][1], 1 / pool, pool))
+    if draws:
+        chosen = [pair_id for _, pair_id, _, _ in draws]
+        Pair.objects.filter(pk__in=chosen).update(queued=True)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE annotate_stream s SET queued = queued + drawn.n
+                FROM (SELECT partition, count(*) AS n FROM annotate_pair WHERE id = ANY (%s) GROUP BY 1) drawn
+                WHERE s.project_id = %s AND s.partition = drawn.partition
+                """,
+                [chosen, project_id],
+            )
+        _append_draws(project_id, draws)
+    return len(draws)
+
+
+def _next_pairs(project_id: int, partition: Partition, count: int) -> list[tuple[int, int]]:
+    """(shuffle, id) of the next visible undrawn pairs of a partition, locked."""
+    if not count:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT p.shuffle, p.id FROM annotate_pair p
+            WHERE p.project_id = %s AND p.partition = %s AND NOT p.queued
+              AND (p.data_import_id IS NULL
+                   OR (SELECT i.visible FROM annotate_dataimport i WHERE i.id = p.data_import_id))
+            ORDER BY p.shuffle LIMIT %s FOR NO KEY UPDATE OF p SKIP LOCKED
+            """,
+            [project_id, partition, count],
+        )
+        return list(cursor.fetchall())
+
+
+def top_up_queues() -> int:
+    """Keep every open project's queue ahead of its active annotators. Returns the draws appended.
+
+    Short, so that a sampler that knows better is never more than a few minutes of work behind.
+    """
+    appended = 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a.project_id, count(*) * %(each)s
+                   - (SELECT count(*) FROM (SELECT FROM annotate_draw d
+                                            WHERE d.project_id = a.project_id AND d.open AND d.id > max(a.cursor)
+                                            ORDER BY d.id LIMIT count(*) * %(each)s) ready)
+            FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id AND p.state = 'open'
+            WHERE a.seen_at > %(since)s
+            GROUP BY a.project_id
+            """,
+            {"each": READY_PER_ANNOTATOR, "since": timezone.now() - ACTIVE},
+        )
+        missing = cursor.fetchall()
+    for project_id, want in missing:
+        if want > 0:
+            appended += fill_queue(project_id, want)
+    return appended
