@@ -28,6 +28,8 @@ def main() -> None:
         execute()
     except ServerError as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         servers.stop()
 

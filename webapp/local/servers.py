@@ -142,6 +142,7 @@ class Servers:
 
 
 _started: Servers | None = None
+begun: float | None = None  # time.monotonic() of start()
 
 
 def data_dir() -> Path:
@@ -151,7 +152,8 @@ def data_dir() -> Path:
 
 def start() -> None:
     """Starts what this process's environment does not name, before Django reads its settings. Raises ServerError."""
-    global _started
+    global _started, begun
+    begun = time.monotonic()
     _started = Servers(data_dir())
 
 
