@@ -235,11 +235,19 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_SOFT_TIME_LIMIT = 840
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 60
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 1800}
+# Longer than any task may run, else Redis would hand a running one to a second worker.
+CELERY_VISIBILITY_TIMEOUT = 1800
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": CELERY_VISIBILITY_TIMEOUT,
+    # A request that cannot reach the broker goes on without it, soon; workers keep trying by their own setting.
+    "socket_connect_timeout": 2,
+    "max_retries": 0,
+}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 
 LOG_FORMAT = env.str("LOG_FORMAT", "json", validate=lambda v: v in ("json", "text"))

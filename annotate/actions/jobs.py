@@ -7,11 +7,12 @@ be run by a Celery worker or at the terminal alike; whoever comes second is told
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from uuid import uuid4
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
@@ -44,12 +45,19 @@ class AlreadyRunning(Exception):
     """Another process holds the job's lease."""
 
 
+class SegmentOver(Exception):
+    """This process has worked on the job for as long as it may at a time; the job goes on in another task."""
+
+
 class Lease:
     """The right to work on one job, with a way to tell its progress."""
 
-    def __init__(self, job: Job, progress: Callable[[Job], None] | None = None) -> None:
+    def __init__(
+        self, job: Job, progress: Callable[[Job], None] | None = None, segment: timedelta | None = None
+    ) -> None:
         self.job = job
         self._progress = progress
+        self._ends_at: datetime | None = timezone.now() + segment if segment else None
 
     def beat(self, *, done: int | None = None, total: int | None = None, step: str | None = None) -> None:
         """Write progress, in units of the work (rows, files). Call it every few seconds at least.
@@ -58,8 +66,12 @@ class Lease:
 
         Raises:
             Cancelled: the job was cancelled meanwhile.
+            SegmentOver: the last beat already came after the end of this segment. That one was let through:
+                what it counts may be in its transaction, and a step longer than a segment must still be kept.
         """
         job = self.job
+        if self._ends_at and job.beat_at and job.beat_at >= self._ends_at:
+            raise SegmentOver(f"{job} goes on in another task.")
         if done is not None and done > job.done:
             job.attempts = 1  # it moves: only attempts without progress count against it
         job.done = job.done if done is None else done
@@ -126,15 +138,24 @@ def unlimited_statements() -> Iterator[None]:
             connection.close()
 
 
-def run_job(job_id: int, *, progress: Callable[[Job], None] | None = None, by_hand: bool = False) -> Job:
+def run_job(
+    job_id: int,
+    *,
+    progress: Callable[[Job], None] | None = None,
+    by_hand: bool = False,
+    segment: timedelta | None = None,
+) -> Job:
     """Run the job to its end in this process and return its row.
 
     `by_hand`: somebody at a terminal asks for it: errors are raised after they are recorded, and a job that
     failed or used up its attempts starts over from where it stopped.
+    `segment`: for a worker, whose tasks are limited in time: after this long the job stops at a beat, is
+    queued again and goes on from there.
 
     Raises:
         AlreadyRunning: another process works on it.
     """
+    over = False
     with _lease_of(job_id) as held:
         if not held:
             raise AlreadyRunning(f"Job {job_id} is running in another process.")
@@ -143,15 +164,22 @@ def run_job(job_id: int, *, progress: Callable[[Job], None] | None = None, by_ha
             return Job.objects.get(pk=job_id)
         try:
             with unlimited_statements():
-                _runner(job.kind)(Lease(job, progress))
+                _runner(job.kind)(Lease(job, progress, segment))
         except Cancelled:
             log.info("job cancelled", job=job_id)
+        except SegmentOver:
+            over = bool(
+                Job.objects.filter(pk=job.pk, state=JobState.RUNNING, runner=job.runner).update(
+                    state=JobState.QUEUED, runner=None
+                )
+            )
         except Refused as error:
             _end(job, JobState.FAILED, str(error))
             if by_hand:
                 raise
-        except (DatabaseError, InterfaceError):
-            # The database went away or a lock was lost: the row stays running and the sweeper sends it again.
+        except (DatabaseError, InterfaceError, SoftTimeLimitExceeded):
+            # The database went away, a lock was lost, or one step took longer than a task may: the row stays
+            # running and the sweeper sends it again, until its attempts are used up.
             log.exception("job interrupted", job=job_id)
             raise
         except Exception as error:
@@ -162,7 +190,9 @@ def run_job(job_id: int, *, progress: Callable[[Job], None] | None = None, by_ha
         else:
             _end(job, JobState.DONE)
         job.refresh_from_db()
-        return job
+    if over:
+        send(job)  # after the lease is free: whoever receives it must be able to take it
+    return job
 
 
 def _start(job_id: int, by_hand: bool) -> Job | None:

@@ -1,0 +1,40 @@
+"""The tasks: ids in, one call into the domain. Each may be killed at any instruction and run twice."""
+
+from datetime import timedelta
+
+import structlog
+
+from annotate.actions import jobs, queue
+from workers.celery import app
+
+log = structlog.get_logger(__name__)
+
+# A job runs in segments, so that no task comes near CELERY_TASK_TIME_LIMIT and a deploy never waits for long work.
+SEGMENT = timedelta(minutes=10)
+
+
+@app.task
+def run_job(job_id: int) -> None:
+    """Work on a job until it ends or its segment is over; whoever comes second leaves it to the first."""
+    try:
+        jobs.run_job(job_id, segment=SEGMENT)
+    except jobs.AlreadyRunning:
+        log.info("job is running elsewhere", job=job_id)
+
+
+@app.task
+def sweep() -> None:
+    """Send again the jobs whose message was lost or whose worker died."""
+    jobs.sweep_jobs()
+
+
+@app.task
+def expire_claims() -> None:
+    """End the claims whose lease has run out."""
+    queue.expire_claims()
+
+
+@app.task
+def top_up_queues() -> None:
+    """Keep the open projects' queues ahead of their annotators."""
+    queue.top_up_queues()
