@@ -1,3 +1,17 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from webapp.api import views
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("projects/", views.Projects.as_view(), name="api-projects"),
+    path("projects/<slug:slug>/", views.Project.as_view(), name="api-project"),
+    path("projects/<slug:slug>/claims/", views.Claims.as_view(), name="api-claims"),
+    path("projects/<slug:slug>/history/", views.History.as_view(), name="api-history"),
+    path("claims/<uuid:claim_id>/", views.OneClaim.as_view(), name="api-claim"),
+    path("claims/<uuid:claim_id>/submit/", views.Submit.as_view(), name="api-submit"),
+    path("claims/<uuid:claim_id>/skip/", views.Skip.as_view(), name="api-skip"),
+    path("claims/<uuid:claim_id>/undo/", views.Undo.as_view(), name="api-undo"),
+    path("claims/<uuid:claim_id>/heartbeat/", views.Heartbeat.as_view(), name="api-heartbeat"),
+]

@@ -1,0 +1,242 @@
+"""The API's shapes. Requests are validated by them; they also make the OpenAPI schema of the responses."""
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from annotate.actions.judging import MAX_ANSWERS, MAX_CRITERION, MAX_RATIONALE, Answer, response_shown
+from annotate.models import Asset, Authoring, Claim, Judgment, Outcome, Project, ProjectState, Role, TaskType, Verdict
+from annotate.queries import Asked, Side, Work
+
+VERDICTS = ["a", "b", "tie", "cannot_tell", "media_broken"]
+SKIP_REASONS = ["too_long", "not_my_field", "offensive", "unclear", "other"]
+
+
+class StrictSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    """Refuses fields that it does not know: a misspelt one must not be dropped in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
+            raise serializers.ValidationError({sorted(unknown)[0]: ["There is no such field."]})
+        return super().to_internal_value(data)
+
+
+class AnswerSerializer(StrictSerializer):
+    id = serializers.UUIDField()
+    comparison = serializers.IntegerField(allow_null=True, default=None, min_value=1, max_value=2**63 - 1)
+    criterion = serializers.CharField(default="", allow_blank=True, max_length=MAX_CRITERION)
+    verdict = serializers.ChoiceField(VERDICTS)
+    strength = serializers.IntegerField(allow_null=True, default=None, min_value=1, max_value=3)
+    tie_kind = serializers.ChoiceField(["both_good", "both_bad"], default="", allow_blank=True)
+    broken = serializers.ChoiceField(["a", "b", "prompt"], default="", allow_blank=True)
+    rationale = serializers.CharField(
+        default="", allow_blank=True, max_length=MAX_RATIONALE, trim_whitespace=False
+    )
+    supersedes = serializers.UUIDField(allow_null=True, default=None)
+
+
+class SubmitSerializer(StrictSerializer):
+    answers = AnswerSerializer(many=True, max_length=MAX_ANSWERS)  # type: ignore[call-arg]
+    seconds = serializers.FloatField(allow_null=True, default=None, min_value=0, max_value=7 * 86400)
+    next = serializers.UUIDField(allow_null=True, default=None, help_text="claim the next pair under this id")
+
+    def answers_of(self) -> list[Answer]:
+        return [Answer(**answer) for answer in self.validated_data["answers"]]
+
+
+class SkipSerializer(StrictSerializer):
+    reason = serializers.ChoiceField(SKIP_REASONS)
+    note = serializers.CharField(default="", allow_blank=True, max_length=2000)
+    next = serializers.UUIDField(allow_null=True, default=None)
+
+
+class IdSerializer(StrictSerializer):
+    id = serializers.UUIDField()
+
+
+class EmptySerializer(StrictSerializer):
+    pass
+
+
+class ErrorBodySerializer(serializers.Serializer):  # type: ignore[type-arg]
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    field = serializers.CharField(allow_blank=True)
+
+
+class ErrorSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    error = ErrorBodySerializer()
+
+
+class MediumSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    modality = serializers.ChoiceField(["image", "video", "audio", "mesh"])
+    url = serializers.CharField()
+    width = serializers.IntegerField(required=False)
+    height = serializers.IntegerField(required=False)
+    duration = serializers.FloatField(required=False)
+
+
+class TurnSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    role = serializers.CharField()
+    text = serializers.CharField(allow_blank=True)
+
+
+class PromptSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    turns = TurnSerializer(many=True)
+    media = MediumSerializer(many=True)
+
+
+class SideSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    text = serializers.CharField(allow_blank=True)
+    media = MediumSerializer(allow_null=True)
+
+
+class StoredAnswerSerializer(AnswerSerializer):
+    verdict = serializers.ChoiceField([*VERDICTS, "retracted"])
+
+
+class AskedSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.IntegerField()
+    criterion = serializers.CharField()
+    own = serializers.BooleanField()
+    answer = StoredAnswerSerializer(allow_null=True)
+
+
+class ClaimSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.UUIDField()
+    project = serializers.SlugField()
+    task_type = serializers.ChoiceField(TaskType.choices)
+    sensitive = serializers.BooleanField()
+    expires_at = serializers.DateTimeField()
+    server_time = serializers.DateTimeField()
+    outcome = serializers.ChoiceField(Outcome.choices, allow_blank=True)
+    prompt = PromptSerializer()
+    a = SideSerializer()
+    b = SideSerializer()
+    comparisons = AskedSerializer(many=True)
+
+
+class HeldSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    held = ClaimSerializer(many=True)
+
+
+class SubmittedSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    saved = serializers.ListField(child=serializers.UUIDField())
+    late = serializers.BooleanField()
+    judged_pairs = serializers.IntegerField()
+    next = ClaimSerializer(allow_null=True)
+
+
+class SkippedSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    next = ClaimSerializer(allow_null=True)
+
+
+class ExpirySerializer(serializers.Serializer):  # type: ignore[type-arg]
+    expires_at = serializers.DateTimeField()
+
+
+class PastSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.UUIDField()
+    outcome = serializers.ChoiceField(Outcome.choices)
+    created_at = serializers.DateTimeField()
+    closed_at = serializers.DateTimeField()
+    prompt = serializers.CharField(allow_blank=True)
+    answered = serializers.IntegerField()
+
+
+class HistorySerializer(serializers.Serializer):  # type: ignore[type-arg]
+    claims = PastSerializer(many=True)
+
+
+class ProjectSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+    task_type = serializers.ChoiceField(TaskType.choices)
+    state = serializers.ChoiceField(ProjectState.choices)
+    role = serializers.ChoiceField(Role.choices)
+    judged_pairs = serializers.IntegerField()
+    pairs = serializers.IntegerField()
+
+
+class ProjectDetailSerializer(ProjectSerializer):
+    guidelines = serializers.CharField(allow_blank=True)
+    scale = serializers.ChoiceField([3, 5, 7])
+    split_ties = serializers.BooleanField()
+    authoring = serializers.ChoiceField(Authoring.choices)
+    lease_minutes = serializers.IntegerField()
+    claims_in_hand = serializers.IntegerField()
+    pseudonym = serializers.CharField()
+
+
+def project_shown(project: Project, role: str, judged: int, pairs: int) -> dict[str, Any]:
+    return {
+        "slug": project.slug,
+        "name": project.name,
+        "task_type": project.task_type,
+        "state": project.state,
+        "role": role,
+        "judged_pairs": judged,
+        "pairs": pairs,
+    }
+
+
+def _medium(claim: Claim, slot: str, asset: Asset) -> dict[str, Any]:
+    """What a viewer needs. The address names the claim and the slot: nothing of the asset can be read from it."""
+    variant = "web" if asset.modality == "image" else "original"
+    shown = {"modality": asset.modality, "url": f"/media/{claim.pk}/{slot}/{variant}"}
+    return shown | {name: asset.probe[name] for name in ("width", "height", "duration") if name in asset.probe}
+
+
+def _side(claim: Claim, slot: str, side: Side) -> dict[str, Any]:
+    return {"text": side.text, "media": _medium(claim, slot, side.asset) if side.asset else None}
+
+
+def _side_of(response: str, flip: bool) -> str:
+    return "a" if response_shown("a", flip) == response else "b"
+
+
+def _answer(head: Judgment, flip: bool) -> dict[str, Any]:
+    """A stored judgment as the page knows it: by sides."""
+    sided = head.verdict in (Verdict.RESPONSE1, Verdict.RESPONSE2)
+    return {
+        "id": str(head.pk),
+        "comparison": head.comparison_id,
+        "criterion": "",
+        "verdict": _side_of(head.verdict, flip) if sided else head.verdict,
+        "strength": head.strength,
+        "tie_kind": head.tie_kind,
+        "broken": _side_of(head.broken, flip) if head.broken.startswith("response") else head.broken,
+        "rationale": head.rationale,
+        "supersedes": str(head.supersedes_id) if head.supersedes_id else None,
+    }
+
+
+def _asked(asked: Asked, flip: bool) -> dict[str, Any]:
+    return {
+        "id": asked.id,
+        "criterion": asked.criterion,
+        "own": asked.own,
+        "answer": _answer(asked.answer, flip) if asked.answer else None,
+    }
+
+
+def claim_shown(work: Work) -> dict[str, Any]:
+    """The claim for the page. Neither flip, nor model names, nor any id of a response or asset is in it."""
+    claim = work.claim
+    return {
+        "id": str(claim.pk),
+        "project": work.pair.project.slug,
+        "task_type": work.pair.task_type,
+        "sensitive": work.pair.sensitive,
+        "expires_at": claim.expires_at.isoformat(),
+        "server_time": timezone.now().isoformat(),
+        "outcome": claim.outcome,
+        "prompt": {
+            "turns": work.turns,
+            "media": [_medium(claim, f"p{n}", asset) for n, asset in enumerate(work.media)],
+        },
+        "a": _side(claim, "a", work.a),
+        "b": _side(claim, "b", work.b),
+        "comparisons": [_asked(asked, claim.flip) for asked in work.asked],
+    }

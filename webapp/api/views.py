@@ -1,0 +1,220 @@
+"""The judge page's API: thin views that parse, call one action or query, and show the result."""
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotate import queries
+from annotate.access import Deed, Unknown, require, role_of
+from annotate.actions import judging, queue
+from annotate.actions.people import annotator_for
+from annotate.models import Annotator, Claim, User
+from webapp.api import serializers as shapes
+
+T = TypeVar("T", bound="serializers.Serializer[Any]")
+
+_ERRORS = {
+    code: OpenApiResponse(shapes.ErrorSerializer, description)
+    for code, description in {
+        400: "The request breaks a rule; `field` names where.",
+        401: "Logged out.",
+        403: "A member, but not in this role, or the CSRF token is missing.",
+        404: "There is no such thing for this user.",
+        409: "It contradicts what is stored.",
+        503: "The database is away; send again.",
+    }.items()
+}
+
+
+def _parsed(shape: type[T], request: Request) -> T:
+    serializer = shape(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return serializer
+
+
+def _user(request: Request) -> User:
+    assert isinstance(request.user, User)  # IsAuthenticated stands before every view
+    return request.user
+
+
+def _annotator(request: Request, slug: str) -> Annotator:
+    """The user as annotator of a project, made on first use."""
+    user = _user(request)
+    project = queries.project_for(user, slug)
+    require(user, Deed.ANNOTATE, project)
+    return annotator_for(user, project)
+
+
+def _own(request: Request, claim_id: UUID) -> tuple[Annotator, Claim]:
+    """A claim of the user's own, in a project that the user still may annotate in."""
+    claim = (
+        Claim.objects.select_related("annotator__project")
+        .filter(pk=claim_id, annotator__user=_user(request))
+        .first()
+    )
+    if claim is None:
+        raise Unknown("There is no such claim of yours.")
+    require(_user(request), Deed.ANNOTATE, claim.annotator.project)
+    return claim.annotator, claim
+
+
+def _shown(claim: Claim | None) -> dict[str, Any] | None:
+    return shapes.claim_shown(queries.claim_work([claim])[0]) if claim else None
+
+
+def _next(annotator: Annotator, claim_id: UUID | None) -> dict[str, Any] | None:
+    """The next claim beside an answer that is stored already: its absence must not look like a failure."""
+    if claim_id is None:
+        return None
+    try:
+        return _shown(queue.claim_next(annotator=annotator, claim_id=claim_id))
+    except (queue.HandFull, queue.NotOpen, queue.Conflict):
+        return None
+
+
+class Projects(APIView):
+    @extend_schema(responses={200: shapes.ProjectSerializer(many=True), **_ERRORS})
+    def get(self, request: Request, **_: Any) -> Response:
+        """The projects that I am a member of."""
+        return Response([shapes.project_shown(*row) for row in queries.projects_with_progress(_user(request))])
+
+
+class Project(APIView):
+    @extend_schema(responses={200: shapes.ProjectDetailSerializer, **_ERRORS})
+    def get(self, request: Request, slug: str, **_: Any) -> Response:
+        """What the judge page needs of a project."""
+        annotator = _annotator(request, slug)
+        project = annotator.project
+        user = _user(request)
+        return Response(
+            shapes.project_shown(
+                project, str(role_of(user, project)), annotator.judged_pairs, queries.pair_count(project)
+            )
+            | {
+                "guidelines": project.guidelines,
+                "scale": project.scale,
+                "split_ties": project.split_ties,
+                "authoring": project.authoring,
+                "lease_minutes": project.lease_minutes,
+                "claims_in_hand": project.claims_in_hand,
+                "pseudonym": annotator.pseudonym,
+            }
+        )
+
+
+class Claims(APIView):
+    @extend_schema(responses={200: shapes.HeldSerializer, **_ERRORS})
+    def get(self, request: Request, slug: str, **_: Any) -> Response:
+        """The claims that I hold, the oldest first."""
+        held = queries.held_claims(_annotator(request, slug))
+        return Response({"held": [shapes.claim_shown(work) for work in queries.claim_work(held)]})
+
+    @extend_schema(
+        request=shapes.IdSerializer,
+        responses={200: shapes.ClaimSerializer, 204: OpenApiResponse(description="Nothing to judge now."), **_ERRORS},
+    )
+    def post(self, request: Request, slug: str, **_: Any) -> Response:
+        """Claim the next pair under an id of my own making; the same id again is the same claim."""
+        annotator = _annotator(request, slug)
+        claim_id = _parsed(shapes.IdSerializer, request).validated_data["id"]
+        claim = queue.claim_next(annotator=annotator, claim_id=claim_id)
+        return Response(_shown(claim)) if claim else Response(status=204)
+
+
+class History(APIView):
+    @extend_schema(
+        parameters=[OpenApiParameter("before", serializers.DateTimeField)],
+        responses={200: shapes.HistorySerializer, **_ERRORS},
+    )
+    def get(self, request: Request, slug: str, **_: Any) -> Response:
+        """My ended claims, newest first, 50 a page; `before` is the last one's created_at."""
+        before = None
+        if given := request.query_params.get("before"):
+            try:
+                before = parse_datetime(given)
+            except ValueError:
+                before = None
+            if before is None or before.tzinfo is None:
+                raise judging.Invalid("before", "Give a date and time with its zone, as created_at stands.")
+        rows = queries.history(_annotator(request, slug), before)
+        return Response(
+            {
+                "claims": [
+                    {
+                        "id": str(claim.pk),
+                        "outcome": claim.outcome,
+                        "created_at": claim.created_at.isoformat(),
+                        "closed_at": claim.closed_at.isoformat() if claim.closed_at else None,
+                        "prompt": claim.pair.prompt.turns[-1]["text"][:120] if claim.pair.prompt.turns else "",
+                        "answered": claim.answered,  # type: ignore[attr-defined]
+                    }
+                    for claim in rows
+                ]
+            }
+        )
+
+
+class OneClaim(APIView):
+    @extend_schema(responses={200: shapes.ClaimSerializer, **_ERRORS})
+    def get(self, request: Request, claim_id: UUID, **_: Any) -> Response:
+        """One of my claims with my newest answers."""
+        return Response(_shown(_own(request, claim_id)[1]))
+
+
+class Submit(APIView):
+    @extend_schema(request=shapes.SubmitSerializer, responses={200: shapes.SubmittedSerializer, **_ERRORS})
+    def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
+        """Store my answers; with `next`, also claim the next pair. Safe to send again."""
+        annotator, _claim = _own(request, claim_id)
+        shape = _parsed(shapes.SubmitSerializer, request)
+        receipt = judging.submit(
+            annotator=annotator,
+            claim_id=claim_id,
+            answers=shape.answers_of(),
+            seconds=shape.validated_data["seconds"],
+        )
+        following = _next(annotator, shape.validated_data["next"])
+        judged = Annotator.objects.values_list("judged_pairs", flat=True).get(pk=annotator.pk)
+        return Response(
+            {
+                "saved": [str(i) for i in receipt.saved],
+                "late": receipt.late,
+                "judged_pairs": judged,
+                "next": following,
+            }
+        )
+
+
+class Skip(APIView):
+    @extend_schema(request=shapes.SkipSerializer, responses={200: shapes.SkippedSerializer, **_ERRORS})
+    def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
+        """Give the pair back unjudged, with the reason."""
+        annotator, _claim = _own(request, claim_id)
+        given = _parsed(shapes.SkipSerializer, request).validated_data
+        queue.skip_claim(annotator=annotator, claim_id=claim_id, reason=given["reason"], note=given["note"])
+        return Response({"next": _next(annotator, given["next"])})
+
+
+class Undo(APIView):
+    @extend_schema(request=shapes.IdSerializer, responses={200: shapes.ClaimSerializer, **_ERRORS})
+    def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
+        """Take a submitted pair back, under an id of my own making."""
+        annotator, _claim = _own(request, claim_id)
+        undo_id = _parsed(shapes.IdSerializer, request).validated_data["id"]
+        return Response(_shown(judging.undo(annotator=annotator, claim_id=claim_id, undo_id=undo_id)))
+
+
+class Heartbeat(APIView):
+    @extend_schema(request=shapes.EmptySerializer, responses={200: shapes.ExpirySerializer, **_ERRORS})
+    def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
+        """I am still at it: extend the lease."""
+        annotator, _claim = _own(request, claim_id)
+        _parsed(shapes.EmptySerializer, request)
+        expires = queue.heartbeat(annotator=annotator, claim_id=claim_id)
+        return Response({"expires_at": expires.isoformat()})
