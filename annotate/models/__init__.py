@@ -1,4 +1,5 @@
 from annotate.models.audit import AuditEntry
+from annotate.models.frozen import FrozenComparison, FrozenJudgment, Standing
 from annotate.models.judgments import Broken, Judgment, TieKind, Verdict
 from annotate.models.media import Asset, Derivative, Modality
 from annotate.models.pairs import Comparison, Criterion, Pair, Partition, Prompt, PromptAsset, Response
@@ -28,6 +29,8 @@ __all__ = [
     "DataImport",
     "Derivative",
     "Draw",
+    "FrozenComparison",
+    "FrozenJudgment",
     "Job",
     "JobKind",
     "JobState",
@@ -46,6 +49,7 @@ __all__ = [
     "Role",
     "Route",
     "Seat",
+    "Standing",
     "Stream",
     "TaskType",
     "TieKind",

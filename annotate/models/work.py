@@ -81,6 +81,8 @@ class Release(models.Model):
     job = models.OneToOneField(Job, models.CASCADE, related_name="release")
     recipe = models.JSONField(help_text="rules of labels and splits, formats, version of the code")
     pseudonym_key = models.CharField(max_length=64)
+    # Where a command writes it. Empty: made by a worker, and kept in storage as a zip.
+    directory = models.TextField(blank=True)
     frozen_at = models.DateTimeField(null=True, blank=True)
     manifest = models.JSONField(null=True, blank=True)
     archive_key = models.CharField(max_length=120, blank=True, help_text="the finished zip in storage")

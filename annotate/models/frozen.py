@@ -1,0 +1,55 @@
+"""What a release is made from: its comparisons and judgments, and how they stood, in one snapshot.
+
+Only what can change later is copied. The rest (texts, verdicts, media) never changes, and is read by its key.
+"""
+
+from django.db import models
+
+from annotate.models.judgments import Judgment
+from annotate.models.pairs import Criterion, Pair, Partition
+from annotate.models.project import TaskType
+from annotate.models.work import Release
+
+
+class Standing(models.TextChoices):
+    """Whether a judgment counts for the label of its comparison, and if not, why."""
+
+    COUNTED = "counted", "counted"
+    REVISED = "revised", "revised by a later one"
+    RETRACTED = "retracted", "takes an earlier one back"
+    WAITING = "waiting", "came too late for a seat"
+    REPEAT = "repeat", "asked again, to measure consistency"
+    TWIN = "twin", "counted already under a criterion merged with this one"
+
+
+class FrozenComparison(models.Model):
+    """A pair under a canonical criterion (merged ones make one row). A release's order is that of id."""
+
+    release = models.ForeignKey(Release, models.CASCADE, related_name="comparisons")
+    pair = models.ForeignKey(Pair, models.CASCADE, related_name="+")
+    criterion = models.ForeignKey(Criterion, models.CASCADE, related_name="+")
+    task_type = models.CharField(max_length=32, choices=TaskType)
+    partition = models.CharField(max_length=10, choices=Partition)
+    leaks = models.BooleanField(
+        help_text="its prompt group or a medium also stands in a partition kept from it"
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["release", "id"], name="frozen_in_order"),
+            models.Index(fields=["release", "task_type", "partition", "id"], name="frozen_by_part"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pair_id} by {self.criterion_id} in {self.release_id}"
+
+
+class FrozenJudgment(models.Model):
+    """One judgment of a frozen comparison. It goes only with the judgment, when its annotator withdraws."""
+
+    comparison = models.ForeignKey(FrozenComparison, models.CASCADE, related_name="judgments")
+    judgment = models.ForeignKey(Judgment, models.CASCADE, related_name="+")
+    standing = models.CharField(max_length=10, choices=Standing)
+
+    def __str__(self) -> str:
+        return f"{self.judgment_id} {self.standing}"
