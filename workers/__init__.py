@@ -1,4 +1,4 @@
-"""Background work. Importing the app here makes it current in every process, so that the domain can send by name."""
+"""Background work. Importing the app makes it current in every process: the domain sends to it by name."""
 
 from workers.celery import app
 

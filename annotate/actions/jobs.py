@@ -1,8 +1,8 @@
 """Long work as rows: take a job, tell its progress, end it, find what was dropped.
 
 The lease of a running job is a PostgreSQL advisory lock held by the very connection that does the work. A
-process that is killed, or a server that dies, frees it at once, and nobody can work on without it. A job can so
-be run by a Celery worker or at the terminal alike; whoever comes second is told that it is running.
+process that is killed, or a server that dies, frees it at once, and nobody can work on without it. A job can
+so be run by a Celery worker or at the terminal alike; whoever comes second is told that it is running.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ _LOCK_SPACE = 0x45564A  # "EVJ": keeps our advisory locks apart from other users
 
 
 class Refused(Exception):
-    """The work cannot be done as asked. The message says what, where and how to mend it; nothing is retried."""
+    """The work cannot be done as asked: the message says what, where and how to mend it. It is not retried."""
 
 
 class Cancelled(Exception):
@@ -88,7 +88,7 @@ class Lease:
 
 
 def create_job(*, by: User | None, project: Project, kind: JobKind) -> Job:
-    """A queued job, sent to the workers on commit. Call inside the transaction that writes what it is about."""
+    """A queued job. In the same transaction, write what it is about and `send` it."""
     require(by, Deed.MANAGE, project)
     job = Job.objects.create(kind=kind, project=project, by=by)
     audit.record(by, f"queue {kind}", job, project)
@@ -205,7 +205,9 @@ def _start(job_id: int, by_hand: bool) -> Job | None:
         job.error = ""
         if job.attempts > MAX_ATTEMPTS:
             job.state = JobState.FAILED
-            job.error = f"Given up after {MAX_ATTEMPTS} attempts without progress. See the worker's log, then retry."
+            job.error = (
+                f"Given up after {MAX_ATTEMPTS} attempts without progress. See the worker's log, then retry."
+            )
             job.ended_at = timezone.now()
         else:
             job.state = JobState.RUNNING

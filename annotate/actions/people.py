@@ -1,16 +1,104 @@
-"""People: the pseudonyms under which they judge."""
+"""Accounts, pseudonyms and withdrawal."""
 
 import secrets
+from typing import Any
 
-from annotate.models import Annotator, Project, User
+from django.contrib.auth.password_validation import validate_password
+from django.db import connection, transaction
+
+from annotate import audit
+from annotate.access import Deed, Denied, require
+from annotate.actions.queue import open_pairs
+from annotate.models import Annotator, Claim, Judgment, Membership, Pair, Project, Route, Seat, User
+
+# Read aloud and typed without mistakes: no 0 and o, no 1 and l.
+_LETTERS = "23456789abcdefghijkmnpqrstuvwxyz"
+_BATCH = 1000
+
+
+def new_pseudonym() -> str:
+    """A random name that says nothing of its bearer."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(10))
 
 
 def annotator_for(user: User, project: Project) -> Annotator:
-    """The user's pseudonym in the project, made on first use. Its name tells nothing of the account."""
-    found = Annotator.objects.filter(user=user, project=project).first()
-    if found is None:
-        found, _created = Annotator.objects.get_or_create(
-            user=user, project=project, defaults={"pseudonym": f"a-{secrets.token_hex(4)}"}
+    """The user's pseudonym in the project, made on first use; two requests at once get the same one.
+
+    It needs no audit row: its own row says whose it is and since when, and is gone after a withdrawal.
+
+    Raises:
+        Unknown, Denied: a new one is only made for who may annotate here.
+    """
+    found = Annotator.objects.filter(project=project, user=user).first()
+    if found:
+        return found
+    require(user, Deed.ANNOTATE, project)
+    annotator, _ = Annotator.objects.get_or_create(
+        project=project, user=user, defaults={"pseudonym": new_pseudonym()}
+    )
+    return annotator
+
+
+@transaction.atomic
+def create_user(
+    *, by: User | None, username: str, password: str, is_superuser: bool = False, **fields: Any
+) -> User:
+    """A new account. Superusers alone may make one.
+
+    Raises:
+        Denied: `by` is no superuser.
+        ValidationError: the name is taken or malformed, or the password too weak.
+    """
+    if by is not None and not by.is_superuser:
+        raise Denied("To make accounts, one must be a superuser.")
+    user = User(username=username, is_superuser=is_superuser, is_staff=is_superuser, **fields)
+    validate_password(password, user)
+    user.set_password(password)
+    user.full_clean()
+    user.save()
+    audit.record(by, "create user", user, is_superuser=is_superuser)
+    return user
+
+
+@transaction.atomic
+def withdraw_annotator(*, by: User | None, annotator: Annotator) -> dict[str, int]:
+    """Erase an annotator: judgments, claims, seats, pseudonym and membership. The only erasure there is.
+
+    Criteria they wrote stay, without an author: others have judged by them. Seats they held are asked again.
+    Rows of releases that were frozen from their judgments go too; an archive that was handed out cannot be
+    called back, so the audit row counts the releases concerned.
+
+    Returns counts: judgments, claims, pairs (asked again), releases.
+    """
+    project = annotator.project
+    require(by, Deed.MANAGE, project)
+    locked = Annotator.objects.select_for_update().get(pk=annotator.pk)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SET LOCAL evenhand.erase = 'on'")
+    judgments = Judgment.objects.filter(annotator=locked)
+    pair_ids = sorted(
+        set(Seat.objects.filter(annotator=locked).values_list("comparison__pair_id", flat=True))
+        | set(
+            Claim.objects.filter(annotator=locked, closed_at__isnull=True).values_list("pair_id", flat=True)
         )
-    found.project = project
-    return found
+    )
+    erased = {
+        "judgments": judgments.count(),
+        "claims": Claim.objects.filter(annotator=locked).count(),
+        "pairs": len(pair_ids),
+        "releases": project.releases.filter(comparisons__judgments__judgment__in=judgments)
+        .distinct()
+        .count(),
+    }
+    list(Pair.objects.filter(pk__in=pair_ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    if locked.user_id:
+        Membership.objects.filter(project=project, user_id=locked.user_id).delete()
+    audit.record(by, "withdraw annotator", locked, project, **erased)
+    locked.delete()
+    for start in range(0, len(pair_ids), _BATCH):
+        open_pairs(project.pk, pair_ids[start : start + _BATCH], Route.REOPENED)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET LOCAL evenhand.erase = 'off'")
+    return erased

@@ -1,0 +1,174 @@
+"""Projects and who works in them."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from annotate import audit
+from annotate.access import Deed, Denied, require
+from annotate.actions.queue import open_pairs
+from annotate.models import Comparison, Membership, Pair, Partition, Project, ProjectState, Role, Route, User
+
+# Whatever else a project has is fixed when it is made (salt, keys) or has an action of its own (state).
+SETTINGS = frozenset(
+    {
+        "name",
+        "guidelines",
+        "task_type",
+        "scale",
+        "split_ties",
+        "authoring",
+        "authored_k",
+        "k",
+        "reserve_k",
+        "reserve_share",
+        "validation_share",
+        "reserve_claim_share",
+        "lease_minutes",
+        "claims_in_hand",
+    }
+)
+_BATCH = 2000
+
+
+def _require_settings(names: set[str]) -> None:
+    if unknown := names - SETTINGS:
+        raise ValidationError(
+            f"{', '.join(sorted(unknown))}: no setting that can be given. Choose from {sorted(SETTINGS)}."
+        )
+
+
+@transaction.atomic
+def create_project(*, by: User | None, slug: str, name: str, **settings: Any) -> Project:
+    """A new project, open for work once something is imported. Superusers alone may make one.
+
+    Raises:
+        Denied: `by` is no superuser.
+        ValidationError: the slug is taken, or a setting is out of its range.
+    """
+    if by is not None and not by.is_superuser:
+        raise Denied("To make projects, one must be a superuser.")
+    _require_settings(set(settings))
+    project = Project(slug=slug, name=name, **settings)
+    project.full_clean()
+    project.save()
+    audit.record(by, "create project", project, project, slug=slug)
+    return project
+
+
+@transaction.atomic
+def change_project(*, by: User | None, project: Project, **settings: Any) -> Project:
+    """Change settings from now on. What was judged, drawn or imported before stays as it is.
+
+    Raises:
+        ValidationError: a setting is unknown or out of its range.
+    """
+    require(by, Deed.MANAGE, project)
+    _require_settings(set(settings))
+    locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    changed = {
+        name: [getattr(locked, name), value]
+        for name, value in settings.items()
+        if getattr(locked, name) != value
+    }
+    if changed:
+        for name, (_, value) in changed.items():
+            setattr(locked, name, value)
+        locked.full_clean()
+        locked.save(update_fields=list(changed))
+        audit.record(by, "change project", locked, locked, changed=changed)
+    return locked
+
+
+def pause_project(*, by: User | None, project: Project) -> bool:
+    """No new claims; what is in hand may still be submitted. False if it was paused already."""
+    return _set_state(by, project, ProjectState.PAUSED, "pause project")
+
+
+def open_project(*, by: User | None, project: Project) -> bool:
+    """Let annotators claim. False if it was open already."""
+    return _set_state(by, project, ProjectState.OPEN, "open project")
+
+
+def close_project(*, by: User | None, project: Project) -> bool:
+    """The effort is over: as paused, and shown as such. False if it was closed already."""
+    return _set_state(by, project, ProjectState.CLOSED, "close project")
+
+
+@transaction.atomic
+def _set_state(by: User | None, project: Project, state: ProjectState, deed: str) -> bool:
+    require(by, Deed.MANAGE, project)
+    changed = Project.objects.filter(pk=project.pk).exclude(state=state).update(state=state)
+    if changed:
+        project.state = state
+        audit.record(by, deed, project, project)
+    return bool(changed)
+
+
+def raise_k(*, by: User | None, project: Project, k: int, partition: Partition | None = None) -> int:
+    """Want at least `k` labels of every comparison but those on criteria that annotators wrote.
+
+    Works through the pairs in batches, each a transaction of its own: broken off, it is completed by calling
+    it again. What is missing is asked for again. Returns how many comparisons were raised.
+
+    Raises:
+        ValidationError: k is not within 1..9. (Labels are never taken away: k cannot be lowered.)
+    """
+    require(by, Deed.MANAGE, project)
+    if not 1 <= k <= 9:
+        raise ValidationError({"k": "Give a number from 1 to 9."})
+    with transaction.atomic():
+        audit.record(by, "raise k", project, project, k=k, partition=partition or "all")
+    lower = Comparison.objects.filter(pair__project=project, k__lt=k, author__isnull=True)
+    if partition:
+        lower = lower.filter(pair__partition=partition)
+    raised = last = 0
+    while True:
+        with transaction.atomic():
+            found = lower.filter(pair__gt=last).order_by("pair").values_list("pair", flat=True).distinct()
+            pair_ids = list(found[:_BATCH])
+            if not pair_ids:
+                return raised
+            pairs = Pair.objects.filter(pk__in=pair_ids).order_by("pk").select_for_update(no_key=True)
+            # Pairs that were never drawn come up by themselves.
+            queued = [pair_id for pair_id, drawn in pairs.values_list("pk", "queued") if drawn]
+            raised += lower.filter(pair__in=pair_ids).update(k=k)
+            open_pairs(project.pk, queued, Route.REOPENED)
+            last = pair_ids[-1]
+
+
+@transaction.atomic
+def add_member(*, by: User | None, project: Project, user: User, role: Role = Role.ANNOTATOR) -> Membership:
+    """Give an account a role in the project.
+
+    Raises:
+        ValidationError: it has one already.
+    """
+    require(by, Deed.MANAGE, project)
+    membership = Membership(project=project, user=user, role=role)
+    membership.full_clean()
+    membership.save()
+    audit.record(by, "add member", membership, project, user=user.pk, role=role)
+    return membership
+
+
+@transaction.atomic
+def change_role(*, by: User | None, membership: Membership, role: Role) -> None:
+    require(by, Deed.MANAGE, membership.project)
+    locked = Membership.objects.select_for_update().get(pk=membership.pk)
+    if locked.role != role:
+        audit.record(
+            by, "change role", locked, membership.project, user=locked.user_id, role=[locked.role, role]
+        )
+        locked.role = role
+        locked.full_clean()
+        locked.save(update_fields=["role"])
+
+
+@transaction.atomic
+def remove_member(*, by: User | None, membership: Membership) -> None:
+    """Take the account out of the project. Its judgments stay; what it holds expires by itself."""
+    require(by, Deed.MANAGE, membership.project)
+    audit.record(by, "remove member", membership, membership.project, user=membership.user_id)
+    membership.delete()
