@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Evenhand's commands. One that works on data finds this machine's servers running, or starts them for its own duration."""
+"""Evenhand's commands. One that works on data finds the servers running, or starts them for itself."""
 
 import os
 import sys

@@ -1,5 +1,6 @@
 """The suite's own servers, and the rule that nothing is skipped unnoticed."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import django
 import pytest
 
 from tests.paths import ALLOWED_SKIPS
@@ -14,48 +16,40 @@ from webapp.local.servers import Servers
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
-_servers: Servers | None = None
-_data_dir: Path | None = None
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Before Django's settings are read: PostgreSQL and Redis in a DATA_DIR of this run, started as `make run` does.
-
-    Workers of xdist inherit the environment of the process that starts the servers, and each takes its own Redis database.
-    """
-    worker = getattr(config, "workerinput", None)
-    if worker is None:
-        _start_servers()
-    else:
-        number = int(worker["workerid"].removeprefix("gw")) + 1
-        os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={number}")
-    import django
-
-    django.setup()  # pytest-django does it only for settings that it names itself
-
 
 def _start_servers() -> None:
-    global _servers, _data_dir
+    """PostgreSQL and Redis as `make run` has them, in a DATA_DIR of this run, until this process ends."""
+    data_dir = Path(tempfile.mkdtemp(prefix="evenhand-test-"))
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
-    _data_dir = Path(tempfile.mkdtemp(prefix="evenhand-test-"))
     os.environ |= {
-        "DATA_DIR": str(_data_dir),
+        "DATA_DIR": str(data_dir),
         "DJANGO_SETTINGS_MODULE": "webapp.settings",
         "SECRET_KEY": "the suite's own, of fifty characters or more, for nothing else",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
         "LOG_FORMAT": "text",
-        # Synchronous Playwright runs an event loop in the thread of the test, which Django takes for asynchronous code.
+        # Playwright runs an event loop in the thread of the test, which Django takes for async code.
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",
     }
-    _servers = Servers(_data_dir)
+    servers = Servers(data_dir)
+    owner = os.getpid()
+
+    def stop() -> None:
+        servers.release()
+        if os.getpid() == owner:
+            shutil.rmtree(data_dir, ignore_errors=True)
+
+    atexit.register(stop)
 
 
-def pytest_unconfigure() -> None:
-    if _servers is not None:
-        _servers.release()
-    if _data_dir is not None:
-        shutil.rmtree(_data_dir, ignore_errors=True)
+# On import, which is before any other conftest.py needs Django's settings. Workers of xdist inherit the
+# environment of the process that started the servers; each has a Redis database of its own.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    number = int(worker.removeprefix("gw")) + 1
+    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={number}")
+else:
+    _start_servers()
+django.setup()
 
 
 @pytest.hookimpl(wrapper=True)

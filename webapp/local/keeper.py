@@ -1,7 +1,7 @@
-"""The keeper of one server: its parent process. It restarts the server when it dies and stops it when nobody uses it.
+"""The keeper of one server: its parent, which restarts it when it dies and stops it when nobody uses it.
 
-Users hold a shared flock; the keeper waits for the exclusive one and gets it when the last user has gone, in order or by
-SIGKILL. A keeper that is killed itself takes its server along (die_with_parent).
+Users hold a shared flock; the keeper waits for the exclusive one and gets it when the last user has gone,
+in order or by SIGKILL. A keeper that is killed itself takes its server along (die_with_parent).
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -41,13 +42,13 @@ class Server(Protocol):
     def stale_pid(self) -> int | None: ...
 
 
-KINDS: dict[str, type[Server]] = {"postgres": Postgres, "redis": Redis}
+KINDS: dict[str, Callable[[Path], Server]] = {"postgres": Postgres, "redis": Redis}
 
 
 def keep(server: Server) -> None:
-    """Runs `server` until its last user has gone. Says "ready", or what is wrong, in a line on standard output."""
+    """Runs `server` until its last user has gone. Prints one line: "ready", or what is wrong."""
     keeper = Lock(server.place.keeper_lock)
-    keeper.exclusive()  # who starts keepers looks first, under a lock: only a glance at this one can be in the way
+    keeper.exclusive()  # who starts keepers looks first, under a lock: at most a glance is in the way
     events: SimpleQueue[str] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: events.put("stop"))
@@ -66,7 +67,7 @@ def keep(server: Server) -> None:
             print("ready", flush=True)
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         os.dup2(sys.stdout.fileno(), 1)
-        _await(lambda: users.exclusive(), "idle", events)
+        _await(users.exclusive, "idle", events)
         process = _watch(server, process, events)
     finally:
         server.place.state.unlink(missing_ok=True)
@@ -105,9 +106,9 @@ def _watch(
                     log.write(f"keeper: {error}\n")
 
 
-def _await(wait: object, event: str, events: SimpleQueue[str]) -> None:
+def _await(wait: Callable[[], object], event: str, events: SimpleQueue[str]) -> None:
     def run() -> None:
-        wait()  # type: ignore[operator]
+        wait()
         events.put(event)
 
     threading.Thread(target=run, daemon=True).start()
@@ -122,9 +123,8 @@ def _start(server: Server) -> "subprocess.Popen[bytes]":
             raise ServerError(f"{server.name} did not start: {last_line(server.place.log, since=begun)}")
         if time.monotonic() > deadline:
             _stop(server, process)
-            raise ServerError(
-                f"{server.name} did not come up in {START_LIMIT:.0f} s: {last_line(server.place.log, since=begun)}"
-            )
+            said = last_line(server.place.log, since=begun)
+            raise ServerError(f"{server.name} did not come up in {START_LIMIT:.0f} s: {said}")
         time.sleep(0.02)
     return process
 
@@ -139,7 +139,7 @@ def _stop(server: Server, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _end_stale(server: Server) -> None:
-    """Ends a server that outlived its killed keeper: it can't be adopted, for only a parent learns of its death."""
+    """Ends a server that outlived its killed keeper: only a parent could tell when it dies."""
     pid = server.stale_pid()
     if pid is None:
         return

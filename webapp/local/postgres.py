@@ -1,4 +1,4 @@
-"""PostgreSQL from the wheel's binaries: one cluster in DATA_DIR/postgres, reached by a socket there and not by TCP."""
+"""PostgreSQL from the wheel's binaries: one cluster in DATA_DIR/postgres, reached by a socket there."""
 
 import importlib.util
 import os
@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
@@ -58,15 +59,15 @@ class Postgres:
         return f"postgresql://{USER}@/{DATABASE}?host={quote(str(self.sockets), safe='')}"
 
     def prepare(self) -> None:
-        """Makes the cluster if there is none; ends a server that a killed keeper left; ServerError if it can't be used."""
+        """Makes the cluster if there is none. ServerError if another version made the one that is there."""
         self._give_to_owner(self.place.home)
         version = self.cluster / "PG_VERSION"
         if not version.exists():
             self._init()
         elif (found := version.read_text().strip()) != self.major:
             raise ServerError(
-                f"{self.cluster} was made by PostgreSQL {found}, and this is {self.major}: dump it with {found} and load "
-                "the dump here, or set DATA_DIR to another folder"
+                f"{self.cluster} was made by PostgreSQL {found}, and this is {self.major}: "
+                f"dump it with {found} and load the dump here, or set DATA_DIR to another folder"
             )
         self._give_to_owner(self.sockets)
 
@@ -102,7 +103,7 @@ class Postgres:
         return pid if is_running(pid, naming=str(self.cluster)) else None
 
     def _init(self) -> None:
-        """initdb beside the final place, then a rename: a start killed half-way leaves nothing that is in the way."""
+        """initdb beside the final place, then a rename: a start killed half-way leaves nothing in the way."""
         fresh = self.place.home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(self.cluster, ignore_errors=True)
@@ -110,9 +111,11 @@ class Postgres:
         begun = self.place.log.stat().st_size
         try:
             initdb = self._popen(
-                [self.bin / "initdb", "-D", fresh, "-U", USER, "--auth=trust", "--encoding=UTF8"]
-                # Sorting that is the same on every machine and never changes under an index.
-                + ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
+                [
+                    *(self.bin / "initdb", "-D", fresh, "-U", USER, "--auth=trust", "--encoding=UTF8"),
+                    # Sorting that is the same on every machine and never changes under an index.
+                    *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+                ],
                 stdout=log,
                 stderr=log,
             )
@@ -129,12 +132,12 @@ class Postgres:
                     return
         finally:
             os.close(log)
-        raise ServerError(
-            f"PostgreSQL could not make a database in {self.cluster}: {last_line(self.place.log, since=begun)}"
-        )
+        said = last_line(self.place.log, since=begun)
+        raise ServerError(f"PostgreSQL could not make a database in {self.cluster}: {said}")
 
-    # PostgreSQL refuses to run as root. As root it gets a user namespace, in which we are somebody else while the files
-    # stay ours; where those are forbidden (some containers), it runs as another uid, which then owns its folder.
+    # PostgreSQL refuses to run as root. Root starts it in a user namespace, in which root is somebody else
+    # while the files stay root's; where that is forbidden (some containers), as another uid, which then owns
+    # its folder.
 
     @cached_property
     def _other(self) -> pwd.struct_passwd | None:
@@ -165,16 +168,16 @@ class Postgres:
         if self._other is not None and not self._namespace:
             os.chown(folder, self._other.pw_uid, self._other.pw_gid)
 
-    def _popen(self, command: list[str | Path], **kwargs: object) -> subprocess.Popen[bytes]:
+    def _popen(self, command: Sequence[object], **kwargs: object) -> subprocess.Popen[bytes]:
         env = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
         if self._other is not None and not self._namespace:
             kwargs |= {"user": self._other.pw_uid, "group": self._other.pw_gid, "extra_groups": []}
         try:
-            return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+            return subprocess.Popen(  # type: ignore[call-overload]
                 [*self._namespace, *command], env=env, cwd=self.place.home, start_new_session=True, **kwargs
             )
         except (PermissionError, subprocess.SubprocessError) as error:
             raise ServerError(
-                f"PostgreSQL does not run as root, and user {self._other.pw_name if self._other else '?'} may not read "
-                f"{self.bin} or {self.place.home}: run make as an ordinary user, or set DATABASE_URL"
+                f"PostgreSQL does not run as root, and others may not reach {self.bin} or {self.place.home}: "
+                "start Evenhand as an ordinary user, or set DATABASE_URL"
             ) from error

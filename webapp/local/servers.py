@@ -1,6 +1,6 @@
 """The servers of this machine, shared by every command that works on the same DATA_DIR.
 
-A command holds a share of each server for its own duration; the first one starts it, the last one's end stops it.
+A command holds a share of each server for its own duration: the first one starts it, the last one stops it.
 """
 
 import json
@@ -47,11 +47,14 @@ class Share:
         with Lock(self.place.start_lock):
             self._ensure()
 
-    def release(self) -> None:
-        """Gives the share back; if it was the last one, returns when the server has stopped."""
-        if self._pid != os.getpid():  # a forked child shares our lock and must not give it back for us
+    def give_back(self) -> None:
+        if self._pid == os.getpid():  # a forked child shares our lock and must not give it back for us
+            self._users.unlock()
+
+    def wait(self) -> None:
+        """After give_back(): if that was the last share, returns when the server has stopped."""
+        if self._pid != os.getpid():
             return
-        self._users.unlock()
         deadline = time.monotonic() + STOP_LIMIT + 10
         while self._stopping() and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -135,10 +138,11 @@ class Servers:
 
     def release(self) -> None:
         """Gives all shares back. Servers that nobody else uses have stopped when it returns."""
-        if self.shares:
-            with ThreadPoolExecutor(len(self.shares)) as pool:
-                list(pool.map(Share.release, self.shares))
-            self.shares = []
+        for share in self.shares:
+            share.give_back()
+        for share in self.shares:
+            share.wait()
+        self.shares = []
 
 
 _started: Servers | None = None
@@ -151,7 +155,7 @@ def data_dir() -> Path:
 
 
 def start() -> None:
-    """Starts what this process's environment does not name, before Django reads its settings. Raises ServerError."""
+    """Starts what the environment does not name, before Django reads its settings. Raises ServerError."""
     global _started, begun
     begun = time.monotonic()
     _started = Servers(data_dir())

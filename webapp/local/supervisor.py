@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Child:
     name: str
     command: list[str]
     log: Path
+    environ: Mapping[str, str] | None = None  # None: ours
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     begun: float = field(default=0.0, init=False)
     said_before: int = field(default=0, init=False)
@@ -35,6 +36,7 @@ class Child:
         try:
             self.process = subprocess.Popen(
                 self.command,
+                env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -80,20 +82,20 @@ class Supervisor:
                 child.begun = now + delay
 
     def until(self, done: Callable[[], bool], child: Child, limit: float) -> None:
-        """Looks after the children until `done`. ServerError if `child` keeps dying or it takes `limit` seconds."""
+        """Looks on until `done`. ServerError if `child` keeps dying or needs more than `limit` seconds."""
         deadline = time.monotonic() + limit
         while not done():
             if child.process is not None and child.process.poll() is not None and child.failures >= 2:
-                raise ServerError(f"{child.name} does not start: {child.complaint()} (all of it: {child.log})")
+                raise ServerError(f"{child.name} does not start: {child.complaint()} (see {child.log})")
             self.look()
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"{child.name} did not come up in {limit:.0f} s: {child.complaint()} (all of it: {child.log})"
+                    f"{child.name} is not up in {limit:.0f} s: {child.complaint()} (see {child.log})"
                 )
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Ends the children in the order of their start, the first alone: it is the one that takes new work in."""
+        """Ends the children, the first one before the others: it is the one that takes new work in."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._asked_again)
         for group in (self._children[:1], self._children[1:]):

@@ -32,7 +32,9 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--check", action="store_true", help="ask the health page, print the times and stop")
+        parser.add_argument(
+            "--check", action="store_true", help="ask the health page, print the times and stop"
+        )
 
     def handle(self, *args: Any, check: bool, **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -68,7 +70,9 @@ class Command(BaseCommand):
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = Lock(run / "up")
         if not lock.try_exclusive():
-            raise ServerError(f"Evenhand runs already on {settings.DATA_DIR}: stop it, or set another DATA_DIR and PORT")
+            raise ServerError(
+                f"Evenhand runs already on {settings.DATA_DIR}: stop it, or set another DATA_DIR and PORT"
+            )
         return lock
 
     def check_port(self) -> None:
@@ -76,7 +80,9 @@ class Command(BaseCommand):
         deadline = time.monotonic() + 2
         while True:
             try:
-                family, kind, *_, address = socket.getaddrinfo(settings.HOST, settings.PORT, type=socket.SOCK_STREAM)[0]
+                family, kind, *_, address = socket.getaddrinfo(
+                    settings.HOST, settings.PORT, type=socket.SOCK_STREAM
+                )[0]
                 with socket.socket(family, kind) as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(address)
@@ -110,9 +116,11 @@ class Command(BaseCommand):
         """The web server first: people wait for it."""
         log = Path(settings.DATA_DIR) / "log"
         log.mkdir(mode=0o700, exist_ok=True)
-        web = Child("web", web_command(), log / "web.log")
+        host, port = settings.HOST, settings.PORT
+        command = web_command(host, port, workers=settings.WEB_WORKERS, threads=settings.WEB_THREADS)
+        web = Child("web", command, log / "web.log")
         supervisor.start(web)
-        supervisor.until(is_healthy, web, START_LIMIT)
+        supervisor.until(lambda: is_healthy(host, port), web, START_LIMIT)
         times.add("web server, until /health answers")
         workers = [Child(name, worker_command(name), log / f"{name}.log") for name in WORKERS]
         for child in [*workers, Child("beat", beat_command(), log / "beat.log")]:
@@ -123,8 +131,11 @@ class Command(BaseCommand):
             times.add("workers, until they answer")
 
     def greet(self, password: str | None) -> None:
-        url = f"http://{reachable_host()}:{settings.PORT}/"
-        self.say(f"Evenhand runs at {url} (Django admin: {url}admin/); data and logs are in {settings.DATA_DIR}.")
+        host = reachable(settings.HOST)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}/"
+        self.say(
+            f"Evenhand runs at {url} (Django admin: {url}admin/); data and logs are in {settings.DATA_DIR}."
+        )
         if password:
             self.say(f"An account was made: log in as admin with password {password} (shown this once).")
         self.say("Ctrl-C ends it.")
@@ -152,11 +163,10 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def web_command() -> list[str]:
+def web_command(host: str, port: int, *, workers: int, threads: int) -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "webapp.wsgi:application", "--interface", "wsgi"),
-        *("--host", settings.HOST, "--port", str(settings.PORT)),
-        *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(settings.WEB_THREADS)),
+        *("--host", host, "--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads)),
         *("--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "5"),
     ]
 
@@ -175,16 +185,15 @@ def beat_command() -> list[str]:
     return celery_command("beat", "--pidfile=", "--schedule", str(Path(settings.DATA_DIR) / "run" / "beat"))
 
 
-def reachable_host() -> str:
-    """An address at which a server that listens on settings.HOST can be asked from here."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)
-    return f"[{host}]" if ":" in host else host
+def reachable(host: str) -> str:
+    """The address at which a server that listens on `host` can be asked from here."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
-def is_healthy() -> bool:
+def is_healthy(host: str, port: int) -> bool:
     allowed = next((host for host in settings.ALLOWED_HOSTS if host != "*"), "localhost").removeprefix(".")
     try:
-        asked = http.client.HTTPConnection(reachable_host(), settings.PORT, timeout=5)
+        asked = http.client.HTTPConnection(reachable(host), port, timeout=5)
         asked.request("GET", "/health", headers={"Host": allowed})
         return asked.getresponse().status == 200
     except OSError:
