@@ -9,7 +9,7 @@ from workers.celery import app
 
 log = structlog.get_logger(__name__)
 
-# A job runs in segments, so that no task comes near CELERY_TASK_TIME_LIMIT and no restart waits for long work.
+# A job runs in segments, so that no task comes near CELERY_TASK_TIME_LIMIT.
 SEGMENT = timedelta(minutes=10)
 
 

@@ -109,17 +109,12 @@ def merge_criteria(*, by: User | None, duplicate: Criterion, into: Criterion) ->
     require(by, Deed.MANAGE, duplicate.project)
     if duplicate.project_id != into.project_id:
         raise ValidationError("Criteria of two projects cannot be merged.")
-    both = {
-        row.pk: row
-        for row in Criterion.objects.select_for_update(no_key=True)
-        .filter(pk__in={duplicate.pk, into.pk, into.canonical_id or into.pk})
-        .order_by("pk")
-    }
-    canonical = both[into.canonical_id or into.pk]
+    # Merges of one project come one after another: chains and rings cannot grow between two of them.
+    Project.objects.select_for_update(no_key=True).get(pk=duplicate.project_id)
+    into = Criterion.objects.select_related("canonical").get(pk=into.pk)
+    canonical = into.canonical or into
     if canonical.pk == duplicate.pk:
         raise ValidationError("These two are merged already, or one would be merged into itself.")
-    if canonical.canonical_id:
-        raise ValidationError("Somebody merged that criterion this instant. Look again.")
     Criterion.objects.filter(canonical=duplicate).update(canonical=canonical)
     Criterion.objects.filter(pk=duplicate.pk).update(canonical=canonical)
     audit.record(by, "merge criterion", duplicate, duplicate.project, into=canonical.pk)

@@ -34,7 +34,7 @@ _LOCK_SPACE = 0x45564A  # "EVJ": keeps our advisory locks apart from other users
 
 
 class Refused(Exception):
-    """The work cannot be done as asked: the message says what, where and how to mend it. It is not retried."""
+    """The work cannot be done as asked; the message says what, where and how to mend it. Not retried."""
 
 
 class Cancelled(Exception):

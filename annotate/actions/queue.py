@@ -489,13 +489,17 @@ def top_up_queues() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT a.project_id, count(*) * %(each)s
-                   - (SELECT count(*) FROM (SELECT FROM annotate_draw d
-                                            WHERE d.project_id = a.project_id AND d.open AND d.id > max(a.cursor)
-                                            ORDER BY d.id LIMIT count(*) * %(each)s) ready)
-            FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id AND p.state = 'open'
-            WHERE a.seen_at > %(since)s
-            GROUP BY a.project_id
+            WITH active AS (
+                SELECT a.project_id, count(*) * %(each)s AS wanted, max(a.cursor) AS furthest
+                FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id AND p.state = 'open'
+                WHERE a.seen_at > %(since)s
+                GROUP BY a.project_id
+            )
+            SELECT project_id, wanted - (SELECT count(*) FROM (
+                SELECT FROM annotate_draw d
+                WHERE d.project_id = active.project_id AND d.open AND d.id > furthest
+                ORDER BY d.id LIMIT wanted) ready)
+            FROM active
             """,
             {"each": READY_PER_ANNOTATOR, "since": timezone.now() - ACTIVE},
         )
