@@ -1,0 +1,86 @@
+// Requests to our own API. Three ends: an answer, an ApiError (the server refused) or Unreachable (nobody knows).
+
+const API = "/api/v1/";
+const LOGIN = "/login/";
+const TIMEOUT = 20_000; // ms
+
+/** The server answered, and refused. */
+export class ApiError extends Error {
+  constructor(status, { code = "error", detail = "", field = "" } = {}, retryAfter = 0) {
+    super(detail || `The server answered ${status}.`);
+    Object.assign(this, { status, code, field, retryAfter });
+  }
+
+  /** It may well succeed a little later, unchanged. */
+  get passing() {
+    return this.status >= 500 || this.status === 429 || this.status === 408;
+  }
+}
+
+/** No whole answer came back. What was asked may have been done all the same. */
+export class Unreachable extends Error {}
+
+const csrf = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
+
+/**
+ * @param {"GET"|"POST"} method
+ * @param {string} path below /api/v1/
+ * @param {object} [body]
+ * @returns {Promise<any>} the parsed answer; null where there is none (204)
+ */
+export async function call(method, path, body) {
+  return send(API + path, {
+    method,
+    headers: {
+      Accept: "application/json",
+      ...(method === "GET" ? {} : { "Content-Type": "application/json", "X-CSRFToken": csrf() }),
+    },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+}
+
+/** Logs in and returns the id of who that is. The form's page comes first: it brings a fresh CSRF token. */
+export async function login(username, password) {
+  try {
+    await fetch(LOGIN, { credentials: "same-origin", cache: "no-store" });
+  } catch (error) {
+    throw new Unreachable(error.message);
+  }
+  const answer = await send(LOGIN, {
+    method: "POST",
+    headers: { Accept: "application/json", "X-CSRFToken": csrf() },
+    body: new URLSearchParams({ username, password }),
+  });
+  return String(answer.user);
+}
+
+async function send(url, options) {
+  let response, text;
+  try {
+    response = await fetch(url, {
+      credentials: "same-origin",
+      cache: "no-store",
+      signal: AbortSignal.timeout(TIMEOUT),
+      ...options,
+    });
+    text = await response.text(); // the connection may still drop here
+  } catch (error) {
+    throw new Unreachable(error.message);
+  }
+  if (response.status === 204) return null;
+  const json = response.headers.get("Content-Type")?.includes("json") ? parse(text) : undefined;
+  if (response.ok) {
+    // A page in place of JSON: a hotel's login, a proxy. Our server has not answered.
+    if (json === undefined) throw new Unreachable("Something other than the server answered.");
+    return json;
+  }
+  throw new ApiError(response.status, json?.error ?? {}, Number(response.headers.get("Retry-After")) || 0);
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+// Which module shows what. Each is fetched only when a pair needs it.
+//
+// A viewer exports mount(element, data) with data = {text, medium, label, link, image} and returns {ready, destroy}:
+// `link` is one object for both sides of a pair, what is linked lives in it. It may export createLink() and tools(link).
+
+const LOADERS = {
+  text: () => import("./viewers/text.js"),
+  image: () => import("./viewers/image.js"),
+  video: () => import("./viewers/video.js"),
+  audio: () => import("./viewers/audio.js"),
+};
+
+/** What a side holds. @param {{text: string, medium: {modality: string}|null, media?: any}} side */
+export const kindOf = (side) => side.media?.modality ?? "text";
+
+/** @param {string} kind @returns {Promise<any>} */
+export function loadViewer(kind) {
+  const loader = LOADERS[kind];
+  if (!loader) return Promise.reject(new Error(`This page has no viewer for ${kind}.`));
+  return loader();
+}
+
+const pictures = new Map();
+
+/** An image fetched and decoded once: what is prefetched is the very element that is shown later. */
+export function picture(url) {
+  let found = pictures.get(url);
+  if (!found) {
+    const image = new Image();
+    image.decoding = "async";
+    image.src = url;
+    found = { image, ready: image.decode() };
+    found.ready.catch(() => pictures.delete(url));
+    pictures.set(url, found);
+  }
+  return found;
+}
+
+/** Fetches the viewers of a claim and its images, so that it shows at once. Failures come again when it is shown. */
+export async function prefetch(claim) {
+  const media = [claim.a.media, claim.b.media, ...claim.prompt.media].filter(Boolean);
+  await Promise.allSettled([
+    ...[claim.a, claim.b].map((side) => loadViewer(kindOf(side))),
+    ...media.filter((medium) => medium.modality === "image").map((medium) => picture(medium.url).ready),
+  ]);
+}
+
+/** Lets go of a claim's images. */
+export function forget(claim) {
+  for (const medium of [claim.a.media, claim.b.media, ...claim.prompt.media]) if (medium) pictures.delete(medium.url);
+}

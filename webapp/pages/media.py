@@ -1,0 +1,164 @@
+"""Media for the eyes of those who may see them.
+
+An annotator reaches media through a claim of their own only, by the side that they see. Nothing in the answer
+tells the sides apart or ties a file to another claim: no name, no validator, no date; the type is the one that
+was found at import. From an object store the browser fetches the file itself, by a link that soon dies.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.files.storage import default_storage
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.views.decorators.http import require_safe
+
+from annotate.access import Deed, may
+from annotate.models import Asset, Claim, Derivative, Modality, Project, User
+
+LINK_SECONDS = 600  # how long a link into the object store lives
+KEEP_SECONDS = 300  # how long a browser may keep an answer: less than that
+BLOCK = 256 * 1024  # bytes read at once
+VARIANTS = ("web", "thumb", "original")
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_HEADERS = {
+    "Cache-Control": f"private, max-age={KEEP_SECONDS}",
+    "Content-Disposition": "inline",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@require_safe
+@login_required
+def of_claim(request: HttpRequest, claim_id: UUID, slot: str, variant: str) -> HttpResponseBase:
+    """A medium of the user's own claim, by slot: a, b, p0, p1 ... Anything else does not exist."""
+    claim = (
+        Claim.objects.select_related("annotator__project", "pair__response1__asset", "pair__response2__asset")
+        .filter(pk=claim_id, annotator__user=request.user.pk)
+        .first()
+    )
+    if claim is None:
+        raise Http404("There is no such claim of yours.")
+    _require(request, Deed.ANNOTATE, claim.annotator.project)
+    asset = _in_slot(claim, slot)
+    if asset is None:
+        raise Http404("Nothing stands there.")
+    return _serve(request, asset, variant)
+
+
+@require_safe
+@login_required
+def of_asset(request: HttpRequest, asset_id: int, variant: str) -> HttpResponseBase:
+    """A preview of any asset, for those who may see judgments in its project."""
+    asset = Asset.objects.select_related("project").filter(pk=asset_id).first()
+    if asset is None:
+        raise Http404("There is no such asset.")
+    _require(request, Deed.SEE_JUDGMENTS, asset.project)
+    return _serve(request, asset, variant)
+
+
+def _require(request: HttpRequest, deed: Deed, project: Project) -> None:
+    assert isinstance(request.user, User)
+    if not may(request.user, deed, project):
+        raise Http404("There is no such medium for you.")
+
+
+def _in_slot(claim: Claim, slot: str) -> Asset | None:
+    """What the annotator sees there; the sides are exchanged in a flipped claim."""
+    if slot in ("a", "b"):
+        first = (slot == "a") != claim.flip
+        return (claim.pair.response1 if first else claim.pair.response2).asset
+    if re.fullmatch(r"p\d{1,3}", slot):
+        row = claim.pair.prompt.prompt_assets.select_related("asset")[int(slot[1:]) :].first()
+        return row.asset if row else None
+    return None
+
+
+def _serve(request: HttpRequest, asset: Asset, variant: str) -> HttpResponseBase:
+    file = _variant(asset, variant)
+    try:
+        default_storage.path(file.key)
+    except NotImplementedError:  # an object store
+        return _link(file)
+    return _bytes(request, file)
+
+
+def _variant(asset: Asset, variant: str) -> Asset | Derivative:
+    """The file behind a variant. An image as given carries metadata: only what was made from it is shown."""
+    found: Asset | Derivative | None = None
+    if variant == "original" and asset.modality != Modality.IMAGE:
+        found = asset
+    elif variant in VARIANTS:
+        found = asset.derivatives.filter(kind=variant).first()
+    if found is None:
+        raise Http404("There is no such variant.")
+    return found
+
+
+def _link(file: Asset | Derivative) -> HttpResponse:
+    url = default_storage.url(  # type: ignore[call-arg]  # as S3Storage has it
+        file.key,
+        parameters={
+            "ResponseContentType": file.media_type,
+            "ResponseContentDisposition": "inline",
+            "ResponseCacheControl": _HEADERS["Cache-Control"],
+        },
+        expire=LINK_SECONDS,
+    )
+    return HttpResponseRedirect(url, headers={"Cache-Control": _HEADERS["Cache-Control"]})
+
+
+def _bytes(request: HttpRequest, file: Asset | Derivative) -> HttpResponseBase:
+    """The file, or the one range of it that is asked for. Without validators no If-Range can match: it is whole."""
+    wanted = request.headers.get("Range", "") if "If-Range" not in request.headers else ""
+    found = _RANGE.fullmatch(wanted.strip())
+    start, end = 0, file.size - 1
+    if found and (found[1] or found[2]):
+        start, end = _bounds(found[1], found[2], file.size)
+        if start > end:
+            return HttpResponse(
+                status=416, headers={**_HEADERS, "Content-Range": f"bytes */{file.size}"}, content_type=file.media_type
+            )
+    else:
+        found = None  # several ranges, or another unit: the whole file is a right answer
+    try:
+        source = default_storage.open(file.key)
+    except FileNotFoundError as error:
+        raise Http404("The file is missing in the media store.") from error
+    response = StreamingHttpResponse(
+        _blocks(source, start, end), status=206 if found else 200, content_type=file.media_type, headers=_HEADERS
+    )
+    response["Accept-Ranges"] = "bytes"
+    response["Content-Length"] = str(end - start + 1)
+    if found:
+        response["Content-Range"] = f"bytes {start}-{end}/{file.size}"
+    return response
+
+
+def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
+    """First and last byte of a range; the first beyond the last where nothing of it is there."""
+    if not first:
+        return (max(size - int(last), 0), size - 1) if int(last) else (size, size - 1)
+    end = min(int(last), size - 1) if last else size - 1
+    return (int(first), end) if int(first) < size and int(first) <= end else (size, size - 1)
+
+
+def _blocks(source: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    with source:
+        source.seek(start)
+        left = end - start + 1
+        while left > 0 and (block := source.read(min(BLOCK, left))):
+            left -= len(block)
+            yield block
