@@ -3,6 +3,8 @@
 // A viewer exports mount(element, data) with data = {text, medium, label, link, image} and returns {ready, destroy}:
 // `link` is one object for both sides of a pair, what is linked lives in it. It may export createLink() and tools(link).
 
+import { drop, picture } from "./pictures.js";
+
 const LOADERS = {
   text: () => import("./viewers/text.js"),
   image: () => import("./viewers/image.js"),
@@ -20,22 +22,6 @@ export function loadViewer(kind) {
   return loader();
 }
 
-const pictures = new Map();
-
-/** An image fetched and decoded once: what is prefetched is the very element that is shown later. */
-export function picture(url) {
-  let found = pictures.get(url);
-  if (!found) {
-    const image = new Image();
-    image.decoding = "async";
-    image.src = url;
-    found = { image, ready: image.decode() };
-    found.ready.catch(() => pictures.delete(url));
-    pictures.set(url, found);
-  }
-  return found;
-}
-
 /** Fetches the viewers of a claim and its images, so that it shows at once. Failures come again when it is shown. */
 export async function prefetch(claim) {
   const media = [claim.a.media, claim.b.media, ...claim.prompt.media].filter(Boolean);
@@ -47,5 +33,5 @@ export async function prefetch(claim) {
 
 /** Lets go of a claim's images. */
 export function forget(claim) {
-  for (const medium of [claim.a.media, claim.b.media, ...claim.prompt.media]) if (medium) pictures.delete(medium.url);
+  for (const medium of [claim.a.media, claim.b.media, ...claim.prompt.media]) if (medium) drop(medium.url);
 }

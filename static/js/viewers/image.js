@@ -4,7 +4,7 @@
 // the image that stands in the middle, in parts of its width and height. So sides of unequal size stay on one place.
 
 import { h, key } from "../dom.js";
-import { picture } from "../viewers.js";
+import { picture } from "../pictures.js";
 
 const MOST = 32; // screen pixels an image pixel
 const STEP = 1.25;
