@@ -1,7 +1,7 @@
 // Which module shows what. Each is fetched only when a pair needs it.
 //
 // A viewer exports mount(element, data) with data = {text, medium, label, link, image} and returns {ready, destroy}:
-// `link` is one object for both sides of a pair, what is linked lives in it. It may export createLink() and tools(link).
+// `link` is one object for both sides of a pair, what is linked lives in it. It may offer createLink() and tools(link).
 
 import { drop, picture } from "./pictures.js";
 
