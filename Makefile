@@ -27,8 +27,8 @@ setup-dev: $(STAMPS)/dev $(STAMPS)/vendor
 run: setup  ## start Evenhand; CHECK=1 asks the health page, prints the times and stops
 	@exec $(PY) manage.py up $(if $(CHECK),--check)
 
-test: setup-dev lint browser  ## lint, then the whole suite; ARGS="-k name" picks tests
-	@exec $(PY) -m pytest -n 2 $(ARGS)
+test: setup-dev browser  ## the whole suite, lint included; ARGS="-k name" picks tests
+	@exec $(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: setup-dev  ## ruff, mypy, import contracts, missing migrations, deployment checks
 	@PY=$(PY) tests/lint.sh

@@ -28,7 +28,7 @@ trap 'rm -rf "$scratch"' EXIT
 check ruff "$PY" -m ruff check .
 check format "$PY" -m ruff format --check .
 check mypy env DATA_DIR="$scratch" "$PY" -m mypy
-check imports "${PY%python}lint-imports" --no-cache
+check imports "$(dirname "$PY")/lint-imports" --no-cache
 check migrations env DATA_DIR="$scratch" "$PY" manage.py makemigrations --check --dry-run
 check deployment deployed "$PY" manage.py check --deploy --fail-level WARNING
 

@@ -120,11 +120,14 @@ def _start(server: Server) -> "subprocess.Popen[bytes]":
     deadline = time.monotonic() + START_LIMIT
     while not server.ready():
         if process.poll() is not None:
-            raise ServerError(f"{server.name} did not start: {last_line(server.place.log, since=begun)}")
+            said = last_line(server.place.log, since=begun)
+            raise ServerError(f"{server.name} did not start: {said} (see {server.place.log})")
         if time.monotonic() > deadline:
             _stop(server, process)
             said = last_line(server.place.log, since=begun)
-            raise ServerError(f"{server.name} did not come up in {START_LIMIT:.0f} s: {said}")
+            raise ServerError(
+                f"{server.name} did not come up in {START_LIMIT:.0f} s: {said} (see {server.place.log})"
+            )
         time.sleep(0.02)
     return process
 

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Sequence
 from functools import cached_property
@@ -167,6 +168,8 @@ class Postgres:
     def _give_to_owner(self, folder: Path) -> None:
         if self._other is not None and not self._namespace:
             os.chown(folder, self._other.pw_uid, self._other.pw_gid)
+            above = self.place.data_dir
+            above.chmod(stat.S_IMODE(above.stat().st_mode) | stat.S_IXOTH)  # to pass through, not to list
 
     def _popen(self, command: Sequence[object], **kwargs: object) -> subprocess.Popen[bytes]:
         env = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
