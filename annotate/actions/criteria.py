@@ -5,9 +5,11 @@ from django.db import connection, transaction
 
 from annotate import audit
 from annotate.access import Deed, require
+from annotate.actions.jobs import Lease, create_job, send
 from annotate.actions.judging import MAX_CRITERION, text_key
 from annotate.actions.queue import open_pairs
-from annotate.models import Criterion, Pair, Project, Route, User
+from annotate.models import Criterion, Job, JobKind, Pair, Project, Route, User
+from annotate.queries import pair_count
 
 _BATCH = 2000
 
@@ -35,37 +37,40 @@ def add_criterion(*, by: User | None, project: Project, text: str) -> Criterion:
     return criterion
 
 
-def apply_criterion(*, by: User | None, criterion: Criterion, pair_ids: list[int] | None = None) -> int:
-    """Have pairs judged by the criterion too: the given ones, or all visible pairs of its project.
+@transaction.atomic
+def apply_criterion(*, by: User | None, criterion: Criterion) -> Job:
+    """Have all visible pairs of the project judged by the criterion too; where they are, nothing changes.
 
-    Works in batches, each a transaction of its own: broken off, it is completed by calling it again. Pairs
-    that have it already are left alone. Returns how many comparisons were made.
+    Returns the job that does it.
 
     Raises:
         ValidationError: the criterion was merged into another one.
     """
     project = criterion.project
     require(by, Deed.MANAGE, project)
-    if criterion.canonical_id:
+    if criterion.canonical:
         raise ValidationError(f"This criterion was merged into {criterion.canonical}. Apply that one.")
-    with transaction.atomic():
-        audit.record(
-            by, "apply criterion", criterion, project, pairs="all" if pair_ids is None else len(pair_ids)
-        )
-    made = last = 0
+    job = create_job(by=by, project=project, kind=JobKind.APPLY, criterion=criterion.pk)
+    send(job)
+    return job
+
+
+def run_apply(lease: Lease) -> None:
+    """Work through the pairs in the order of their ids; each batch commits with the place it reached."""
+    job = lease.job
+    criterion = Criterion.objects.get(pk=job.spec["criterion"])
+    lease.beat(step="adding comparisons", total=pair_count(job.project))
     while True:
-        pairs = Pair.objects.filter(project=project, pk__gt=last)
-        if pair_ids is not None:
-            pairs = pairs.filter(pk__in=pair_ids)
         with transaction.atomic():
-            batch = list(pairs.order_by("pk").values_list("pk", flat=True)[:_BATCH])
-            if not batch:
-                return made
-            made += _apply(project, criterion, batch)
-            last = batch[-1]
+            pairs = Pair.objects.filter(project=job.project_id, pk__gt=job.spec.get("after", 0))
+            pair_ids = list(pairs.order_by("pk").values_list("pk", flat=True)[:_BATCH])
+            if not pair_ids:
+                return
+            _apply(job.project, criterion, pair_ids)
+            lease.beat(done=job.done + len(pair_ids), place={"after": pair_ids[-1]})
 
 
-def _apply(project: Project, criterion: Criterion, pair_ids: list[int]) -> int:
+def _apply(project: Project, criterion: Criterion, pair_ids: list[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -94,7 +99,6 @@ def _apply(project: Project, criterion: Criterion, pair_ids: list[int]) -> int:
         made = cursor.fetchall()
     # Pairs that were never drawn come up by themselves.
     open_pairs(project.pk, [pair_id for pair_id, queued in made if queued], Route.REOPENED)
-    return len(made)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from importlib import import_module
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -27,8 +28,10 @@ log = structlog.get_logger(__name__)
 RUNNERS = {
     JobKind.IMPORT: "annotate.imports.run:run",
     JobKind.RELEASE: "annotate.exports.run:run",
+    JobKind.RAISE_K: "annotate.actions.projects:run_raise_k",
+    JobKind.APPLY: "annotate.actions.criteria:run_apply",
 }
-QUEUES = {JobKind.IMPORT: "default", JobKind.RELEASE: "export"}
+QUEUES = {JobKind.RELEASE: "export"}  # the others: default
 MAX_ATTEMPTS = 5  # in a row without progress
 _LOCK_SPACE = 0x45564A  # "EVJ": keeps our advisory locks apart from other users of the database
 
@@ -59,10 +62,18 @@ class Lease:
         self._progress = progress
         self._ends_at: datetime | None = timezone.now() + segment if segment else None
 
-    def beat(self, *, done: int | None = None, total: int | None = None, step: str | None = None) -> None:
+    def beat(
+        self,
+        *,
+        done: int | None = None,
+        total: int | None = None,
+        step: str | None = None,
+        place: dict[str, Any] | None = None,
+    ) -> None:
         """Write progress, in units of the work (rows, files). Call it every few seconds at least.
 
-        Inside a transaction it commits with the work it counts.
+        Inside a transaction it commits with the work it counts. `place` is merged into the job's spec: where
+        to go on.
 
         Raises:
             Cancelled: the job was cancelled meanwhile.
@@ -77,9 +88,15 @@ class Lease:
         job.done = job.done if done is None else done
         job.total = job.total if total is None else total
         job.step = job.step if step is None else step
+        job.spec = job.spec | (place or {})
         job.beat_at = timezone.now()
         changed = Job.objects.filter(pk=job.pk, state=JobState.RUNNING, runner=job.runner).update(
-            done=job.done, total=job.total, step=job.step, beat_at=job.beat_at, attempts=job.attempts
+            done=job.done,
+            total=job.total,
+            step=job.step,
+            spec=job.spec,
+            beat_at=job.beat_at,
+            attempts=job.attempts,
         )
         if not changed:
             raise Cancelled(f"{job} was cancelled.")
@@ -87,17 +104,17 @@ class Lease:
             self._progress(job)
 
 
-def create_job(*, by: User | None, project: Project, kind: JobKind) -> Job:
+def create_job(*, by: User | None, project: Project, kind: JobKind, **spec: Any) -> Job:
     """A queued job. In the same transaction, write what it is about and `send` it."""
     require(by, Deed.MANAGE, project)
-    job = Job.objects.create(kind=kind, project=project, by=by)
-    audit.record(by, f"queue {kind}", job, project)
+    job = Job.objects.create(kind=kind, project=project, by=by, spec=spec)
+    audit.record(by, f"queue {kind.label}", job, project, **spec)
     return job
 
 
 def send(job: Job) -> None:
     """Ask the workers to run the job once this transaction has committed."""
-    send_on_commit("workers.tasks.run_job", job.pk, queue=QUEUES[JobKind(job.kind)])
+    send_on_commit("workers.tasks.run_job", job.pk, queue=QUEUES.get(JobKind(job.kind), "default"))
 
 
 def _runner(kind: str) -> Callable[[Lease], None]:

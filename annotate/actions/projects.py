@@ -7,8 +7,21 @@ from django.db import transaction
 
 from annotate import audit
 from annotate.access import Deed, Denied, require
+from annotate.actions.jobs import Lease, create_job, send
 from annotate.actions.queue import open_pairs
-from annotate.models import Comparison, Membership, Pair, Partition, Project, ProjectState, Role, Route, User
+from annotate.models import (
+    Comparison,
+    Job,
+    JobKind,
+    Membership,
+    Pair,
+    Partition,
+    Project,
+    ProjectState,
+    Role,
+    Route,
+    User,
+)
 
 # Whatever else a project has is fixed when it is made (salt, keys) or has an action of its own (state).
 SETTINGS = frozenset(
@@ -106,36 +119,43 @@ def _set_state(by: User | None, project: Project, state: ProjectState, deed: str
     return bool(changed)
 
 
-def raise_k(*, by: User | None, project: Project, k: int, partition: Partition | None = None) -> int:
-    """Want at least `k` labels of every comparison but those on criteria that annotators wrote.
+@transaction.atomic
+def raise_k(*, by: User | None, project: Project, k: int, partition: Partition | None = None) -> Job:
+    """Want at least `k` labels of every comparison, but those on criteria that annotators wrote.
 
-    Works through the pairs in batches, each a transaction of its own: broken off, it is completed by calling
-    it again. What is missing is asked for again. Returns how many comparisons were raised.
+    What is missing is asked for again. Returns the job that does it.
 
     Raises:
-        ValidationError: k is not within 1..9. (Labels are never taken away: k cannot be lowered.)
+        ValidationError: k is not within 1..9. (Labels are never taken away: what wants more stays as it is.)
     """
     require(by, Deed.MANAGE, project)
     if not 1 <= k <= 9:
         raise ValidationError({"k": "Give a number from 1 to 9."})
-    with transaction.atomic():
-        audit.record(by, "raise k", project, project, k=k, partition=partition or "all")
-    lower = Comparison.objects.filter(pair__project=project, k__lt=k, author__isnull=True)
+    job = create_job(by=by, project=project, kind=JobKind.RAISE_K, k=k, partition=partition)
+    send(job)
+    return job
+
+
+def run_raise_k(lease: Lease) -> None:
+    """Work through the pairs in the order of their ids; each batch commits with the place it reached."""
+    job = lease.job
+    k, partition = job.spec["k"], job.spec["partition"]
+    lower = Comparison.objects.filter(pair__project=job.project_id, k__lt=k, author__isnull=True)
     if partition:
         lower = lower.filter(pair__partition=partition)
-    raised = last = 0
+    lease.beat(step="raising k")
     while True:
         with transaction.atomic():
-            found = lower.filter(pair__gt=last).order_by("pair").values_list("pair", flat=True).distinct()
-            pair_ids = list(found[:_BATCH])
+            below = lower.filter(pair__gt=job.spec.get("after", 0))
+            pair_ids = list(below.order_by("pair").values_list("pair", flat=True).distinct()[:_BATCH])
             if not pair_ids:
-                return raised
+                return
             pairs = Pair.objects.filter(pk__in=pair_ids).order_by("pk").select_for_update(no_key=True)
             # Pairs that were never drawn come up by themselves.
             queued = [pair_id for pair_id, drawn in pairs.values_list("pk", "queued") if drawn]
-            raised += lower.filter(pair__in=pair_ids).update(k=k)
-            open_pairs(project.pk, queued, Route.REOPENED)
-            last = pair_ids[-1]
+            lower.filter(pair__in=pair_ids).update(k=k)
+            open_pairs(job.project_id, queued, Route.REOPENED)
+            lease.beat(done=job.done + len(pair_ids), place={"after": pair_ids[-1]})
 
 
 @transaction.atomic

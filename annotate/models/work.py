@@ -12,6 +12,8 @@ from annotate.models.project import Project
 class JobKind(models.TextChoices):
     IMPORT = "import", "import"
     RELEASE = "release", "release"
+    RAISE_K = "raise_k", "raise k"
+    APPLY = "apply", "apply criterion"
 
 
 class JobState(models.TextChoices):
@@ -31,6 +33,9 @@ class Job(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     runner = models.UUIDField(null=True, blank=True, help_text="token of the process that holds the lease")
     beat_at = models.DateTimeField(null=True, blank=True)
+    spec = models.JSONField(
+        default=dict, blank=True, help_text="what to do, for kinds without a row of their own, and how far it is"
+    )
     step = models.CharField(max_length=80, blank=True, help_text="what it is at")
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(null=True, blank=True)
@@ -46,7 +51,7 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pk}"
+        return f"{self.get_kind_display()} {self.pk}"
 
 
 class DataImport(models.Model):

@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 
 from annotate.access import Denied, Unknown
 from annotate.actions import projects
+from annotate.actions.jobs import run_job
 from annotate.models import AuditEntry, Comparison, Draw, Partition, Project, ProjectState, Role, Route, Seat
 from tests.factories import judge, make_comparison, make_member, make_pair, make_project, make_user
 
@@ -89,10 +90,17 @@ def test_raise_k_asks_again_for_what_is_missing(monkeypatch: pytest.MonkeyPatch)
     reserve = make_comparison(make_pair(project, partition=Partition.RESERVE, queued=True), k=1)
     other = make_comparison(make_pair(make_project(), queued=True), k=1)
 
-    assert projects.raise_k(by=None, project=project, k=3, partition=Partition.TRAIN) == 6
+    job = projects.raise_k(by=None, project=project, k=3, partition=Partition.TRAIN)
+    assert run_job(job.pk, by_hand=True).done == 6
     assert set(Comparison.objects.filter(k=3)) == {*full, undrawn}
     assert set(Comparison.objects.filter(k=1)) == {reserve, other}
     assert set(Seat.objects.values_list("k", flat=True)) == {3}
     reopened = Draw.objects.filter(route=Route.REOPENED).values_list("pair_id", flat=True)
     assert sorted(reopened) == sorted(comparison.pair_id for comparison in full)
-    assert projects.raise_k(by=None, project=project, k=3, partition=Partition.TRAIN) == 0
+    again = projects.raise_k(by=None, project=project, k=3, partition=Partition.TRAIN)
+    assert run_job(again.pk, by_hand=True).done == 0
+    assert Draw.objects.filter(route=Route.REOPENED).count() == len(full)
+    with pytest.raises(ValidationError):
+        projects.raise_k(by=None, project=project, k=10)
+    with pytest.raises(Denied):
+        projects.raise_k(by=make_member(project), project=project, k=4)
