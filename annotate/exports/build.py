@@ -1,0 +1,179 @@
+"""Writing a release into a directory, file by file; where files are there already it goes on after them.
+
+A file is in place only once complete, and what it holds follows from the frozen rows, the recipe and the key
+alone. So a release that was killed goes on, in whatever process, and ends in the same bytes. The manifest
+comes last: without it there is no release.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from annotate.exports import files
+from annotate.exports.card import card
+from annotate.exports.freeze import freeze
+from annotate.exports.media import MediaFolder
+from annotate.exports.omni import write_bench_json, write_bench_parquet
+from annotate.exports.plan import REASONS, Plan, make_plan
+from annotate.exports.raw import write_judgments
+from annotate.exports.records import Part, Record, records
+from annotate.exports.trl import write_train_jsonl, write_train_parquet
+from annotate.models import Partition, Release
+
+FORMAT = "evenhand-release/1"
+_TELL_EVERY = 1000  # rows
+
+
+class Tell(Protocol):
+    """Is told how far it is, in rows; may raise to stop the work."""
+
+    def __call__(
+        self, *, done: int | None = None, total: int | None = None, step: str | None = None
+    ) -> None: ...
+
+
+class _Progress:
+    def __init__(self, tell: Tell) -> None:
+        self._tell, self._done, self._told = tell, 0, 0
+
+    def add(self, rows: int = 1) -> None:
+        self._done += rows
+        if self._done - self._told >= _TELL_EVERY:
+            self._told = self._done
+            self._tell(done=self._done)
+
+    def at(self, step: str) -> None:
+        self._tell(done=self._done, step=step)
+
+
+def build(release: Release, directory: Path, tell: Tell) -> dict[str, Any]:
+    """Freeze the release if it is not yet, write what is missing in `directory`, and return the manifest.
+
+    Raises:
+        Refused: the directory holds something else or is being written to; a pair cannot be released.
+    """
+    held = files.release_in(directory)
+    if held is None:
+        files.mark(directory, release.pk)
+    elif held != release.pk:
+        raise files.Refused(f"{directory} holds release {held}. Give an empty directory.")
+    tell(step="freezing")
+    freeze(release)
+    release = Release.objects.select_related("project").get(pk=release.pk)
+    tell(step="planning")
+    plan = make_plan(release, lambda: tell())
+    if not files.is_finished(directory):
+        with files.sole_writer(directory):
+            tell(total=plan.total, done=0)
+            _write(release, plan, directory, _Progress(tell))
+    return summary(release, plan)
+
+
+def _write(release: Release, plan: Plan, directory: Path, progress: _Progress) -> None:
+    for path, rows, write in _files(release, plan, directory, progress):
+        progress.at(f"writing {path.relative_to(directory)}"[:80])
+        if path.exists():
+            progress.add(rows)
+        else:
+            write(path)
+    progress.at("checking sums")
+    with files.new_file(directory / "README.md") as file:
+        file.write(card(release, plan).encode())
+    listing = [_file_entry(directory, path, progress) for path in files.files_in(directory)]
+    files.write_json(directory / files.MANIFEST, summary(release, plan) | {"files": listing})
+    files.finish(directory)
+
+
+def _files(
+    release: Release, plan: Plan, directory: Path, progress: _Progress
+) -> Iterator[tuple[Path, int, Callable[[Path], None]]]:
+    """Every file of rows: its path, how many rows it counts for, and how to write it."""
+
+    def read(part: Part) -> Iterator[Record]:
+        for record in records(release, part):
+            yield record
+            progress.add()
+
+    def read_all(parts: list[Part]) -> Iterator[Record]:
+        for part in parts:
+            yield from read(part)
+
+    bench, train = directory / "bench", directory / "train"
+    media = MediaFolder(bench)
+    for task_type, _, parts in _by_kind(plan.bench):
+        for name, part in _numbered(parts, bench / task_type / "test"):
+            yield name, part.rows, lambda path, p=part: write_bench_parquet(path, p.task_type, read(p), media)
+        path = bench / f"{task_type}_preferences.json"
+        rows = sum(part.rows for part in parts)
+        yield path, rows, lambda path, t=task_type, p=parts: write_bench_json(path, t, read_all(p), media)
+    train_media = MediaFolder(train)
+    for task_type, split, parts in _by_kind(plan.train):
+        for name, part in _numbered(parts, train / task_type / split):
+            yield (
+                name,
+                part.rows,
+                lambda path, p=part: write_train_parquet(path, p.task_type, read(p), train_media),
+            )
+        path = train / f"{task_type}-{split}.jsonl"
+        rows = sum(part.rows for part in parts)
+        yield (
+            path,
+            rows,
+            lambda path, t=task_type, p=parts: write_train_jsonl(path, t, read_all(p), train_media),
+        )
+    for name, part in _numbered(plan.raw, directory / "raw" / "judgments"):
+        yield name, part.rows, lambda path, p=part: write_judgments(path, release, p, progress.add)
+
+
+def _by_kind(parts: list[Part]) -> Iterator[tuple[str, str, list[Part]]]:
+    """Parts of one task type and partition together, in order."""
+    kinds: dict[tuple[str, str], list[Part]] = {}
+    for part in parts:
+        kinds.setdefault((part.task_type, part.partition), []).append(part)
+    for (task_type, partition), together in kinds.items():
+        yield task_type, partition, together
+
+
+def _numbered(parts: list[Part], stem: Path) -> Iterator[tuple[Path, Part]]:
+    for number, part in enumerate(parts):
+        yield stem.with_name(f"{stem.name}-{number:05}-of-{len(parts):05}.parquet"), part
+
+
+def _file_entry(directory: Path, path: Path, progress: _Progress) -> dict[str, object]:
+    with (directory / path).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    progress.at("checking sums")
+    return {"path": path.as_posix(), "size": (directory / path).stat().st_size, "sha256": digest.hexdigest()}
+
+
+def summary(release: Release, plan: Plan) -> dict[str, Any]:
+    """The manifest but for its list of files."""
+    assert release.frozen_at
+    return {
+        "format": FORMAT,
+        "release": str(release.pk),
+        "project": release.project.slug,
+        "frozen_at": release.frozen_at.isoformat(timespec="seconds"),
+        "recipe": release.recipe,
+        "counts": {
+            "bench": _counts(plan, [Partition.RESERVE]),
+            "validation": _counts(plan, [Partition.VALIDATION]),
+            "train": _counts(plan, [Partition.TRAIN]),
+            "judgments": dict(sorted(plan.standings.items())),
+        },
+        "reasons": {str(reason): meaning for reason, meaning in REASONS.items()},
+        "agreement": {name: vars(found) for name, found in plan.agreements().items()},
+    }
+
+
+def _counts(plan: Plan, partitions: list[Partition]) -> dict[str, Any]:
+    """By task type: rows by label, and comparisons left out by reason."""
+    found: dict[str, dict[str, Counter[str]]] = {}
+    for kind, counter in (("labels", plan.labels), ("excluded", plan.excluded)):
+        for (partition, task_type, name), count in sorted(counter.items()):
+            if partition in partitions:
+                entry = found.setdefault(task_type, {"labels": Counter(), "excluded": Counter()})
+                entry[kind][str(name)] += count
+    return found

@@ -1,0 +1,138 @@
+"""README.md of a release: a dataset card with the configs for `datasets`, the rules, the counts, the agreement."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from annotate.exports.plan import REASONS, Plan
+from annotate.models import Partition, Release
+from annotate.stats.agreement import Agreement
+from annotate.stats.labels import RULE, USABLE
+
+_STANDINGS = """\
+`standing` says whether a judgment counts: `counted`; `revised` by a later one of the same annotator; `retracted`
+(it takes one back); `waiting` (came too late for one of the places that a comparison has); `repeat` (asked again
+to measure consistency); `twin` (the annotator counts already under a criterion merged with this one)."""
+
+
+def card(release: Release, plan: Plan) -> str:
+    """The card's text. It follows from the frozen rows and the recipe."""
+    configs = configs_of(plan)
+    head = yaml.safe_dump(
+        {"pretty_name": release.project.name, "configs": configs, "tags": ["preference", "reward-model"]},
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    recipe = release.recipe
+    sources = ", ".join(recipe["sources"]) if recipe["sources"] else "all"
+    minimum = ", ".join(f"{part} {recipe['min_labels'][part]}" for part in Partition.values)
+    return "\n".join(
+        [
+            f"---\n{head}---\n",
+            f"# {release.project.name}\n",
+            "Human preferences over pairs of responses, each judged under a criterion of its own. Made with"
+            f" Evenhand; release `{release.pk}`, frozen {_day(release)}. Sources: {sources}.\n",
+            "## What is where\n",
+            "- `bench/`: the benchmark, in the columns of OmniRewardBench. `bench/<config>/*.parquet` carries"
+            " pictures and sound within; `bench/<config>_preferences.json` names them by their path in"
+            " `bench/media_data/`.",
+            "- `train/`: preference rows for training (TRL: explicit prompt, conversational), the criterion as"
+            " leading system turn; a split `validation` is kept apart.",
+            "- `raw/`: every judgment, also those that do not count, by pseudonyms of this release alone.",
+            "- `MANIFEST.json`: every file with its SHA-256, all counts, and what was left out and why.\n",
+            _usage(configs),
+            "## Labels\n",
+            RULE,
+            "",
+            f"Usable verdicts asked for at least (min_labels): {minimum}.\n",
+            _table(
+                ("part", "config", *USABLE, *REASONS),
+                _label_rows(plan),
+            ),
+            "",
+            *(f"- `{reason}`: {meaning}." for reason, meaning in REASONS.items()),
+            "",
+            "Pairs of one prompt, prompt group or medium stand on one side of the splits only.\n",
+            "## Agreement\n",
+            "Nominal Krippendorff's alpha, and percent agreement (mean over comparisons of the share of agreeing"
+            " pairs of verdicts), over usable counted verdicts of every comparison, labelled or not.\n",
+            _table(
+                ("config", "comparisons", "verdicts", "of two or more", "unanimous", "agreement %", "alpha"),
+                agreement_rows(plan.agreements()),
+            ),
+            "",
+            "## Judgments\n",
+            _STANDINGS,
+            "",
+            "`shown_first` is the response that stood on side A. `authored` marks a verdict on a criterion that"
+            " the annotator wrote: leave these out of unbiased estimates. `route` tells how the pair came to be"
+            " asked, `q` and `pool_size` with what probability. Rationales are the annotators' own words.\n",
+        ]
+    )
+
+
+def configs_of(plan: Plan) -> list[dict[str, Any]]:
+    """The configs for `datasets`: the benchmark by its own names, then train_<task type>, then judgments."""
+    configs: list[dict[str, Any]] = []
+    for task_type in dict.fromkeys(part.task_type for part in plan.bench):
+        path = f"bench/{task_type}/test-*.parquet"
+        configs.append({"config_name": task_type, "data_files": [{"split": "test", "path": path}]})
+    for task_type in sorted({part.task_type for part in plan.train}):
+        splits = [
+            {"split": split, "path": f"train/{task_type}/{split}-*.parquet"}
+            for split in (Partition.TRAIN.value, Partition.VALIDATION.value)
+            if any(part.task_type == task_type and part.partition == split for part in plan.train)
+        ]
+        configs.append({"config_name": f"train_{task_type}", "data_files": splits})
+    if plan.raw:
+        path = "raw/judgments-*.parquet"
+        configs.append({"config_name": "judgments", "data_files": [{"split": "all", "path": path}]})
+    return configs
+
+
+def agreement_rows(agreements: Mapping[str, Agreement]) -> Iterable[tuple[object, ...]]:
+    """Cells of a table: name, comparisons, verdicts, pairable, unanimous, percent, alpha."""
+    for name, found in agreements.items():
+        yield (
+            name,
+            found.comparisons,
+            found.verdicts,
+            found.pairable,
+            found.unanimous,
+            "-" if found.percent is None else f"{found.percent:.2f}",
+            "-" if found.alpha is None else f"{found.alpha:.4f}",
+        )
+
+
+def _label_rows(plan: Plan) -> Iterable[tuple[object, ...]]:
+    keys = {(part, task) for part, task, _ in [*plan.labels, *plan.excluded]}
+    for part, task in sorted(keys):
+        yield (
+            part,
+            task,
+            *(plan.labels[part, task, label] for label in USABLE),
+            *(plan.excluded[part, task, reason] for reason in REASONS),
+        )
+
+
+def _table(head: Iterable[str], rows: Iterable[tuple[object, ...]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *([str(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _usage(configs: list[dict[str, Any]]) -> str:
+    if not configs:
+        return "Nothing was labelled yet: this release holds no rows.\n"
+    first = configs[0]
+    split = first["data_files"][0]["split"]
+    return (
+        "```python\nfrom datasets import load_dataset\n\n"
+        f'rows = load_dataset("PATH", "{first["config_name"]}", split="{split}")\n```\n'
+    )
+
+
+def _day(release: Release) -> str:
+    assert release.frozen_at
+    return release.frozen_at.date().isoformat()

@@ -1,0 +1,92 @@
+"""The benchmark in the columns of OmniRewardBench: Parquet with embedded media, and JSON beside media_data/."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from annotate.exports.files import new_file
+from annotate.exports.media import MediaFolder
+from annotate.exports.parquet import schema_of, write_parquet
+from annotate.exports.records import Medium, Record
+from annotate.exports.tasks import MADE
+from annotate.models import Modality, TaskType
+
+# How a medium stands in a column: pictures and sound are embedded, with their path in a column beside. A mesh
+# is published as a picture.
+_KIND = {Modality.IMAGE: "image", Modality.AUDIO: "audio", Modality.VIDEO: "string"}
+
+
+def columns(task_type: str) -> dict[str, str]:
+    """Name and kind (see parquet.KINDS) of a config's columns, in order."""
+    made = MADE[TaskType(task_type)]
+    named = dict.fromkeys(("prompt", "model1", "model2", "criteria", "criteria_preference", "id"), "string")
+    for modality in made.prompt:
+        named |= _column(modality, modality)
+    for name in ("response1", "response2"):
+        named |= _column(name, made.response[0]) if made.response else {name: "string"}
+    return named
+
+
+def _column(name: str, modality: Modality) -> dict[str, str]:
+    kind = _KIND[modality]
+    return {name: kind} if kind == "string" else {name: kind, f"{name}_path": "string"}
+
+
+def prompt_text(turns: list[dict[str, str]]) -> str:
+    """The prompt as the one string that the benchmark has room for: a single turn bare, several with roles."""
+    if len(turns) == 1:
+        return turns[0]["text"]
+    return "\n\n".join(f"{turn['role'].capitalize()}: {turn['text']}" for turn in turns)
+
+
+def row(record: Record, media: MediaFolder) -> dict[str, Any]:
+    """One row of the JSON form: media by their path relative to media_data."""
+    cells: dict[str, Any] = {
+        "prompt": prompt_text(record.turns),
+        "model1": record.response1.model,
+        "model2": record.response2.model,
+        "criteria": record.criterion,
+        "criteria_preference": str(record.label),
+        "id": record.id,
+    }
+    for name, medium in _media(record):
+        cells |= dict.fromkeys(_column(name, medium.modality), media.put(medium))
+    for name, side in (("response1", record.response1), ("response2", record.response2)):
+        cells.setdefault(name, side.text)
+    return cells
+
+
+def _media(record: Record) -> list[tuple[str, Medium]]:
+    """The media of a record with the column each stands in."""
+    found = [(str(medium.modality), medium) for medium in record.media]
+    for name, side in (("response1", record.response1), ("response2", record.response2)):
+        if side.medium:
+            found.append((name, side.medium))
+    return found
+
+
+def write_bench_parquet(path: Path, task_type: str, records: Iterable[Record], media: MediaFolder) -> None:
+    named = columns(task_type)
+
+    def embedded(record: Record) -> dict[str, Any]:
+        cells = row(record, media)
+        for name, medium in _media(record):
+            if named[name] != "string":
+                cells[name] = {"bytes": media.read(medium), "path": Path(medium.name).name}
+        return cells
+
+    write_parquet(path, schema_of(named), (embedded(record) for record in records))
+
+
+def write_bench_json(path: Path, task_type: str, records: Iterable[Record], media: MediaFolder) -> None:
+    """A list of rows, one a line."""
+    order = list(columns(task_type))
+    with new_file(path) as file:
+        separator = b"[\n"
+        for record in records:
+            cells = row(record, media)
+            line = json.dumps({name: cells[name] for name in order}, ensure_ascii=False)
+            file.write(separator + line.encode())
+            separator = b",\n"
+        file.write(b"\n]\n")

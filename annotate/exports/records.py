@@ -1,0 +1,157 @@
+"""The record that every format is written from: a labelled comparison with its content, read from frozen rows."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from annotate.models import Modality, Release
+from annotate.stats.labels import Label, label_of
+from annotate.tallies import TALLY
+
+BATCH = 1000  # comparisons read at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """An original file. `name` is where it stands in a release: named by content, not by who uploaded it."""
+
+    sha256: str
+    modality: Modality
+    extension: str
+    size: int  # bytes
+    key: str  # in storage
+
+    @property
+    def name(self) -> str:
+        return f"{self.modality}/{self.sha256}.{self.extension}"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One response."""
+
+    text: str
+    medium: Medium | None
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One comparison with its label."""
+
+    number: int
+    source: str
+    external_id: str
+    task_type: str
+    turns: list[dict[str, str]]
+    media: tuple[Medium, ...]
+    response1: Side
+    response2: Side
+    criterion: str
+    criterion_key: bytes
+    label: Label
+
+    @property
+    def id(self) -> str:
+        """Names pair and criterion, the same in every release that holds them."""
+        pair = f"{self.source}/{self.external_id}" if self.source else self.external_id
+        return f"{pair}/{self.criterion_key.hex()[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The frozen comparisons that one file holds: those of a task type and partition with first <= id <= last."""
+
+    task_type: str
+    partition: str
+    first: int
+    last: int
+    rows: int
+
+
+_RECORDS = f"""
+SELECT c.id, p.source, p.external_id, q.id, q.turns, r1.text, r1.asset_id, r1.model_name,
+       r2.text, r2.asset_id, r2.model_name, t.text, t.text_key, tally.*
+FROM (SELECT * FROM annotate_frozencomparison
+      WHERE release_id = %(release)s AND task_type = %(task_type)s AND partition = %(partition)s
+        AND NOT leaks AND id BETWEEN %(first)s AND %(last)s
+      ORDER BY id LIMIT %(batch)s) c
+JOIN annotate_pair p ON p.id = c.pair_id
+JOIN annotate_prompt q ON q.id = p.prompt_id
+JOIN annotate_response r1 ON r1.id = p.response1_id
+JOIN annotate_response r2 ON r2.id = p.response2_id
+JOIN annotate_criterion t ON t.id = c.criterion_id
+CROSS JOIN LATERAL (
+    SELECT {TALLY}
+    FROM annotate_frozenjudgment f JOIN annotate_judgment j ON j.id = f.judgment_id
+    WHERE f.comparison_id = c.id AND f.standing = 'counted'
+) tally
+ORDER BY c.id
+"""
+
+
+def records(release: Release, part: Part) -> Iterator[Record]:
+    """The labelled comparisons of a part in order, in batches: memory holds one."""
+    min_labels: int = release.recipe["min_labels"][part.partition]
+    first = part.first
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _RECORDS,
+                {
+                    "release": release.pk,
+                    "task_type": part.task_type,
+                    "partition": part.partition,
+                    "first": first,
+                    "last": part.last,
+                    "batch": BATCH,
+                },
+            )
+            rows = cursor.fetchall()
+        labelled = [(row, label) for row in rows if (label := label_of(row[13:16], min_labels)).found]
+        prompt_media, assets = _media([row for row, _ in labelled])
+        for row, label in labelled:
+            yield Record(
+                number=row[0],
+                source=row[1],
+                external_id=row[2],
+                task_type=part.task_type,
+                turns=json.loads(row[4]),
+                media=tuple(assets[asset] for asset in prompt_media.get(row[3], ())),
+                response1=Side(row[5], assets.get(row[6]), row[7]),
+                response2=Side(row[8], assets.get(row[9]), row[10]),
+                criterion=row[11],
+                criterion_key=bytes(row[12]),
+                label=label,
+            )
+        if len(rows) < BATCH:
+            return
+        first = rows[-1][0] + 1
+
+
+def _media(rows: list[tuple[Any, ...]]) -> tuple[dict[int, list[int]], dict[int | None, Medium]]:
+    """The assets of each prompt, in order, and every asset that the rows need."""
+    prompts: dict[int, list[int]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT prompt_id, asset_id FROM annotate_promptasset WHERE prompt_id = ANY (%s)"
+            " ORDER BY prompt_id, position",
+            [[row[3] for row in rows]],
+        )
+        for prompt, asset in cursor.fetchall():
+            prompts.setdefault(prompt, []).append(asset)
+        wanted = {row[i] for row in rows for i in (6, 9) if row[i]}.union(*prompts.values())
+        if not wanted:
+            return prompts, {}
+        cursor.execute(
+            "SELECT id, sha256, modality, extension, size, key FROM annotate_asset WHERE id = ANY (%s)",
+            [list(wanted)],
+        )
+        assets: dict[int | None, Medium] = {
+            row[0]: Medium(bytes(row[1]).hex(), Modality(row[2]), row[3], row[4], row[5])
+            for row in cursor.fetchall()
+        }
+    return prompts, assets

@@ -1,0 +1,158 @@
+"""Freeze a project's labels and write them as a benchmark, training rows and raw judgments."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from annotate.actions.jobs import AlreadyRunning, Refused, run_job
+from annotate.actions.releases import ReleaseOptions, recipe_of, start_release
+from annotate.exports import files
+from annotate.exports.build import build
+from annotate.models import Job, JobState, Project, Release
+
+
+class Command(BaseCommand):
+    help = (
+        "Freeze the project's labels and write DIR/bench (OmniRewardBench), DIR/train (TRL), DIR/raw, README.md"
+        " and MANIFEST.json. Killed at any moment, the same command goes on and ends in the same bytes."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--project", required=True, metavar="SLUG")
+        parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="empty, or to be made")
+        parser.add_argument(
+            "--min-labels",
+            type=int,
+            metavar="N",
+            help="usable verdicts that a label needs (default: as many as the project asks for)",
+        )
+        parser.add_argument(
+            "--source",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="pairs of this source only; repeatable",
+        )
+        parser.add_argument(
+            "--release",
+            type=UUID,
+            metavar="ID",
+            help="write an earlier release again, from its frozen rows: the same bytes",
+        )
+
+    def handle(
+        self,
+        *,
+        project: str,
+        out: Path,
+        min_labels: int | None,
+        source: list[str],
+        release: UUID | None,
+        **options: Any,
+    ) -> None:
+        try:
+            found = Project.objects.get(slug=project)
+        except Project.DoesNotExist:
+            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20])
+            raise CommandError(f"There is no project {project!r}. Projects: {known or 'none yet'}.") from None
+        chosen = ReleaseOptions(min_labels=min_labels, sources=tuple(source))
+        try:
+            if release:
+                manifest = self._again(found, release, out, chosen)
+            else:
+                manifest = self._make(found, out.resolve(), chosen)
+        except (Refused, AlreadyRunning) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
+        self._report(manifest, out)
+
+    def _make(self, project: Project, out: Path, options: ReleaseOptions) -> dict[str, Any]:
+        release = self._begin(project, out, options)
+        with _Bar() as bar:
+            job = run_job(release.job_id, progress=bar.show, by_hand=True)
+        if job.state != JobState.DONE:
+            raise CommandError(f"{job} is {job.state}. {job.error}")
+        release.refresh_from_db()
+        assert release.manifest
+        return release.manifest
+
+    def _begin(self, project: Project, out: Path, options: ReleaseOptions) -> Release:
+        """The release that `out` holds the beginning of, or a new one.
+
+        The directory is marked first and names the release, so that a kill in between leaves nothing that
+        the same command would not go on with.
+        """
+        held = files.release_in(out)
+        if held is None:
+            recipe_of(project, options)  # refuses what is wrong before anything is written
+            files.mark(out, held := uuid4())
+        release = Release.objects.select_related("job").filter(pk=held).first()
+        if release is None:
+            if files.is_finished(out):
+                raise Refused(
+                    f"{out} holds finished release {held} of another installation. Give an empty directory."
+                )
+            return start_release(by=None, project=project, options=options, directory=out, release_id=held)
+        if files.is_finished(out) and release.job.state == JobState.DONE:
+            raise Refused(
+                f"{out} holds release {held}, which is finished. For a new release give an empty directory."
+            )
+        if release.project_id != project.pk:
+            raise Refused(f"{out} holds an unfinished release of another project. Give an empty directory.")
+        if release.recipe != recipe_of(project, options):
+            raise Refused(
+                f"{out} holds an unfinished release with other options ({release.recipe['min_labels']},"
+                f" sources {release.recipe['sources'] or 'all'}). Give the same, or an empty directory."
+            )
+        if release.directory != str(out):
+            Release.objects.filter(pk=release.pk).update(directory=str(out))  # it was moved
+        return release
+
+    def _again(
+        self, project: Project, release_id: UUID, out: Path, options: ReleaseOptions
+    ) -> dict[str, Any]:
+        if options != ReleaseOptions():
+            raise CommandError("--release writes what was frozen then: leave out --min-labels and --source.")
+        release = Release.objects.filter(pk=release_id, project=project).first()
+        if release is None or release.frozen_at is None:
+            raise CommandError(f"Project {project.slug} has no frozen release {release_id}.")
+        with _Bar() as bar:
+            return build(release, out, bar.tell)
+
+    def _report(self, manifest: dict[str, Any], out: Path) -> None:
+        for part in ("bench", "train", "validation"):
+            for task_type, counts in manifest["counts"][part].items():
+                labels = ", ".join(f"{name} {count}" for name, count in counts["labels"].items()) or "no rows"
+                excluded = ", ".join(f"{name} {count}" for name, count in counts["excluded"].items())
+                self.stdout.write(
+                    f"{part} {task_type}: {labels}{f' (left out: {excluded})' if excluded else ''}"
+                )
+        self.stdout.write(self.style.SUCCESS(f"Release {manifest['release']} is in {out}"))
+
+
+class _Bar:
+    """A progress bar of rows that follows the job, with what it is at."""
+
+    def __enter__(self) -> "_Bar":
+        self._bar = tqdm(unit=" rows", disable=None, leave=False)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def show(self, job: Job) -> None:
+        self.tell(done=job.done, total=job.total, step=job.step)
+
+    def tell(self, *, done: int | None = None, total: int | None = None, step: str | None = None) -> None:
+        if total is not None:
+            self._bar.total = total
+        if step is not None:
+            self._bar.set_description_str(step, refresh=False)
+        if done is not None:
+            self._bar.n = done
+        self._bar.refresh()
