@@ -29,23 +29,36 @@ const csrf = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? ""
  * @returns {Promise<any>} the parsed answer; null where there is none (204)
  */
 export async function call(method, path, body) {
-  return send(API + path, {
-    method,
-    headers: {
-      Accept: "application/json",
-      ...(method === "GET" ? {} : { "Content-Type": "application/json", "X-CSRFToken": csrf() }),
-    },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
+  const request = () =>
+    send(API + path, {
+      method,
+      headers: {
+        Accept: "application/json",
+        ...(method === "GET" ? {} : { "Content-Type": "application/json", "X-CSRFToken": csrf() }),
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  try {
+    return await request();
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 403 && error.message.startsWith("CSRF"))) throw error;
+    await freshToken(); // another tab logged in since: its token is the one that counts
+    return request();
+  }
 }
 
-/** Logs in and returns the id of who that is. The form's page comes first: it brings a fresh CSRF token. */
-export async function login(username, password) {
+/** Any page with a form brings the token's cookie. */
+async function freshToken() {
   try {
     await fetch(LOGIN, { credentials: "same-origin", cache: "no-store" });
   } catch (error) {
     throw new Unreachable(error.message);
   }
+}
+
+/** Logs in and returns the id of who that is. */
+export async function login(username, password) {
+  await freshToken();
   const answer = await send(LOGIN, {
     method: "POST",
     headers: { Accept: "application/json", "X-CSRFToken": csrf() },

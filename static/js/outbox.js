@@ -11,7 +11,7 @@ const LONGEST_WAIT = 60_000;
  * somebody else who is logged in).
  */
 export class Outbox extends EventTarget {
-  /** @type {import("./store.js").Entry[]} */
+  /** @type {Entry[]} */
   entries = [];
   /** Whether the last attempt found no server: "" | "offline" | "busy". */
   trouble = "";
@@ -21,7 +21,7 @@ export class Outbox extends EventTarget {
   #again = false;
 
   /**
-   * @param {import("./store.js").Store} store
+   * @param {Store} store
    * @param {string} owner
    * @param {() => Promise<boolean>} isMe whether the one who is logged in is the owner still
    */
@@ -50,7 +50,7 @@ export class Outbox extends EventTarget {
     return this.entries.some((entry) => entry.claim === claim);
   }
 
-  /** Keeps an entry; when this returns, closing the tab loses nothing. @param {import("./store.js").Entry} entry */
+  /** Keeps an entry; when this returns, closing the tab loses nothing. @param {Entry} entry */
   async post(entry) {
     await this.store.post(entry);
     await this.#look();

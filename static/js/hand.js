@@ -1,0 +1,123 @@
+// The claims in hand: the one on screen and those fetched ahead.
+
+import { ApiError, call, Unreachable } from "./api.js";
+import { forget, prefetch } from "./viewers.js";
+import { uuid } from "./uuid.js";
+
+const LOOK_AGAIN = 30_000; // ms until an empty queue is asked again
+const RETRY = 4000;
+
+/** Events: "change", "login" (401). */
+export class Hand extends EventTarget {
+  /** @type {any[]} the first one is on screen */
+  claims = [];
+  /** Why there is no more: "" | "empty" | "not_open" | "full" | "unreachable" | an error's own words. */
+  state = "";
+  #filling = null;
+  #timer = 0;
+  /** Server time less ours, in ms: the server's clock decides leases. */
+  #ahead = 0;
+
+  /** @param {{store: Store, outbox: Outbox, owner: string, slug: string, size: number}} of */
+  constructor({ store, outbox, owner, slug, size }) {
+    super();
+    Object.assign(this, { store, outbox, owner, slug, size });
+  }
+
+  get current() {
+    return this.claims[0] ?? null;
+  }
+
+  get now() {
+    return Date.now() + this.#ahead;
+  }
+
+  /** ms until the claim's lease ends; negative once it has. */
+  left(claim) {
+    return Date.parse(claim.expires_at) - this.now;
+  }
+
+  /** Takes up what the server says we hold, the oldest first. */
+  async resume() {
+    const { held } = await call("GET", `projects/${this.slug}/claims/`);
+    for (const claim of held) this.add(claim);
+  }
+
+  /** Asks for claims until the hand is full or there are none. One at a time, however often it is called. */
+  fill() {
+    clearTimeout(this.#timer);
+    this.#filling ??= this.#fill().finally(() => {
+      this.#filling = null;
+    });
+    return this.#filling;
+  }
+
+  async #fill() {
+    let state = "";
+    let resumed = false;
+    while (!state && this.claims.length < this.size) {
+      try {
+        const id = await this.store.ask(this.owner, uuid());
+        const claim = await call("POST", `projects/${this.slug}/claims/`, { id });
+        await this.store.asked(this.owner);
+        if (claim) this.add(claim);
+        else state = "empty";
+      } catch (error) {
+        state = this.#why(error);
+        if (error.code === "claim_taken") {
+          await this.store.asked(this.owner);
+        } else if (state === "full" && !resumed && !this.outbox.waiting.length) {
+          // The server counts claims that this page has not: another tab's, or of an answer that never came back.
+          resumed = true;
+          const before = this.claims.length;
+          await this.resume().catch(() => {});
+          if (this.claims.length > before) state = "";
+        }
+      }
+    }
+    this.state = state;
+    if (state) this.#timer = setTimeout(() => this.fill(), state === "unreachable" ? RETRY : LOOK_AGAIN);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #why(error) {
+    if (error instanceof Unreachable) return "unreachable";
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 401) this.dispatchEvent(new Event("login"));
+    if (error.passing || error.status === 401) return "unreachable";
+    return { hand_full: "full", not_open: "not_open", claim_taken: "" }[error.code] ?? error.message;
+  }
+
+  /** Takes a claim in, at the end or as the one on screen. What is answered here already is not taken. */
+  add(claim, { first = false } = {}) {
+    if (!claim || claim.outcome || this.outbox.holds(claim.id)) return;
+    this.#ahead = Date.parse(claim.server_time) - Date.now();
+    this.claims = this.claims.filter((one) => one.id !== claim.id || (Object.assign(one, claim), !first));
+    if (this.claims.some((one) => one.id === claim.id)) return;
+    if (first) this.claims.unshift(claim);
+    else this.claims.push(claim);
+    prefetch(claim);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  remove(id) {
+    const gone = this.claims.find((claim) => claim.id === id);
+    if (!gone) return;
+    this.claims = this.claims.filter((claim) => claim !== gone);
+    forget(gone);
+  }
+
+  /** Extends the leases that need it. Returns the ids of claims that have ended. */
+  async beat(lease) {
+    const ended = [];
+    for (const claim of this.claims.filter((one) => this.left(one) < lease * 0.75)) {
+      try {
+        claim.expires_at = (await call("POST", `claims/${claim.id}/heartbeat/`, {})).expires_at;
+      } catch (error) {
+        if (error instanceof ApiError && [404, 409].includes(error.status)) ended.push(claim.id);
+        else if (error instanceof ApiError && error.status === 401) this.dispatchEvent(new Event("login"));
+      }
+    }
+    return ended;
+  }
+}

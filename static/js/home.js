@@ -1,0 +1,31 @@
+// Answers that a closed tab left on this computer: told, and sent from here.
+
+import { call } from "./api.js";
+import { Outbox } from "./outbox.js";
+import { openStore } from "./store.js";
+
+const { user } = document.body.dataset;
+const place = document.getElementById("waiting");
+
+async function sendWhatWaits() {
+  const store = await openStore();
+  const mine = (await store.owners()).filter((owner) => owner.startsWith(`${user}/`));
+  const isMe = async () => (await call("GET", "projects/").catch(() => [])).length > 0;
+  const boxes = mine.map((owner) => new Outbox(store, owner, isMe));
+  const tell = () => {
+    const waiting = boxes.flatMap((box) => box.waiting).length;
+    const refused = boxes.flatMap((box) => box.refused).length;
+    const parts = [
+      waiting && `${waiting} of your answers are saved on this computer and on their way.`,
+      refused && `${refused} were refused: open the project to see why.`,
+    ].filter(Boolean);
+    place.textContent = parts.join(" ");
+    place.hidden = !parts.length;
+  };
+  for (const box of boxes) {
+    box.addEventListener("change", tell);
+    box.kick();
+  }
+}
+
+if (user) sendWhatWaits();

@@ -1,0 +1,547 @@
+// The judge page: claims come in, one question at a time is answered, answers go out through the outbox.
+
+import { ApiError, call, Unreachable } from "./api.js";
+import { Clock } from "./clock.js";
+import { askLogin, askSkip, showGuidelines, showKeys, showRefused } from "./dialogs.js";
+import { Dock } from "./dock.js";
+import { h } from "./dom.js";
+import { Draft } from "./draft.js";
+import { Hand } from "./hand.js";
+import { Keys } from "./keys.js";
+import { hold } from "./locks.js";
+import { Outbox } from "./outbox.js";
+import { Panes } from "./panes.js";
+import { PromptView } from "./prompt.js";
+import { pointsOf } from "./scale.js";
+import { Status } from "./status.js";
+import { openStore, ownerOf } from "./store.js";
+import { uuid } from "./uuid.js";
+
+const SAVE_AFTER = 200; // ms after the last change
+const SOON = 120_000; // ms: a lease that ends sooner is mentioned
+const RETRY = 3000; // ms
+
+const find = (id) => document.getElementById(id);
+const { user, slug } = document.body.dataset;
+const owner = ownerOf(user, slug);
+
+class JudgePage {
+  /** @type {any} */ claim = null;
+  /** @type {Draft|null} */ draft = null;
+  #busy = false;
+  #saving = 0; // timer of a draft that is not on the disk yet
+  #saved = Promise.resolve();
+  #confirmed = ""; // the claim whose partial submission was announced
+  #ended = new Set(); // claims whose lease is over
+  #submitted = []; // ids of what was submitted here, for undo
+
+  constructor(store, project) {
+    this.store = store;
+    this.project = project;
+    this.points = pointsOf(project);
+    this.keys = new Keys();
+    this.status = new Status(find("state"));
+    this.outbox = new Outbox(store, owner, () => this.#isMe());
+    this.hand = new Hand({ store, outbox: this.outbox, owner, slug, size: project.claims_in_hand });
+    this.panes = new Panes(this.keys);
+    this.prompt = new PromptView(find("prompt"));
+    this.dock = new Dock(find("dock"), { keys: this.keys, changed: () => this.#changed(), announce: (text) => this.status.announce(text) });
+    this.#listen();
+    this.#bindKeys();
+    this.#progress(project.judged_pairs);
+  }
+
+  async start() {
+    await this.outbox.kick(); // what waited from before goes first: its claims are still held
+    for (;;) {
+      try {
+        await this.hand.resume();
+        break;
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 401) await this.#login();
+        else {
+          blank("The server does not answer", "It is asked again every few seconds.");
+          await new Promise((resolve) => setTimeout(resolve, RETRY));
+        }
+      }
+    }
+    await this.#next();
+    this.hand.fill();
+    const lease = this.project.lease_minutes * 60_000;
+    new Clock({ lease, tick: (seconds) => this.#tick(seconds), beat: () => this.#beat(lease) });
+  }
+
+  // What is on screen
+
+  /** Shows the claim that stands first, unless it is shown already. */
+  async #next() {
+    const claim = this.hand.current;
+    if (claim && claim === this.claim) return;
+    await this.#keepDraft();
+    if (claim && this.hand.left(claim) < 0 && !(await this.#stillMine(claim))) return this.#next();
+    if (claim !== this.hand.current) return this.#next();
+    this.claim = claim;
+    this.draft = null;
+    if (!claim) return this.#nothing();
+    const saved = await this.store.draft(owner, claim.id);
+    if (claim !== this.claim) return;
+    this.draft = new Draft(owner, claim, this.points, saved);
+    showWork();
+    this.prompt.show(claim.prompt);
+    find("task").textContent = claim.task_type === "other" ? "" : claim.task_type.replaceAll("_", " ");
+    const media = { a: Boolean(claim.a.media), b: Boolean(claim.b.media), prompt: claim.prompt.media.length > 0 };
+    const shown = this.panes.show(claim);
+    this.dock.show(this.draft, { points: this.points, authoring: this.project.authoring, media });
+    await shown;
+    this.#refresh();
+    this.status.announce(`Next pair. ${this.draft.current?.criterion ?? ""}`);
+  }
+
+  /** A claim whose lease seems over: kept if the server still has it for us or there is work in it. */
+  async #stillMine(claim) {
+    const ended = (await this.hand.beat(Infinity)).includes(claim.id);
+    if (!ended) return true;
+    this.#ended.add(claim.id);
+    if (await this.store.draft(owner, claim.id)) return true; // a late answer is kept by the server
+    this.hand.remove(claim.id);
+    this.hand.fill();
+    return false;
+  }
+
+  #nothing() {
+    this.panes.clear();
+    this.dock.element.replaceChildren();
+    this.keys.bind("dock", null);
+    const { state } = this.hand;
+    const waiting = this.outbox.waiting.length;
+    const again = h("button", { type: "button", class: "go", on: { click: () => this.#lookAgain() } }, "Look again");
+    if (state === "empty") blank("Nothing to judge now", "You have judged all there is for you. New pairs show up here by themselves.", again);
+    else if (state === "not_open") blank("This project is paused", "Your answers are safe. It goes on here by itself when it opens.", again);
+    else if (state === "unreachable" || !navigator.onLine)
+      blank("You are offline", waiting ? `${waiting} of your answers are saved on this computer and go out when the connection is back.` : "The next pair comes when the connection is back.", again);
+    else if (state === "full" && this.outbox.refused.length) blank("Some answers need you", "Open or discard what was refused, then the next pair comes.");
+    else if (state && state !== "full") blank("No next pair", state, again);
+    else blank("Fetching the next pair", "");
+    this.#refresh();
+  }
+
+  #lookAgain() {
+    this.outbox.kick();
+    this.hand.fill();
+  }
+
+  #refresh() {
+    const { draft } = this;
+    this.#showState();
+    const refused = this.outbox.refused.length;
+    find("notice").hidden = !refused;
+    find("notice").querySelector("p").textContent = refused === 1 ? "The server did not take one of your answers. It is kept here." : `The server did not take ${refused} of your answers. They are kept here.`;
+    find("submit").disabled = !draft;
+    find("skip-open").disabled = !draft;
+    if (!draft) {
+      find("judged").textContent = find("hint").textContent = "";
+      return;
+    }
+    const judged = draft.judgedRows.length;
+    find("judged").textContent = `${judged} of ${draft.rows.length} judged`;
+    const open = draft.current;
+    this.panes.choose(open && draft.judged(open) && ["a", "b"].includes(open.verdict) ? open.verdict : "");
+    this.#lease();
+  }
+
+  #showState() {
+    this.status.show({ outbox: this.outbox, dirty: Boolean(this.draft?.touched), writing: Boolean(this.#saving) });
+  }
+
+  #lease() {
+    const { claim } = this;
+    if (!claim) return;
+    const left = this.hand.left(claim);
+    const over = this.#ended.has(claim.id) || left < 0;
+    const clock = `${Math.floor(left / 60_000)}:${String(Math.floor(left / 1000) % 60).padStart(2, "0")}`;
+    find("lease").textContent = over ? "No longer held for you; your answer is still kept" : left < SOON ? `Held for ${clock}` : "";
+  }
+
+  #hint(text) {
+    find("hint").textContent = text;
+    if (text) this.status.announce(text);
+  }
+
+  #progress(judged) {
+    const { pairs } = this.project;
+    find("count").textContent = `${judged.toLocaleString("en")} of ${pairs.toLocaleString("en")}`;
+    const bar = /** @type {HTMLProgressElement} */ (find("bar"));
+    bar.max = Math.max(pairs, 1);
+    bar.value = judged;
+  }
+
+  // Drafts
+
+  #changed() {
+    this.draft.touched = true;
+    this.#hint("");
+    this.#confirmed = "";
+    clearTimeout(this.#saving);
+    this.#saving = setTimeout(() => this.#keepDraft(), SAVE_AFTER);
+    this.#refresh();
+  }
+
+  /** Writes the draft now, if it has changed. */
+  #keepDraft() {
+    if (!this.#saving) return this.#saved;
+    clearTimeout(this.#saving);
+    this.#saved = this.store
+      .putDraft(this.draft.toJSON())
+      .catch(() => this.#hint("This browser could not save your draft. Submit it before you leave the page."))
+      .finally(() => this.#showState());
+    this.#saving = 0;
+    return this.#saved;
+  }
+
+  // What one can do
+
+  #bindKeys() {
+    const group = "Pair";
+    this.keys.bind("page", {
+      Enter: { label: "Submit and next", group, run: () => this.submit() },
+      U: { label: "Back: take the last one back", group, run: () => this.undo() },
+      S: { label: "Skip", group, run: () => this.skip() },
+      P: { label: "All of the prompt, or less", group: "Look", run: () => this.prompt.flip() },
+      X: { label: "Other side, on a narrow screen", group: "Look", run: () => this.panes.turn() },
+      G: { label: "Guidelines", run: () => showGuidelines(this.project.guidelines) },
+      "?": { label: "These keys", run: () => showKeys(this.keys) },
+    });
+    const click = (id, run) => find(id).addEventListener("click", run);
+    click("submit", () => this.submit());
+    click("undo", () => this.undo());
+    click("skip-open", () => this.skip());
+    click("guidelines-open", () => showGuidelines(this.project.guidelines));
+    click("shortcuts-open", () => showKeys(this.keys));
+    click("refused-open", () => this.#showRefused());
+  }
+
+  /** Runs one action at a time: a double click or a held key does a thing once. */
+  async #once(action) {
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      await action();
+    } catch (error) {
+      this.#hint("That failed on this computer. Nothing is lost: try again.");
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  submit() {
+    return this.#once(async () => {
+      const { draft, claim } = this;
+      if (!draft || this.#objects(draft)) return;
+      const room = this.hand.claims.length - 1 < this.hand.size;
+      const body = { answers: draft.answers(), seconds: Math.round(draft.seconds * 10) / 10, next: room ? uuid() : null };
+      await this.#send("submit", body, draft.toJSON());
+      this.#submitted.push(claim.id);
+      await this.#advance(claim);
+    });
+  }
+
+  /** What stands against submitting, told as a hint. */
+  #objects(draft) {
+    if (this.dock.takeWriting()) {
+      this.#hint("Judge the criterion that you wrote, or remove it.");
+      return true;
+    }
+    const judged = draft.judgedRows;
+    if (!judged.length) {
+      this.#hint("Judge at least one criterion, or skip the pair.");
+      return true;
+    }
+    if (this.project.authoring === "required" && !judged.some((row) => row.own)) {
+      this.#hint("This project asks for a criterion of your own: press N, write it and judge it.");
+      return true;
+    }
+    const left = draft.rows.length - judged.length;
+    if (left && this.#confirmed !== this.claim.id) {
+      this.#confirmed = this.claim.id;
+      const open = draft.nextUnjudged ?? draft.current;
+      if (!draft.judged(draft.current)) this.dock.render();
+      else this.dock.step(draft.rows.indexOf(open) - draft.rows.indexOf(draft.current));
+      this.#confirmed = this.claim.id; // stepping counts as a change, which would forget it
+      this.#hint(`${left === 1 ? "One criterion is" : `${left} criteria are`} not judged. Press Enter again to leave ${left === 1 ? "it" : "them"} to others.`);
+      return true;
+    }
+    return false;
+  }
+
+  skip() {
+    return this.#once(async () => {
+      const { claim, draft } = this;
+      if (!draft) return;
+      const answer = await askSkip();
+      if (!answer || claim !== this.claim) return;
+      const room = this.hand.claims.length - 1 < this.hand.size;
+      await this.#send("skip", { ...answer, next: room ? uuid() : null }, null);
+      await this.#advance(claim);
+    });
+  }
+
+  async #send(kind, body, draft) {
+    clearTimeout(this.#saving);
+    this.#saving = 0;
+    await this.#saved; // or the draft that is being written would come back after the entry took its place
+    const { claim } = this;
+    const title = claim.prompt.turns.at(-1)?.text.slice(0, 120) ?? "";
+    await this.outbox.post({ owner, kind, claim: claim.id, body, draft, title, attempts: 0, refused: null, made: Date.now() });
+  }
+
+  async #advance(claim) {
+    this.#hint("");
+    this.hand.remove(claim.id);
+    await this.#next();
+  }
+
+  /** Brings the last submitted pair back with its answers, to judge it again. */
+  undo() {
+    return this.#once(async () => {
+      const last = this.#submitted.at(-1) ?? (await this.#lastSubmitted());
+      if (!last) return this.#hint("There is nothing to take back.");
+      const unsent = await this.outbox.takeBack(last);
+      try {
+        if (!unsent && this.outbox.holds(last)) await this.outbox.kick();
+        if (this.outbox.holds(last)) return this.#hint("This answer is on its way. It can be taken back once the server has it.");
+        const claim = await call("GET", `claims/${last}/`);
+        if (!unsent) await this.#takeBackStored(claim);
+        else this.hand.add(claim, { first: true });
+      } catch (error) {
+        if (unsent) await this.#reopenLater(unsent);
+        if (error instanceof ApiError && error.status === 401) await this.#login();
+        else if (error instanceof ApiError || error instanceof Unreachable)
+          this.#hint(error instanceof ApiError ? error.message : "To take an answer back, this page needs the server. Try again when you are online.");
+        else throw error;
+        return;
+      }
+      this.#submitted = this.#submitted.filter((id) => id !== last);
+      await this.#next();
+      this.status.announce("The last pair is back, with your answers.");
+    });
+  }
+
+  async #takeBackStored(claim) {
+    // Kept first: the server will call these answers retracted, and they are what one wants to change.
+    const draft = new Draft(owner, claim, this.points);
+    const kept = (await this.store.draft(owner, claim.id)) ?? draft.toJSON();
+    kept.undo ??= uuid();
+    await this.store.putDraft(kept);
+    const open = await call("POST", `claims/${claim.id}/undo/`, { id: kept.undo });
+    this.hand.add(open, { first: true });
+    this.#progress((this.project.judged_pairs = Math.max(this.project.judged_pairs - 1, 0)));
+  }
+
+  /** Unsent and out of reach: back into the outbox, as it was. */
+  async #reopenLater(entry) {
+    const { seq: _old, ...again } = entry;
+    await this.outbox.post(again);
+  }
+
+  async #lastSubmitted() {
+    try {
+      const { claims } = await call("GET", `projects/${slug}/history/`);
+      return claims.find((claim) => claim.outcome === "submitted" && !this.outbox.holds(claim.id))?.id ?? null;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) await this.#login();
+      return null;
+    }
+  }
+
+  // Refusals
+
+  #showRefused() {
+    showRefused(this.outbox.refused, { reopen: (entry) => this.#reopen(entry), discard: (entry) => this.#discard(entry) });
+  }
+
+  #reopen(entry) {
+    return this.#once(async () => {
+      let claim;
+      try {
+        claim = await call("GET", `claims/${entry.claim}/`);
+      } catch (error) {
+        return this.#hint(error instanceof ApiError ? `It cannot be opened: ${error.message}` : "The server does not answer. Try again when you are online.");
+      }
+      await this.outbox.takeBack(entry.claim);
+      // Ended or submitted before: what is sent now is late, or a revision. The server takes both.
+      if (claim.outcome) this.#ended.add(claim.id);
+      this.hand.add({ ...claim, outcome: "" }, { first: true });
+      await this.#next();
+    });
+  }
+
+  async #discard(entry) {
+    await this.outbox.discard(entry);
+    this.hand.fill();
+    this.#refresh();
+  }
+
+  // What happens by itself
+
+  #listen() {
+    const { outbox, hand } = this;
+    outbox.addEventListener("change", () => this.#refresh());
+    outbox.addEventListener("sent", ({ detail: { entry, answer } }) => this.#sent(entry, answer));
+    outbox.addEventListener("elsewhere", () => hand.fill());
+    outbox.addEventListener("refused", () => {
+      this.status.announce("The server did not take one of your answers. It is kept here.");
+      hand.fill();
+    });
+    for (const source of [outbox, hand]) source.addEventListener("login", () => this.#login());
+    hand.addEventListener("change", () => {
+      if (!this.draft && this.claim === null) this.#next();
+      else this.#refresh();
+    });
+    addEventListener("online", () => hand.fill());
+    addEventListener("offline", () => this.#refresh());
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.#keepDraft();
+    });
+    addEventListener("pagehide", () => this.#keepDraft());
+  }
+
+  #sent(entry, answer) {
+    if (entry.kind === "submit") {
+      this.project.judged_pairs = answer.judged_pairs;
+      this.#progress(answer.judged_pairs);
+      if (answer.late) this.status.announce("Kept, though the pair was no longer held for you.");
+    }
+    if (answer.next) this.hand.add(answer.next);
+    this.hand.fill();
+  }
+
+  #tick(seconds) {
+    if (!this.draft) return;
+    this.draft.seconds += seconds;
+    this.#lease();
+  }
+
+  async #beat(lease) {
+    for (const id of await this.hand.beat(lease)) {
+      this.#ended.add(id);
+      if (id !== this.claim?.id) this.hand.remove(id);
+      else if (!this.draft?.touched) {
+        this.hand.remove(id);
+        this.status.announce("That pair went to somebody else while you were away.");
+      }
+    }
+    await this.#next();
+    this.hand.fill();
+  }
+
+  /** Is it still the one who opened the page who is logged in? */
+  async #isMe() {
+    try {
+      return (await call("GET", `projects/${slug}/`)).pseudonym === this.project.pseudonym;
+    } catch (error) {
+      return error instanceof Unreachable || error.passing; // unknown: then the entry is judged by its own error
+    }
+  }
+
+  async #login() {
+    await this.#keepDraft();
+    if ((await askLogin()) !== user) return location.reload(); // somebody else: their page, their entries
+    this.#lookAgain();
+  }
+
+  /** Another tab takes over. */
+  async leave() {
+    await this.#keepDraft();
+    this.hand.claims = [];
+    this.draft = this.claim = null;
+    this.panes.clear();
+  }
+}
+
+/** In place of a pair: why there is none. @param {...Node} children */
+function blank(title, text, ...children) {
+  find("work").hidden = true;
+  find("blank").hidden = false;
+  find("blank").replaceChildren(h("h2", {}, title), ...(text ? [h("p", {}, text)] : []), ...children);
+}
+
+function showWork() {
+  find("work").hidden = false;
+  find("blank").hidden = true;
+}
+
+/** One tab of a browser judges in a project: two would show the same pair and overwrite each other's drafts. */
+async function takeSeat() {
+  const name = `evenhand judge ${owner}`;
+  const others = "BroadcastChannel" in window ? new BroadcastChannel(name) : null;
+  let page = null;
+  const lost = async () => {
+    await page?.leave();
+    const back = h("button", { type: "button", class: "go", on: { click: () => location.reload() } }, "Judge here again");
+    blank("You went on in another tab", "This project is open there now. Nothing is lost.", back);
+  };
+  let seat = await hold(name, { lost });
+  if (!seat) {
+    await new Promise((resolve) => {
+      const here = h("button", { type: "button", class: "go", on: { click: resolve } }, "Judge here");
+      blank("This project is open in another tab", "One tab at a time judges a project.", here);
+    });
+    blank("Fetching the next pair", "");
+    seat = await handedOver(others, () => hold(name, { lost })) ?? (await hold(name, { steal: true, lost }));
+  }
+  others?.addEventListener("message", async ({ data }) => {
+    if (data !== "give") return;
+    await lost();
+    seat.release();
+  });
+  return (opened) => {
+    page = opened;
+  };
+}
+
+/** Asks the other tab to save its draft and let go; a frozen one does not answer, and is robbed then. */
+async function handedOver(others, take) {
+  others?.postMessage("give");
+  for (let tries = 0; others && tries < 15; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const seat = await take();
+    if (seat) return seat;
+  }
+  return null;
+}
+
+async function open() {
+  blank("Fetching the next pair", "");
+  let store;
+  try {
+    store = await openStore();
+  } catch {
+    return blank("This browser keeps nothing safe", "Its local storage (IndexedDB) is switched off or full, so an answer could be lost. Use another window or browser.");
+  }
+  store.dropOldDrafts();
+  const seated = await takeSeat();
+  for (;;) {
+    try {
+      const page = new JudgePage(store, await call("GET", `projects/${slug}/`));
+      seated(page);
+      return await page.start();
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) {
+        if ((await askLogin()) !== user) return location.reload();
+      } else if (error instanceof ApiError && !error.passing) {
+        return blank("This project cannot be opened", error.message);
+      } else if (error instanceof ApiError || error instanceof Unreachable) {
+        blank("The server does not answer", "It is asked again every few seconds.");
+        await new Promise((resolve) => setTimeout(resolve, RETRY));
+      } else {
+        blank("This page broke", "Your answers are safe on this computer. Reload the page.");
+        throw error;
+      }
+    }
+  }
+}
+
+// A page brought back by the back button holds what was true when it was left: it begins anew, with its drafts.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+open();
