@@ -162,7 +162,10 @@ def claim_next(*, annotator: Annotator, claim_id: UUID) -> Claim | None:
         Conflict: the id is a claim of somebody else.
     """
     claim = _existing(annotator, claim_id) or _claim_once(annotator, claim_id)
-    if claim is None and (expire_claims(project_id=annotator.project_id, limit=50) or _draw_ahead(annotator)):
+    if claim is None:
+        # No worker kept the queue full, or somebody else is filling it this instant: look again either way.
+        expire_claims(project_id=annotator.project_id, limit=50)
+        fill_queue(annotator.project_id, READY_PER_ANNOTATOR)
         claim = _claim_once(annotator, claim_id)
     return claim
 
@@ -172,11 +175,6 @@ def _existing(annotator: Annotator, claim_id: UUID) -> Claim | None:
     if found and found.annotator_id != annotator.pk:
         raise Conflict("claim_taken", "This claim id is in use. Make a new one.")
     return found
-
-
-def _draw_ahead(annotator: Annotator) -> int:
-    """Uniform draws at the time of asking: the fallback when no worker kept the queue full."""
-    return fill_queue(annotator.project_id, READY_PER_ANNOTATOR)
 
 
 @transaction.atomic

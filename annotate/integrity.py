@@ -1,0 +1,72 @@
+"""Is the stored work what the rules say it must be? Asked in SQL, of the rows alone.
+
+The keys of the tables make most of these impossible; this proves it on a running installation, after a restore,
+and at the end of every race in the tests.
+"""
+
+from django.db import connection
+
+# Each statement returns the rows that break the rule named.
+RULES = {
+    "a comparison has more counted judgments than k": """
+        SELECT c.id FROM annotate_comparison c JOIN annotate_seat s ON s.comparison_id = c.id
+        WHERE s.head_id IS NOT NULL GROUP BY c.id HAVING count(*) > c.k""",
+    "an annotator is counted twice on a comparison": """
+        SELECT j.comparison_id FROM annotate_seat s JOIN annotate_judgment j ON j.id = s.head_id
+        GROUP BY j.comparison_id, j.annotator_id HAVING count(*) > 1""",
+    "a seat counts a judgment that was superseded or taken back": """
+        SELECT s.comparison_id FROM annotate_seat s JOIN annotate_judgment j ON j.id = s.head_id
+        WHERE j.verdict = 'retracted'
+           OR EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = j.id)""",
+    "a seat counts a judgment of another comparison or annotator": """
+        SELECT s.comparison_id FROM annotate_seat s JOIN annotate_judgment j ON j.id = s.head_id
+        WHERE (j.comparison_id, j.annotator_id) IS DISTINCT FROM (s.comparison_id, s.annotator_id)""",
+    "a free seat while a judgment waits for one": """
+        SELECT j.id FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
+        WHERE j.verdict <> 'retracted'
+          AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = j.id)
+          AND NOT EXISTS (SELECT FROM annotate_seat s
+                          WHERE s.comparison_id = c.id AND s.annotator_id = j.annotator_id)
+          AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k""",
+    "a seat is held by a claim that has ended": """
+        SELECT s.comparison_id FROM annotate_seat s JOIN annotate_claim l ON l.id = s.claim_id
+        WHERE s.head_id IS NULL AND l.closed_at IS NOT NULL""",
+    "a comparison with a free seat that no draw offers": """
+        SELECT c.id FROM annotate_comparison c
+        JOIN annotate_pair p ON p.id = c.pair_id AND p.queued
+        LEFT JOIN annotate_dataimport i ON i.id = c.data_import_id
+        WHERE (i.id IS NULL OR i.visible)
+          AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
+          AND NOT EXISTS (SELECT FROM annotate_draw d WHERE d.pair_id = c.pair_id AND d.open)""",
+    "a fork: a judgment superseded twice": """
+        SELECT supersedes_id FROM annotate_judgment WHERE supersedes_id IS NOT NULL
+        GROUP BY 1 HAVING count(*) > 1""",
+    "a judgment that supersedes one of another annotator or comparison": """
+        SELECT j.id FROM annotate_judgment j JOIN annotate_judgment o ON o.id = j.supersedes_id
+        WHERE (j.annotator_id, j.comparison_id) IS DISTINCT FROM (o.annotator_id, o.comparison_id)""",
+    "two first judgments of one claim on one comparison": """
+        SELECT claim_id FROM annotate_judgment WHERE supersedes_id IS NULL AND claim_id IS NOT NULL
+        GROUP BY claim_id, comparison_id HAVING count(*) > 1""",
+    "a stream counts other than its pairs": """
+        SELECT s.id FROM annotate_stream s
+        JOIN LATERAL (SELECT count(*) AS total, count(*) FILTER (WHERE p.queued) AS queued
+                      FROM annotate_pair p LEFT JOIN annotate_dataimport i ON i.id = p.data_import_id
+                      WHERE p.project_id = s.project_id AND p.partition = s.partition
+                        AND (i.id IS NULL OR i.visible)) found ON true
+        WHERE (found.total, found.queued) IS DISTINCT FROM (s.total::bigint, s.queued::bigint)""",
+    "an annotator's count of judged pairs is off": """
+        SELECT a.id FROM annotate_annotator a
+        WHERE a.judged_pairs <> (SELECT count(*) FROM annotate_claim l
+                                 WHERE l.annotator_id = a.id AND l.outcome = 'submitted')""",
+}
+
+
+def violations() -> dict[str, list[object]]:
+    """Rules that are broken, each with the ids of up to ten rows. Empty when all is well."""
+    broken: dict[str, list[object]] = {}
+    with connection.cursor() as cursor:
+        for rule, statement in RULES.items():
+            cursor.execute(f"{statement} LIMIT 10")
+            if rows := cursor.fetchall():
+                broken[rule] = [row[0] for row in rows]
+    return broken

@@ -1,0 +1,198 @@
+"""Many annotators at once, in threads and processes: every invariant, against the clients' own logs."""
+
+import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, connections
+
+from annotate.actions import queue
+from annotate.actions.judging import Answer, submit
+from annotate.integrity import violations
+from annotate.models import Annotator, Claim, Comparison, Judgment, Seat
+from tests.factories import make_annotator, make_comparison, make_pair, make_project
+from tests.queue.process import run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def race(processes: int, threads: int, annotators: int, pairs: int, k: int = 3) -> list[Any]:
+    project = make_project(reserve_share=0, validation_share=0, claims_in_hand=4, authored_k=2)
+    for _ in range(pairs):
+        make_comparison(make_pair(project), k=k)
+    ids = [make_annotator(project).pk for _ in range(annotators)]
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    running = [
+        context.Process(
+            target=run,
+            args=(connection.settings_dict["NAME"], ids[n::processes], threads, n, results),
+        )
+        for n in range(processes)
+    ]
+    for process in running:
+        process.start()
+    logs = [results.get() for _ in running]
+    for process in running:
+        process.join()
+    # What lay in an expired hand at the end is still to do: work it off, one after the other.
+    from tests.queue.annotators import work_off
+
+    Claim.objects.filter(closed_at__isnull=True).update(expires_at="2000-01-01T00:00:00Z")
+    for _ in range(10):
+        queue.expire_claims()
+        last = work_off([make_annotator(project).pk for _ in range(3)], 1, 99)
+        logs.append(last)
+        Claim.objects.filter(closed_at__isnull=True).update(expires_at="2000-01-01T00:00:00Z")
+        queue.expire_claims()
+        if not last.claims:
+            break
+    return logs
+
+
+def test_fifty_annotators_lose_and_double_nothing() -> None:
+    logs = race(processes=2, threads=6, annotators=50, pairs=1000)
+    assert [error for log in logs for error in log.errors] == []
+    assert violations() == {}
+    stored = {j.pk: j for j in Judgment.objects.select_related("claim")}
+    acknowledged = {i: v for log in logs for i, v in log.acknowledged.items()}
+    assert acknowledged.keys() == {i for i, j in stored.items() if j.verdict != "retracted"}
+    for answer_id, verdict in acknowledged.items():
+        judgment = stored[answer_id]
+        assert judgment.claim
+        shown_first = "response2" if judgment.claim.flip else "response1"
+        assert (judgment.verdict == shown_first) == (verdict == "a")
+    superseded = {j.supersedes_id for j in stored.values() if j.supersedes_id}
+    revised = {old for log in logs for old in log.revised}
+    undone = {i for log in logs for i in log.undone}
+    assert revised | undone == superseded
+    # Everything that was asked for is counted k times, and nothing more.
+    for comparison_id, k in Comparison.objects.values_list("pk", "k"):
+        assert Seat.objects.filter(comparison=comparison_id, head__isnull=False).count() == k
+    assert sum(log.conflicts for log in logs) > 0, "nothing ever collided: this raced nothing"
+
+
+def test_fifty_posts_of_one_answer_are_one_row() -> None:
+    project = make_project()
+    make_comparison(make_pair(project))
+    annotator = make_annotator(project)
+    claim = queue.claim_next(annotator=annotator, claim_id=uuid4())
+    assert claim
+    answer = Answer(id=uuid4(), comparison=claim.comparison_ids[0], verdict="a", strength=3)
+    start = threading.Barrier(8)
+
+    def post(number: int) -> Any:
+        try:
+            if number < 8:
+                start.wait()
+            return submit(annotator=annotator, claim_id=claim.pk, answers=[answer]).saved
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(post, range(50))) == [[answer.id]] * 50
+    assert Judgment.objects.count() == 1
+    assert Annotator.objects.get(pk=annotator.pk).judged_pairs == 1
+
+
+def test_one_id_claimed_from_many_threads_is_one_claim() -> None:
+    project = make_project()
+    for _ in range(5):
+        make_comparison(make_pair(project))
+    annotator = make_annotator(project)
+    claim_id = uuid4()
+
+    def claim(_: int) -> Any:
+        try:
+            found = queue.claim_next(annotator=annotator, claim_id=claim_id)
+            return found and found.pair_id
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(claim, range(24)))) == 1
+    assert Claim.objects.count() == 1
+
+
+# Each constraint guards something that no action checks by itself any more once it is gone.
+@pytest.mark.parametrize(
+    ("table", "constraint", "breach"),
+    [
+        (
+            "annotate_seat",
+            "seat_annotator_once",
+            "INSERT INTO annotate_seat (comparison_id, n, k, annotator_id)"
+            " SELECT comparison_id, n + 1, k, annotator_id FROM annotate_seat",
+        ),
+        (
+            "annotate_seat",
+            "seat_within_k",
+            "INSERT INTO annotate_seat (comparison_id, n, k, annotator_id)"
+            " SELECT comparison_id, k + 1, k, {other} FROM annotate_seat",
+        ),
+        (
+            "annotate_seat",
+            "seat_comparison_k",
+            "INSERT INTO annotate_seat (comparison_id, n, k, annotator_id)"
+            " SELECT comparison_id, 5, 9, {other} FROM annotate_seat",
+        ),
+        (
+            "annotate_seat",
+            "seat_head_is_own",
+            "INSERT INTO annotate_seat (comparison_id, n, k, annotator_id, head_id)"
+            " SELECT c.id, 1, c.k, {other}, j.id FROM annotate_comparison c, annotate_judgment j"
+            " WHERE c.id <> j.comparison_id",
+        ),
+        (
+            "annotate_judgment",
+            "judgment_first_of_claim",
+            "INSERT INTO annotate_judgment (id, claim_id, annotator_id, comparison_id, verdict, tie_kind, broken,"
+            " rationale, evidence, late, authored, created_at) SELECT gen_random_uuid(), claim_id, annotator_id,"
+            " comparison_id, verdict, '', '', '', '{{}}', false, false, now() FROM annotate_judgment",
+        ),
+        (
+            "annotate_judgment",
+            "judgment_supersedes_own",
+            "INSERT INTO annotate_judgment (id, claim_id, annotator_id, comparison_id, supersedes_id, verdict,"
+            " tie_kind, broken, rationale, evidence, late, authored, created_at) SELECT gen_random_uuid(), claim_id,"
+            " {other}, comparison_id, id, verdict, '', '', '', '{{}}', false, false, now() FROM annotate_judgment",
+        ),
+    ],
+)
+@pytest.mark.django_db
+def test_each_constraint_is_what_stands_between(table: str, constraint: str, breach: str) -> None:
+    """With the constraint the breach is refused; without it the breach goes in: nothing else stops it."""
+    from django.db import transaction
+
+    project = make_project()
+    pair = make_pair(project)
+    make_comparison(pair)
+    annotator, other = make_annotator(project), make_annotator(project)
+    claim = queue.claim_next(annotator=annotator, claim_id=uuid4())
+    assert claim
+    make_comparison(pair, "another")
+    answer = Answer(id=uuid4(), comparison=claim.comparison_ids[0], verdict="a", strength=3)
+    submit(annotator=annotator, claim_id=claim.pk, answers=[answer])
+    statement = breach.format(other=other.pk)
+
+    def attempt(*, without: bool) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            if without:
+                kind = "CONSTRAINT"
+                cursor.execute("SELECT 1 FROM pg_constraint WHERE conname = %s", [constraint])
+                if cursor.fetchone():
+                    cursor.execute(f"ALTER TABLE {table} DROP {kind} {constraint}")
+                else:
+                    cursor.execute(f"DROP INDEX {constraint}")
+            cursor.execute(statement)
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            assert cursor.rowcount
+            assert violations(), "the breach went in unseen"
+            transaction.set_rollback(True)
+
+    with pytest.raises(IntegrityError):
+        attempt(without=False)
+    attempt(without=True)
