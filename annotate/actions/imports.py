@@ -1,0 +1,169 @@
+"""Beginning an import. The work itself is annotate/imports/run.py, owned by the import's job."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.core.files import File
+from django.db import transaction
+
+from annotate import audit, media
+from annotate.access import Deed, require
+from annotate.actions.jobs import Refused, create_job, send
+from annotate.imports.files import reader_of
+from annotate.imports.publish import discard
+from annotate.imports.schemas import LAYOUTS
+from annotate.imports.schemas import mapping as mapping_schema
+from annotate.imports.schemas.context import Context, task_type
+from annotate.imports.spec import FileSpec, ImportSpec
+from annotate.models import DataImport, JobKind, JobState, Project, User
+
+MAX_MAPPING = 100_000  # characters
+
+
+def local_file(path: Path) -> FileSpec:
+    """A file or folder of this machine, to be read where it lies.
+
+    Raises:
+        Refused: it is not there.
+    """
+    try:
+        found = path.resolve().stat()
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}.") from None
+    if path.is_dir():
+        return FileSpec(name=path.name, path=str(path.resolve()))
+    return FileSpec(path.name, str(path.resolve()), size=found.st_size, modified=found.st_mtime_ns)
+
+
+def read_mapping(text: str) -> dict[str, Any]:
+    """A mapping's YAML, by the safe loader.
+
+    Raises:
+        Refused: not YAML, or not of JSON's types.
+    """
+    if len(text) > MAX_MAPPING:
+        raise Refused(f"The mapping has {len(text):,} characters; at most {MAX_MAPPING:,} are taken.")
+    if "&" in text and "*" in text:
+        _refuse_aliases(text)
+    try:
+        read = yaml.safe_load(text)
+        if not isinstance(read, dict):
+            raise Refused("The mapping must be a YAML document of keys, as in docs/examples/pandalm.yaml.")
+        # As it will be stored and read back: keys become texts, dates are refused.
+        stored: dict[str, Any] = json.loads(json.dumps(read, allow_nan=False))
+    except yaml.YAMLError as error:
+        raise Refused(f"The mapping is not YAML: {error}") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Refused(f"The mapping holds a value that means nothing here: {error}") from None
+    return stored
+
+
+def _refuse_aliases(text: str) -> None:
+    """Aliases let a few lines grow into gigabytes, and a mapping has no use for them."""
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise Refused("The mapping uses YAML aliases (*name): write the value out.")
+    except yaml.YAMLError as error:
+        raise Refused(f"The mapping is not YAML: {error}") from None
+
+
+def check_spec(spec: ImportSpec, project: Project) -> None:
+    """What can be known to be wrong before any file is read.
+
+    Raises:
+        Refused: the message says what and how to mend it.
+    """
+    if not spec.files:
+        raise Refused("Name at least one file.")
+    for file in spec.files:
+        reader_of(file.name)
+        if file.path and Path(file.path).is_dir():
+            raise Refused(f"{file.path} is a folder: name the files in it.")
+    if spec.layout not in ("auto", *LAYOUTS):
+        raise Refused(f"There is no layout {spec.layout!r}: choose from auto, {', '.join(LAYOUTS)}.")
+    if (spec.layout == "mapping") > (spec.mapping is not None):
+        raise Refused("The layout mapping needs a mapping.")
+    if spec.on_error not in ("abort", "skip"):
+        raise Refused("on_error is abort or skip.")
+    if spec.k is not None and not 1 <= spec.k <= 9:
+        raise Refused(f"k is {spec.k}: give 1 to 9, the most labels a comparison can have.")
+    if spec.task_type:
+        task_type(spec.task_type)
+    if spec.mapping is not None:
+        mapping_schema.schema(
+            Context(spec.files[0].name, project.salt, project.task_type, mapping=spec.mapping)
+        )
+
+
+@transaction.atomic
+def start_import(*, by: User | None, project: Project, spec: ImportSpec, by_hand: bool = False) -> DataImport:
+    """A new import with its job. `by_hand`: the caller runs the job itself; else it is sent to the workers.
+
+    One that was interrupted while reading the very same files in the same way is taken up again instead. What
+    one that failed or was cancelled left behind is removed.
+
+    Raises:
+        Denied, Unknown: the user does not manage the project.
+        Refused: the files or options do not fit, or another import of the project has not ended.
+    """
+    require(by, Deed.MANAGE, project)
+    check_spec(spec, project)
+    # The lock makes two who start at once come one after the other.
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    stored = spec.to_json()
+    for earlier in DataImport.objects.filter(project=project, visible=False).select_related("job"):
+        if earlier.job.state in (JobState.QUEUED, JobState.RUNNING):
+            if earlier.spec == json.loads(json.dumps(stored)):
+                return earlier
+            names = ", ".join(file["name"] for file in earlier.spec["files"])
+            raise Refused(
+                f"Import {earlier.pk} of {names} has not ended. Let it finish (at the terminal: run its command"
+                f" again), or cancel job {earlier.job_id}."
+            )
+        if earlier.position:
+            discard(earlier)
+    job = create_job(by=by, project=project, kind=JobKind.IMPORT)
+    data_import = DataImport.objects.create(project=project, job=job, spec=stored)
+    audit.record(by, "start import", data_import, project, files=[file.name for file in spec.files])
+    if not by_hand:
+        send(job)
+    return data_import
+
+
+def start_import_of_upload(
+    *,
+    by: User | None,
+    project: Project,
+    uploads: Sequence[File],
+    media_zip: File | None = None,
+    mapping_text: str = "",
+    **options: Any,
+) -> DataImport:
+    """Store uploaded files and start their import as a job of the workers.
+
+    `options` are those of ImportSpec: layout, on_error, source, criterion, task_type, k, labels.
+
+    Raises:
+        Denied, Unknown, Refused: as start_import; the files are removed again.
+    """
+    require(by, Deed.MANAGE, project)
+    mapping = read_mapping(mapping_text) if mapping_text.strip() else None
+    for upload in uploads:
+        reader_of(upload.name or "")
+    folder = media.new_folder()
+    try:
+        files = tuple(_stored(folder, upload) for upload in uploads)
+        media_file = _stored(folder, media_zip) if media_zip else None
+        spec = ImportSpec(files=files, media=media_file, mapping=mapping, **options)
+        return start_import(by=by, project=project, spec=spec)
+    except BaseException:
+        media.remove_folder(folder)
+        raise
+
+
+def _stored(folder: str, upload: File) -> FileSpec:
+    name = Path((upload.name or "upload").replace("\\", "/")).name[:200]
+    return FileSpec(name=name, key=media.store(folder, upload), size=upload.size)

@@ -1,0 +1,191 @@
+"""The media of a batch: found, told apart by their bytes, examined and stored. Their rows come with the batch's."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from django.core.files.base import File
+
+from annotate import media
+from annotate.imports.media_source import MediaSource
+from annotate.imports.record import MediaRef, PairRow, RowError
+from annotate.modalities import HEAD_BYTES, MAX_BYTES, Kind, MediaError, sniff
+from annotate.modalities.sandbox import Examined, ImageSandbox
+from annotate.models import Asset, Modality
+
+_PIECE = 1024 * 1024
+_IMAGES_AT_ONCE = 16  # unpacked from their source and waiting for the sandbox
+_REMEMBERED = 50_000  # paths whose bytes were read before in this import
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the bytes of one file are."""
+
+    sha256: bytes
+    kind: Kind
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewDerivative:
+    kind: str
+    media_type: str
+    size: int
+    key: str
+    probe: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewAsset:
+    """A file that is stored but has no row yet."""
+
+    seen: Seen
+    key: str
+    probe: dict[str, Any] = field(default_factory=dict)
+    derivatives: tuple[NewDerivative, ...] = ()
+
+
+@dataclass
+class BatchMedia:
+    """Of one batch: each row's files in the order of `PairRow.media_refs`, and what must be inserted."""
+
+    of_row: dict[int, list[Seen]] = field(default_factory=dict)  # by the row's index in the batch
+    ids: dict[bytes, int] = field(default_factory=dict)  # assets that the project has
+    new: dict[bytes, NewAsset] = field(default_factory=dict)
+    refused: list[tuple[int, RowError]] = field(default_factory=list)
+
+
+class MediaDesk:
+    """Media of one import. `announce` is told of a storage folder before the first file is put there."""
+
+    def __init__(
+        self, project_id: int, source: MediaSource, sandbox: ImageSandbox, announce: Callable[[str], None]
+    ) -> None:
+        self._project_id = project_id
+        self._source = source
+        self._sandbox = sandbox
+        self._announce = announce
+        self._by_path: OrderedDict[str, Seen] = OrderedDict()
+
+    def resolve(self, rows: list[PairRow]) -> BatchMedia:
+        """Look at every file that the rows name; store those that the project does not have yet."""
+        batch = BatchMedia()
+        wanted: dict[bytes, tuple[MediaRef, Seen]] = {}
+        for index, row in enumerate(rows):
+            try:
+                found = [(ref, self._look(ref)) for ref in row.media_refs()]
+            except RowError as error:
+                batch.refused.append((index, error))
+                continue
+            batch.of_row[index] = [seen for _, seen in found]
+            wanted |= {seen.sha256: (ref, seen) for ref, seen in found}
+        if not wanted:
+            return batch
+        batch.ids = {
+            bytes(sha256): pk
+            for sha256, pk in Asset.objects.filter(
+                project_id=self._project_id, sha256__in=list(wanted)
+            ).values_list("sha256", "pk")
+        }
+        missing = [item for sha256, item in wanted.items() if sha256 not in batch.ids]
+        if missing:
+            folder = media.new_folder()
+            self._announce(folder)
+            problems = self._store_all(missing, folder, batch)
+            self._refuse_rows(rows, batch, problems)
+        return batch
+
+    def _look(self, ref: MediaRef) -> Seen:
+        seen = self._by_path.get(ref.path) if ref.data is None else None
+        if seen is None:
+            try:
+                if ref.data is not None:
+                    kind = sniff(ref.data[:HEAD_BYTES], len(ref.data))
+                    seen = Seen(hashlib.sha256(ref.data).digest(), kind, len(ref.data))
+                else:
+                    with self._source.open(ref.path, ref.field) as (file, size):
+                        seen = _read_through(file, size)
+                    self._by_path[ref.path] = seen
+                    if len(self._by_path) > _REMEMBERED:
+                        self._by_path.popitem(last=False)
+            except MediaError as error:
+                raise RowError(ref.field, f"{_shown(ref)} {error}") from None
+        if ref.expects is not None and seen.kind.modality != ref.expects:
+            raise RowError(ref.field, f"{_shown(ref)} is {seen.kind.media_type}; here belongs {ref.expects}.")
+        return seen
+
+    def _store_all(
+        self, missing: list[tuple[MediaRef, Seen]], folder: str, batch: BatchMedia
+    ) -> dict[bytes, RowError]:
+        problems: dict[bytes, RowError] = {}
+        images = [item for item in missing if item[1].kind.modality == Modality.IMAGE]
+        for start in range(0, len(images), _IMAGES_AT_ONCE):
+            some = images[start : start + _IMAGES_AT_ONCE]
+            data = [self._bytes(ref) for ref, _ in some]
+            results = self._sandbox.examine_many(
+                (content, seen.kind.media_type) for content, (_, seen) in zip(data, some, strict=True)
+            )
+            for (ref, seen), content, result in zip(some, data, results, strict=True):
+                if isinstance(result, MediaError):
+                    problems[seen.sha256] = RowError(ref.field, f"{_shown(ref)} {result}")
+                else:
+                    batch.new[seen.sha256] = _store_image(folder, seen, content, result)
+        for ref, seen in missing:
+            if seen.kind.modality != Modality.IMAGE:
+                if ref.data is not None:
+                    key = media.store(folder, ref.data)
+                else:
+                    with self._source.open(ref.path, ref.field) as (file, _):
+                        key = media.store(folder, File(file))
+                batch.new[seen.sha256] = NewAsset(seen, key)
+        return problems
+
+    def _bytes(self, ref: MediaRef) -> bytes:
+        if ref.data is not None:
+            return ref.data
+        with self._source.open(ref.path, ref.field) as (file, _):
+            return file.read()
+
+    @staticmethod
+    def _refuse_rows(rows: list[PairRow], batch: BatchMedia, problems: dict[bytes, RowError]) -> None:
+        for index in [index for index, files in batch.of_row.items() if files]:
+            files = batch.of_row[index]
+            bad = next((number for number, seen in enumerate(files) if seen.sha256 in problems), None)
+            if bad is not None:
+                told = problems[files[bad].sha256]
+                batch.refused.append((index, RowError(rows[index].media_refs()[bad].field, told.problem)))
+                del batch.of_row[index]
+
+
+def _read_through(file: BinaryIO, size: int) -> Seen:
+    """
+    Raises:
+        MediaError: nothing that is taken, too large, or longer than its archive says.
+    """
+    head = file.read(HEAD_BYTES)
+    kind = sniff(head, size)
+    digest = hashlib.sha256(head)
+    count = len(head)
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+        count += len(piece)
+        if count > min(size, MAX_BYTES):
+            raise MediaError("is longer than its size says.")
+    if count != size:
+        raise MediaError("is shorter than its size says.")
+    return Seen(digest.digest(), kind, size)
+
+
+def _store_image(folder: str, seen: Seen, content: bytes, examined: Examined) -> NewAsset:
+    derivatives = tuple(
+        NewDerivative(made.kind, made.media_type, len(made.data), media.store(folder, made.data), made.probe)
+        for made in examined.renditions
+    )
+    return NewAsset(seen, media.store(folder, content), examined.probe, derivatives)
+
+
+def _shown(ref: MediaRef) -> str:
+    return repr(ref.path)[:120] if ref.path else "The embedded file"

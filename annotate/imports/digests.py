@@ -1,0 +1,82 @@
+"""What identifies content, and what decides by chance that must come out the same at every import.
+
+Digests say "the same content"; the salted ones order pairs and share them out, so that nobody who knows the file
+can tell which pairs are kept back.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+from annotate.imports.record import PairRow, Side
+from annotate.models import Partition
+
+_JUDGMENTS = UUID("5f0e7d0c-5f5e-4b8e-9d4b-6c1c3d0f2a11")
+
+
+def _digest(content: object) -> bytes:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+
+
+def prompt_digest(turns: Sequence[tuple[str, str]], media: Sequence[bytes]) -> bytes:
+    """`media`: the SHA-256 of each of the prompt's files."""
+    return _digest([turns, [sha256.hex() for sha256 in media]])
+
+
+def pair_digest(row: PairRow, prompt: bytes, media: tuple[bytes | None, bytes | None]) -> bytes:
+    """Of everything that a pair holds, but not of its criteria: those may come later, from another row or file."""
+    sides = [_side(side, sha256) for side, sha256 in zip((row.response1, row.response2), media, strict=True)]
+    return _digest([prompt.hex(), sides, row.task_type, row.group, row.sensitive, row.metadata])
+
+
+def _side(side: Side, sha256: bytes | None) -> list[object]:
+    return [side.text, sha256.hex() if sha256 else None, side.model, side.metadata]
+
+
+def _salted(salt: str, purpose: str, *parts: bytes) -> bytes:
+    message = b"\0".join((purpose.encode(), *parts))
+    return hmac.digest(salt.encode(), message, "sha256")
+
+
+def _signed(digest: bytes) -> int:
+    """The first eight bytes as PostgreSQL's bigint."""
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def group_number(salt: str, row: PairRow, prompt: bytes) -> int:
+    """The prompt group: pairs of one prompt, or of one group that the rows name."""
+    if row.group is not None:
+        return _signed(_salted(salt, "named group", row.group.encode()))
+    return _signed(_salted(salt, "group", prompt))
+
+
+def shuffle_number(salt: str, source: str, external_id: str) -> int:
+    """The pair's place in the order of uniform draws."""
+    return _signed(_salted(salt, "shuffle", source.encode(), external_id.encode()))
+
+
+def partition_of(salt: str, group: int, reserve_share: float, validation_share: float) -> Partition:
+    """Where a group goes that the project has not seen before. With a larger share, what was in stays in."""
+    digest = _salted(salt, "partition", group.to_bytes(8, "big", signed=True))
+    place = int.from_bytes(digest[:6], "big") / 2**48  # in [0, 1)
+    if place < reserve_share:
+        return Partition.RESERVE
+    if place >= 1 - validation_share:
+        return Partition.VALIDATION
+    return Partition.TRAIN
+
+
+def pseudonym(key: str, source: str, annotator: str) -> str:
+    """The pseudonym of somebody whom a source names. The same name in another source is somebody else."""
+    secret = hmac.digest(
+        key.encode(), b"\0".join((b"annotator", source.encode(), annotator.encode())), "sha256"
+    )
+    return f"imported-{secret.hex()[:12]}"
+
+
+def judgment_id(salt: str, source: str, external_id: str, criterion_key: bytes, annotator: str) -> UUID:
+    """One person's label on one criterion of one pair has one id, however often it is imported."""
+    name = _salted(salt, "judgment", source.encode(), external_id.encode(), criterion_key, annotator.encode())
+    return uuid5(_JUDGMENTS, name.hex())

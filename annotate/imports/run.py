@@ -1,0 +1,258 @@
+"""The work of an import: read, write batch by batch, publish. Killed anywhere, it goes on where it stopped."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from annotate import media
+from annotate.actions.jobs import Cancelled, Lease, Refused
+from annotate.imports.assets import MediaDesk
+from annotate.imports.files import reader_of
+from annotate.imports.media_source import FolderMedia, MediaSource, NoMedia, ZipMedia
+from annotate.imports.publish import discard, only_import_of, publish
+from annotate.imports.record import FileError, PairRow, Place, RawRow, RowError
+from annotate.imports.schemas import Schema, schema_for
+from annotate.imports.schemas.context import Context
+from annotate.imports.spec import FileSpec, ImportSpec
+from annotate.imports.write import write_batch
+from annotate.modalities.sandbox import ImageSandbox
+from annotate.models import DataImport
+
+BATCH_ROWS = 4000
+BATCH_CHARACTERS = 16 * 1024 * 1024
+BATCH_MEDIA = 128
+BATCH_MEDIA_BYTES = 64 * 1024 * 1024
+MAX_REFUSED = 10_000  # more than that is a misread file, not some bad rows
+_TOLD = 5  # refused rows in the message of an abort; the others are in the report
+
+
+def run(lease: Lease) -> None:
+    """Run an import's job to its end.
+
+    Raises:
+        Refused: a file or, where bad rows abort, a row cannot be taken; nothing of the import is left.
+        Cancelled: likewise nothing is left.
+    """
+    data_import = DataImport.objects.select_related("project", "job__by").get(job=lease.job)
+    if data_import.visible:
+        return
+    with only_import_of(data_import.project_id):
+        try:
+            _Import(data_import, lease).run()
+        except (Refused, Cancelled):
+            discard(data_import)
+            raise
+
+
+class _Batch:
+    """Rows that are written together, and how much they hold."""
+
+    def __init__(self) -> None:
+        self.rows: list[PairRow] = []
+        self.refused: list[tuple[Place, str, RowError]] = []
+        self.last: Place | None = None
+        self._characters = self._media = self._bytes = 0
+
+    def add(self, row: PairRow) -> None:
+        self.rows.append(row)
+        self._characters += len(row.response1.text) + len(row.response2.text)
+        self._characters += sum(len(text) for _, text in row.turns)
+        for ref in row.media_refs():
+            self._media += 1
+            self._bytes += len(ref.data or b"")
+
+    @property
+    def full(self) -> bool:
+        return (
+            len(self.rows) + len(self.refused) >= BATCH_ROWS
+            or self._characters >= BATCH_CHARACTERS
+            or self._media >= BATCH_MEDIA
+            or self._bytes >= BATCH_MEDIA_BYTES
+        )
+
+
+class _Import:
+    def __init__(self, data_import: DataImport, lease: Lease) -> None:
+        self._import = data_import
+        self._project = data_import.project
+        self._lease = lease
+        self._spec = ImportSpec.from_json(data_import.spec)
+        self._rows_read = 0
+
+    def run(self) -> None:
+        self._clean_up()
+        with ExitStack() as stack:
+            source = stack.enter_context(_media_source(self._spec.media))
+            sandbox = stack.enter_context(ImageSandbox())
+            desk = MediaDesk(self._project.pk, source, sandbox, self._announce)
+            sizes = [file.size for file in self._spec.files]
+            self._lease.beat(total=sum(sizes), step="reading")
+            for index, file in enumerate(self._spec.files):
+                if index >= self._import.position.get("file", 0):
+                    with _opened(file) as opened:
+                        self._read_file(index, opened, desk, sum(sizes[:index]))
+        self._lease.beat(step="publishing")
+        publish(self._import)
+
+    def _clean_up(self) -> None:
+        """Remove the files of a batch that was killed before its rows were written."""
+        if folder := self._import.position.get("folder"):
+            media.remove_folder(folder)
+
+    def _announce(self, folder: str) -> None:
+        """Note where files are about to be stored, before they are."""
+        self._import.position["folder"] = folder
+        self._import.save(update_fields=["position"])
+
+    def _read_file(self, index: int, opened: BinaryIO, desk: MediaDesk, before: int) -> None:
+        file = self._spec.files[index]
+        done = self._import.position.get("row", 0) if index == self._import.position.get("file", 0) else 0
+        schema: Schema | None = None
+        batch = _Batch()
+        try:
+            for raw in reader_of(file.name)(opened):
+                self._rows_read += 1
+                if schema is None and raw.problem is None:
+                    schema = schema_for(self._spec.layout, set(raw.values), self._context(file))
+                if raw.number <= done:
+                    continue
+                self._take(batch, schema, raw, index)
+                if batch.full:
+                    self._write(batch, desk, before + opened.tell())
+                    batch = _Batch()
+        except FileError as error:
+            # What is wrong with the rows before it may be why; tell both.
+            raise FileError(f"{file.name}: {error}") from None
+        if batch.last is not None:
+            self._write(batch, desk, before + file.size)
+
+    def _context(self, file: FileSpec) -> Context:
+        spec = self._spec
+        return Context(
+            file=file.path or file.name,
+            salt=self._project.salt,
+            project_task_type=self._project.task_type,
+            source=spec.source,
+            criterion=spec.criterion,
+            task_type=spec.task_type,
+            k=spec.k,
+            labels=spec.labels,
+            mapping=spec.mapping,
+        )
+
+    @staticmethod
+    def _take(batch: _Batch, schema: Schema | None, raw: RawRow, file: int) -> None:
+        place = batch.last = Place(file, raw.number)
+        try:
+            if raw.problem:
+                raise raw.problem
+            assert schema
+            batch.add(schema(raw.values, place))
+        except RowError as error:
+            given = raw.values.get("id")
+            batch.refused.append((place, str(given)[:200] if isinstance(given, (str, int)) else "", error))
+
+    def _write(self, batch: _Batch, desk: MediaDesk, bytes_done: int) -> None:
+        """Write a batch with the place it reached, all in one transaction."""
+        assert batch.last
+        self._lease.beat()  # ends here, before the work, if cancelled meanwhile
+        found = desk.resolve(batch.rows)
+        refused = batch.refused + [
+            (batch.rows[n].place, batch.rows[n].external_id, error) for n, error in found.refused
+        ]
+        data_import = self._import
+        with transaction.atomic():
+            written = write_batch(self._project, data_import, batch.rows, found, timezone.now())
+            refused += [
+                (batch.rows[n].place, batch.rows[n].external_id, error) for n, error in written.refused
+            ]
+            report = [self._refusal(*one) for one in sorted(refused, key=lambda one: one[0].row)]
+            if report and self._spec.on_error == "abort":
+                transaction.set_rollback(True)
+            else:
+                data_import.position = asdict(batch.last)
+                data_import.pairs_new += written.pairs_new
+                data_import.pairs_same += written.pairs_same
+                data_import.judgments_new += written.judgments_new
+                data_import.rows_refused += len(report)
+                data_import.report = data_import.report + report
+                data_import.save()
+                self._lease.beat(done=bytes_done, step=f"{self._rows_read:,} rows read")
+        if report and self._spec.on_error == "abort":
+            self._abort(report)
+        if data_import.rows_refused > MAX_REFUSED:
+            raise Refused(
+                f"More than {MAX_REFUSED:,} rows cannot be taken, the first of them {_sentence(data_import.report[0])}"
+                " Is this the right layout or mapping?"
+            )
+
+    def _refusal(self, place: Place, external_id: str, error: RowError) -> dict[str, Any]:
+        return {
+            "file": self._spec.files[place.file].name,
+            "row": place.row,
+            "id": external_id,
+            "field": error.field,
+            "problem": error.problem,
+        }
+
+    def _abort(self, report: list[dict[str, Any]]) -> None:
+        self._import.report = report
+        self._import.rows_refused = len(report)
+        self._import.save(update_fields=["report", "rows_refused"])
+        told = [_sentence(one) for one in report[:_TOLD]]
+        if len(report) > _TOLD:
+            told.append(f"... and {len(report) - _TOLD:,} more like these.")
+        raise Refused(
+            "\n".join([*told, "Nothing was imported. Mend the rows, or leave them out with on-error skip."])
+        )
+
+
+def _sentence(refusal: dict[str, Any]) -> str:
+    field = f", {refusal['field']}" if refusal["field"] else ""
+    return f"{refusal['file']}, row {refusal['row']}{field}: {refusal['problem']}"
+
+
+@contextmanager
+def _opened(file: FileSpec) -> Iterator[BinaryIO]:
+    """The file for reading, with seeking, wherever it lies.
+
+    Raises:
+        Refused: it is gone, or is not what it was when the import began.
+    """
+    if not file.path:
+        with default_storage.open(file.key) as stored, NamedTemporaryFile() as local:
+            for chunk in stored.chunks():
+                local.write(chunk)
+            local.seek(0)
+            yield local  # type: ignore[misc]
+        return
+    try:
+        opened = open(file.path, "rb")  # noqa: SIM115
+    except OSError as error:
+        raise Refused(f"{file.path}: {error.strerror}.") from None
+    with opened:
+        found = Path(file.path).stat()
+        if (found.st_size, found.st_mtime_ns) != (file.size, file.modified):
+            raise Refused(f"{file.path} has changed since this import began: start it anew.")
+        yield opened
+
+
+@contextmanager
+def _media_source(spec: FileSpec | None) -> Iterator[MediaSource]:
+    source: MediaSource
+    with ExitStack() as stack:
+        if spec is None:
+            source = NoMedia()
+        elif spec.path and Path(spec.path).is_dir():
+            source = FolderMedia(Path(spec.path))
+        else:
+            source = ZipMedia(stack.enter_context(_opened(spec)), spec.name)
+        stack.callback(source.close)
+        yield source

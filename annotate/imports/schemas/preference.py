@@ -1,0 +1,179 @@
+"""chosen/rejected rows, as plain texts or messages: the layout of most preference data.
+
+Which of the two becomes response1 is decided by a salted hash of the responses, so that the better one is not
+always the first, and the same two responses stand in the same order under every criterion.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from annotate.imports import checks
+from annotate.imports.record import AskedCriterion, Label, MediaRef, PairRow, Place, RowError, Side
+from annotate.imports.schemas.context import OVERALL, PUBLISHED, Context
+from annotate.imports.schemas.evenhand import media as own_media
+from annotate.models import Modality
+
+COLUMNS = {"chosen", "rejected"}
+_ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "user": "user",
+    "assistant": "assistant",
+    "system": "system",
+    "tool": "tool",
+}
+_MEDIA = {"images": Modality.IMAGE, "videos": Modality.VIDEO, "audios": Modality.AUDIO}
+_PLACEHOLDERS = ("<image>", "<video>", "<audio>")
+
+Turns = list[tuple[str, str]]
+
+
+def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
+    def read(row: Mapping[str, Any], place: Place) -> PairRow:
+        turns, chosen, rejected = _conversation(row)
+        criterion, turns = _criterion(row, turns, context)
+        prompt_media, chosen_media, rejected_media = _media(row, chosen == rejected)
+        if chosen_media and chosen == rejected:  # of a generation task the texts repeat the prompt
+            turns, chosen, rejected = [("user", chosen)], "", ""
+        if not prompt_media and not any(text.strip() for _, text in turns):
+            raise RowError("prompt", "is missing: give a prompt column, or messages that begin with it.")
+        first = _side(row, "chosen", chosen, chosen_media)
+        second = _side(row, "rejected", rejected, rejected_media)
+        keys = [_key(side) for side in (first, second)]
+        better = "response1"
+        if context.secret_order(keys[0]) > context.secret_order(keys[1]):
+            first, second, better = second, first, "response2"
+        labels = (Label(PUBLISHED, better),) if context.labels else ()
+        content = [turns, [_media_key(ref) for ref in prompt_media], sorted(keys)]
+        content_name = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+        source = row.get("source")
+        return PairRow(
+            place=place,
+            source=context.source or (checks.name(source, "source") if source else context.stem),
+            external_id=content_name if row.get("id") is None else checks.name(row["id"], "id"),
+            task_type=context.pair_task_type,
+            turns=tuple(turns),
+            media=tuple(prompt_media),
+            response1=first,
+            response2=second,
+            criteria=(
+                checks.criterion(
+                    AskedCriterion(criterion, context.k or (1 if labels else None), labels), "criterion"
+                ),
+            ),
+        )
+
+    return read
+
+
+def _conversation(row: Mapping[str, Any]) -> tuple[Turns, str, str]:
+    """The prompt's turns and the two answers. Without a prompt of their own, messages begin with it."""
+    given = next((key for key in ("prompt", "conversations", "messages") if row.get(key)), None)
+    turns = _messages(row[given], given, "user") if given else []
+    chosen = _messages(row["chosen"], "chosen", "assistant")
+    rejected = _messages(row["rejected"], "rejected", "assistant")
+    if given is None:
+        while len(chosen) > 1 and len(rejected) > 1 and chosen[0] == rejected[0]:
+            turns.append(chosen.pop(0))
+            rejected.pop(0)
+    return turns, _answer(chosen, "chosen"), _answer(rejected, "rejected")
+
+
+def _messages(value: Any, field: str, role: str) -> Turns:
+    if isinstance(value, str):
+        return [(role, checks.text(value, field))]
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list) or len(value) > checks.MAX_TURNS:
+        raise RowError(field, f"must be a text or a list of at most {checks.MAX_TURNS} messages.")
+    turns = []
+    for number, message in enumerate(value):
+        where = f"{field}[{number}]"
+        if not isinstance(message, dict):
+            raise RowError(where, 'must be a message: {"role": "user", "content": "..."}.')
+        said = message.get("role", message.get("from"))
+        if not isinstance(said, str) or said not in _ROLES:
+            raise RowError(f"{where}.role", f"is {said!r:.60}; must be one of {', '.join(sorted(_ROLES))}.")
+        content = message.get("content", message.get("value"))
+        turns.append((_ROLES[said], checks.text(content, f"{where}.content")))
+    return turns
+
+
+def _answer(messages: Turns, field: str) -> str:
+    if len(messages) != 1 or messages[0][0] != "assistant":
+        raise RowError(field, "must end in one message of the assistant's where chosen and rejected part.")
+    return messages[0][1]
+
+
+def _criterion(row: Mapping[str, Any], turns: Turns, context: Context) -> tuple[str, Turns]:
+    """The criterion: the row's own, else the one told for the import, else the leading system turn."""
+    own = row.get("criterion", row.get("criteria"))
+    if own:
+        return checks.text(own, "criterion"), turns
+    if context.criterion:
+        return context.criterion, turns
+    if turns and turns[0][0] == "system":
+        return turns[0][1], turns[1:]
+    return OVERALL, turns
+
+
+def _media(
+    row: Mapping[str, Any], generation: bool
+) -> tuple[list[MediaRef], MediaRef | None, MediaRef | None]:
+    """(the prompt's, the chosen one's, the rejected one's) from the lists images, videos and audios.
+
+    Two lists in a list are the media of either side: what they begin with alike is the prompt's. A flat list
+    is the prompt's, but of a generation task, whose two texts are equal, it is [chosen, rejected].
+    """
+    sides: tuple[list[MediaRef], list[MediaRef]] = ([], [])
+    prompt: list[MediaRef] = []
+    for column, modality in _MEDIA.items():
+        value = row.get(column)
+        if not value:
+            continue
+        if not isinstance(value, list) or len(value) > checks.MAX_MEDIA:
+            raise RowError(column, f"must be a list of at most {checks.MAX_MEDIA} media files.")
+        if all(isinstance(one, list) for one in value):
+            if len(value) != 2:
+                raise RowError(column, "must hold two lists: the media of chosen and of rejected.")
+            for side, refs in zip(sides, value, strict=True):
+                side += [_ref(one, column, modality) for one in refs]
+        elif generation and len(value) == 2:
+            for side, one in zip(sides, value, strict=True):
+                side.append(_ref(one, column, modality))
+        else:
+            prompt += [_ref(one, column, modality) for one in value]
+    while sides[0] and sides[1] and _media_key(sides[0][0]) == _media_key(sides[1][0]):
+        prompt.append(sides[0].pop(0))
+        sides[1].pop(0)
+    if len(sides[0]) > 1 or len(sides[1]) > 1:
+        raise RowError("images", "leave more than one media file to a response; one is shown.")
+    return prompt, *(side[0] if side else None for side in sides)  # type: ignore[return-value]
+
+
+def _ref(value: Any, column: str, modality: Modality) -> MediaRef:
+    ref = own_media(value, column)
+    return MediaRef(column, ref.path, ref.data, modality)
+
+
+def _side(row: Mapping[str, Any], column: str, text: str, media: MediaRef | None) -> Side:
+    model = row.get(f"{column}_model") or ""
+    return Side(text=_bare(text), media=media, model=checks.name(model, f"{column}_model", empty=True))
+
+
+def _bare(text: str) -> str:
+    for placeholder in _PLACEHOLDERS:
+        text = text.replace(placeholder, "")
+    return text
+
+
+def _media_key(ref: MediaRef | None) -> str:
+    if ref is None:
+        return ""
+    return ref.path if ref.data is None else hashlib.sha256(ref.data).hexdigest()
+
+
+def _key(side: Side) -> str:
+    return json.dumps([side.text, _media_key(side.media), side.model])

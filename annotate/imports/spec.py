@@ -1,0 +1,43 @@
+"""What an import reads and how: stored with it, so that it can be resumed and the same one recognised."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+Layout = Literal["auto", "evenhand", "omni", "preference", "mapping"]
+OnError = Literal["abort", "skip"]
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """One file: at `path` on this machine, or under `key` in storage. Size and time tell whether it changed."""
+
+    name: str
+    path: str = ""
+    key: str = ""
+    size: int = 0
+    modified: int = 0  # nanoseconds; 0 for storage, whose keys are never written twice
+
+
+@dataclass(frozen=True)
+class ImportSpec:
+    """`k`: labels wanted a comparison where the file does not say. `labels`: take the file's judgments."""
+
+    files: tuple[FileSpec, ...]
+    media: FileSpec | None = None
+    layout: Layout = "auto"
+    mapping: dict[str, Any] | None = None
+    on_error: OnError = "abort"
+    source: str = ""
+    criterion: str = ""
+    task_type: str = ""
+    k: int | None = None
+    labels: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"files": [asdict(file) for file in self.files]}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        files = tuple(FileSpec(**file) for file in stored["files"])
+        media = FileSpec(**stored["media"]) if stored["media"] else None
+        return cls(**{**stored, "files": files, "media": media})

@@ -1,0 +1,625 @@
+"""Writing a batch of rows: what is new by COPY, in the caller's transaction, invisible until the import is done.
+
+Only one import of a project runs at a time, so prompts and pairs cannot appear between looking and writing.
+Criteria can: annotators write them too.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from annotate.actions.judging import text_key
+from annotate.imports import digests
+from annotate.imports.assets import BatchMedia, Seen
+from annotate.imports.checks import MAX_LABELS
+from annotate.imports.record import AskedCriterion, Label, PairRow, RowError
+from annotate.models import DataImport, Partition, Project
+
+Name = tuple[str, str]  # (source, external id)
+
+
+@dataclass
+class Written:
+    """What a batch came to."""
+
+    pairs_new: int = 0
+    pairs_same: int = 0
+    judgments_new: int = 0
+    refused: list[tuple[int, RowError]] = field(default_factory=list)  # by the row's index in the batch
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A criterion of a pair with all the labels that the batch brings for it."""
+
+    text: str
+    k: int | None
+    labels: dict[str, Label]
+
+
+@dataclass(slots=True)
+class _PairPlan:
+    """A pair as the rows of this batch tell it."""
+
+    row: PairRow
+    media: list[Seen]
+    prompt: bytes
+    digest: bytes
+    known_id: int | None
+    known_partition: str = ""
+    asked: dict[bytes, _Asked] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """A comparison that exists: `ours` if this import made it, so that nobody can have seen it yet."""
+
+    id: int
+    k: int
+    ours: bool
+    seats: dict[int, int]  # annotator -> n
+
+
+def write_batch(
+    project: Project, data_import: DataImport, rows: Sequence[PairRow], media: BatchMedia, now: datetime
+) -> Written:
+    """Write the rows whose media were found. Call it in a transaction, with no other import of the project."""
+    written = Written()
+    asset_ids = media.ids | _insert_assets(project, data_import, media, now)
+    plans = _plan(project, rows, media, written)
+    _Writer(project, data_import, asset_ids, now).write(list(plans.values()), written)
+    return written
+
+
+def _insert_assets(
+    project: Project, data_import: DataImport, media: BatchMedia, now: datetime
+) -> dict[bytes, int]:
+    if not media.new:
+        return {}
+    ids = dict(zip(media.new, _ids("annotate_asset", len(media.new)), strict=True))
+    _copy(
+        "annotate_asset",
+        "id, project_id, sha256, modality, media_type, extension, size, key, probe, data_import_id, created_at",
+        (
+            (
+                ids[sha256],
+                project.pk,
+                sha256,
+                new.seen.kind.modality,
+                new.seen.kind.media_type,
+                new.seen.kind.extension,
+                new.seen.size,
+                new.key,
+                json.dumps(new.probe),
+                data_import.pk,
+                now,
+            )
+            for sha256, new in media.new.items()
+        ),
+    )
+    _copy(
+        "annotate_derivative",
+        "asset_id, kind, media_type, size, key, probe",
+        (
+            (ids[sha256], made.kind, made.media_type, made.size, made.key, json.dumps(made.probe))
+            for sha256, new in media.new.items()
+            for made in new.derivatives
+        ),
+    )
+    return ids
+
+
+# --- What the rows ask for -----------------------------------------------------------------------------------
+
+
+def _plan(
+    project: Project, rows: Sequence[PairRow], media: BatchMedia, written: Written
+) -> dict[Name, _PairPlan]:
+    """Rows of one pair gathered, each checked against the others and against what the project holds."""
+    known = _known_pairs(project, {(row.source, row.external_id) for row in rows})
+    stored = _stored_judgments(project, [row for row in rows if (row.source, row.external_id) in known])
+    plans: dict[Name, _PairPlan] = {}
+    for index, row in enumerate(rows):
+        files = media.of_row.get(index)
+        if files is None:
+            continue  # refused for its media
+        try:
+            _add_row(project, plans, row, files, known.get((row.source, row.external_id)), stored)
+        except RowError as error:
+            written.refused.append((index, error))
+    return plans
+
+
+def _add_row(
+    project: Project,
+    plans: dict[Name, _PairPlan],
+    row: PairRow,
+    files: list[Seen],
+    known: tuple[int, bytes, str] | None,
+    stored: dict[UUID, tuple[Any, ...]],
+) -> None:
+    name = (row.source, row.external_id)
+    shas = [seen.sha256 for seen in files]
+    count = len(row.media)
+    sides: list[bytes | None] = []
+    for side in (row.response1, row.response2):
+        sides.append(shas[count] if side.media else None)
+        count += side.media is not None
+    prompt = digests.prompt_digest(row.turns, shas[: len(row.media)])
+    digest = digests.pair_digest(row, prompt, (sides[0], sides[1]))
+    plan = plans.get(name)
+    expected = plan.digest if plan else known[1] if known else digest
+    if digest != expected:
+        raise RowError(
+            _differing_field(row, prompt, sides, plan, known),
+            f"differs from the pair {row.external_id!r:.80} of source {row.source!r:.80} that is there already."
+            " A pair never changes: give the row another id, or another --source.",
+        )
+    if plan is None:
+        plan = _PairPlan(row, files, prompt, digest, known[0] if known else None, known[2] if known else "")
+    asked = [(text_key(one.text), one) for one in row.criteria]
+    for key, one in asked:
+        _check_labels(project, row, key, one, plan.asked.get(key), stored)
+    # Only a row that is taken as a whole leaves anything in the plan.
+    plans[name] = plan
+    for key, one in asked:
+        have = plan.asked.setdefault(key, _Asked(one.text, one.k, {}))
+        have.k = max(have.k or 0, one.k or 0) or None
+        have.labels |= {label.annotator: label for label in one.labels}
+
+
+def _check_labels(
+    project: Project,
+    row: PairRow,
+    key: bytes,
+    one: AskedCriterion,
+    have: _Asked | None,
+    stored: dict[UUID, tuple[Any, ...]],
+) -> None:
+    """
+    Raises:
+        RowError: a label contradicts one of the same person's, or they are more than a comparison holds.
+    """
+    names = {label.annotator for label in one.labels} | (set(have.labels) if have else set())
+    if len(names) > MAX_LABELS:
+        raise RowError("criteria", f"{one.text!r:.80} has more than {MAX_LABELS} labels on this pair.")
+    for label in one.labels:
+        there = (
+            _label_values(have.labels[label.annotator]) if have and label.annotator in have.labels else None
+        )
+        if stored and there is None:
+            there = stored.get(
+                digests.judgment_id(project.salt, row.source, row.external_id, key, label.annotator)
+            )
+        if there is not None and there != _label_values(label):
+            raise RowError(
+                "criteria",
+                f"{label.annotator!r:.80} judged {one.text!r:.80} as {there[0]} before and as {label.verdict} here."
+                " A label never changes: keep one of them.",
+            )
+
+
+def _label_values(label: Label) -> tuple[Any, ...]:
+    return (label.verdict, label.strength, label.tie_kind, label.broken, label.rationale)
+
+
+def _differing_field(
+    row: PairRow,
+    prompt: bytes,
+    sides: list[bytes | None],
+    plan: _PairPlan | None,
+    known: tuple[int, bytes, str] | None,
+) -> str:
+    """The first field that differs from the pair that is there."""
+    if plan:
+        other = plan.row
+        if prompt != plan.prompt:
+            return "prompt"
+        for name in ("response1", "response2"):
+            if getattr(row, name) != getattr(other, name):
+                return name
+        same = ("task_type", "group", "sensitive", "metadata")
+        return next((name for name in same if getattr(row, name) != getattr(other, name)), "id")
+    assert known
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT q.digest, r1.text, a1.sha256, r1.model_name, r2.text, a2.sha256, r2.model_name, p.task_type,
+                   p.sensitive, p.metadata
+            FROM annotate_pair p JOIN annotate_prompt q ON q.id = p.prompt_id
+            JOIN annotate_response r1 ON r1.id = p.response1_id LEFT JOIN annotate_asset a1 ON a1.id = r1.asset_id
+            JOIN annotate_response r2 ON r2.id = p.response2_id LEFT JOIN annotate_asset a2 ON a2.id = r2.asset_id
+            WHERE p.id = %s
+            """,
+            [known[0]],
+        )
+        there = cursor.fetchone()
+    here = [prompt, row.response1.text, sides[0], row.response1.model]
+    here += [row.response2.text, sides[1], row.response2.model, row.task_type, row.sensitive, row.metadata]
+    fields = ["prompt", *["response1"] * 2, "response1.model", *["response2"] * 2, "response2.model"]
+    fields += ["task_type", "sensitive", "metadata"]
+    for name, old, new in zip(fields, there, here, strict=True):
+        old = bytes(old) if isinstance(old, memoryview) else old
+        if (json.loads(old) if name == "metadata" and isinstance(old, str) else old) != new:
+            return name
+    return "id"
+
+
+def _known_pairs(project: Project, names: set[Name]) -> dict[Name, tuple[int, bytes, str]]:
+    """(id, digest, partition) of the pairs that the project has under these names."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT p.source, p.external_id, p.id, p.digest, p.partition
+            FROM unnest(%s::text[], %s::text[]) AS asked (source, external_id)
+            JOIN annotate_pair p ON p.project_id = %s AND p.source = asked.source
+                                AND p.external_id = asked.external_id
+            """,
+            [[source for source, _ in names], [external_id for _, external_id in names], project.pk],
+        )
+        return {(source, name): (pk, bytes(digest), part) for source, name, pk, digest, part in cursor}
+
+
+def _stored_judgments(project: Project, rows: Iterable[PairRow]) -> dict[UUID, tuple[Any, ...]]:
+    """The labels of these rows that the project has already, by their ids."""
+    ids = [
+        digests.judgment_id(project.salt, row.source, row.external_id, text_key(one.text), label.annotator)
+        for row in rows
+        for one in row.criteria
+        for label in one.labels
+    ]
+    if not ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, verdict, strength, tie_kind, broken, rationale FROM annotate_judgment WHERE id = ANY (%s)",
+            [ids],
+        )
+        return {row[0]: tuple(row[1:]) for row in cursor}
+
+
+# --- The rows of the database --------------------------------------------------------------------------------
+
+
+class _Writer:
+    def __init__(
+        self, project: Project, data_import: DataImport, asset_ids: dict[bytes, int], now: datetime
+    ) -> None:
+        self._project = project
+        self._import_id = data_import.pk
+        self._assets = asset_ids
+        self._now = now
+
+    def write(self, plans: list[_PairPlan], written: Written) -> None:
+        new = [plan for plan in plans if plan.known_id is None]
+        written.pairs_new += len(new)
+        written.pairs_same += len(plans) - len(new)
+        pair_ids = {id(plan): plan.known_id for plan in plans if plan.known_id is not None}
+        partitions = {id(plan): plan.known_partition for plan in plans}
+        if new:
+            self._write_pairs(new, pair_ids, partitions)
+        asked = [(plan, key, one) for plan in plans for key, one in plan.asked.items()]
+        if not asked:
+            return
+        criteria = self._criteria({key: one.text for _, key, one in asked})
+        there = self._comparisons([plan.known_id for plan in plans if plan.known_id is not None])
+        self._write_comparisons(asked, pair_ids, partitions, criteria, there, written)
+
+    def _write_pairs(
+        self, plans: list[_PairPlan], pair_ids: dict[int, int], partitions: dict[int, str]
+    ) -> None:
+        project, import_id, now = self._project, self._import_id, self._now
+        prompts = self._prompts(plans)
+        groups = [digests.group_number(project.salt, plan.row, plan.prompt) for plan in plans]
+        where = self._partitions(groups)
+        ids = _ids("annotate_pair", len(plans))
+        response_ids = _ids("annotate_response", 2 * len(plans))
+        responses = []
+        pairs = []
+        for number, (plan, group) in enumerate(zip(plans, groups, strict=True)):
+            row = plan.row
+            first, second = response_ids[2 * number], response_ids[2 * number + 1]
+            at = len(row.media)
+            for response_id, side in ((first, row.response1), (second, row.response2)):
+                asset_id = None
+                if side.media:
+                    asset_id = self._assets[plan.media[at].sha256]
+                    at += 1
+                about = json.dumps(side.metadata) if side.metadata else "{}"
+                responses.append((response_id, project.pk, side.text, asset_id, side.model, about, import_id))
+            pair_ids[id(plan)] = ids[number]
+            partitions[id(plan)] = where[group]
+            pairs.append(
+                (
+                    ids[number],
+                    project.pk,
+                    row.source,
+                    row.external_id,
+                    plan.digest,
+                    row.task_type,
+                    prompts[plan.prompt],
+                    first,
+                    second,
+                    row.sensitive,
+                    json.dumps(row.metadata) if row.metadata else "{}",
+                    group,
+                    where[group],
+                    digests.shuffle_number(project.salt, row.source, row.external_id),
+                    False,
+                    import_id,
+                    now,
+                )
+            )
+        _copy(
+            "annotate_response",
+            "id, project_id, text, asset_id, model_name, metadata, data_import_id",
+            responses,
+        )
+        _copy(
+            "annotate_pair",
+            "id, project_id, source, external_id, digest, task_type, prompt_id, response1_id, response2_id,"
+            ' sensitive, metadata, "group", partition, shuffle, queued, data_import_id, created_at',
+            pairs,
+        )
+
+    def _prompts(self, plans: list[_PairPlan]) -> dict[bytes, int]:
+        """Ids of the prompts by digest; those that are new are written."""
+        first = {plan.prompt: plan for plan in plans}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT digest, id FROM annotate_prompt WHERE project_id = %s AND digest = ANY (%s)",
+                [self._project.pk, list(first)],
+            )
+            ids = {bytes(digest): pk for digest, pk in cursor}
+        new = [plan for digest, plan in first.items() if digest not in ids]
+        if new:
+            ids |= zip((plan.prompt for plan in new), _ids("annotate_prompt", len(new)), strict=True)
+            _copy(
+                "annotate_prompt",
+                "id, project_id, digest, turns, data_import_id",
+                (
+                    (
+                        ids[plan.prompt],
+                        self._project.pk,
+                        plan.prompt,
+                        json.dumps([{"role": role, "text": text} for role, text in plan.row.turns]),
+                        self._import_id,
+                    )
+                    for plan in new
+                ),
+            )
+            _copy(
+                "annotate_promptasset",
+                "prompt_id, asset_id, position",
+                [
+                    (ids[plan.prompt], self._assets[plan.media[position].sha256], position)
+                    for plan in new
+                    for position in range(len(plan.row.media))
+                ],
+            )
+        return ids
+
+    def _partitions(self, groups: list[int]) -> dict[int, str]:
+        """Where each group goes: where the project has it already, whatever its shares say today."""
+        project = self._project
+        with connection.cursor() as cursor:
+            cursor.execute(
+                'SELECT DISTINCT "group", partition FROM annotate_pair WHERE project_id = %s AND "group" = ANY (%s)',
+                [project.pk, list(set(groups))],
+            )
+            found: dict[int, str] = dict(cursor.fetchall())
+        for group in groups:
+            if group not in found:
+                found[group] = digests.partition_of(
+                    project.salt, group, project.reserve_share, project.validation_share
+                )
+        return found
+
+    def _criteria(self, texts: dict[bytes, str]) -> dict[bytes, int]:
+        """Ids of the criteria by key; of one that was merged into another, the other's."""
+        keys = list(texts)
+        with connection.cursor() as cursor:
+            look = (
+                "SELECT text_key, COALESCE(canonical_id, id) FROM annotate_criterion"
+                " WHERE project_id = %s AND text_key = ANY (%s)"
+            )
+            cursor.execute(look, [self._project.pk, keys])
+            ids = {bytes(key): pk for key, pk in cursor}
+            new = sorted(key for key in keys if key not in ids)
+            if new:
+                cursor.execute(
+                    """
+                    INSERT INTO annotate_criterion (project_id, text, text_key, data_import_id, created_at)
+                    SELECT %s, text, key, %s, %s FROM unnest(%s::text[], %s::bytea[]) AS new (text, key)
+                    ON CONFLICT (project_id, text_key) DO NOTHING
+                    """,
+                    [self._project.pk, self._import_id, self._now, [texts[key] for key in new], new],
+                )
+                cursor.execute(look, [self._project.pk, new])
+                ids |= {bytes(key): pk for key, pk in cursor}
+        return ids
+
+    def _comparisons(self, pair_ids: list[int]) -> dict[tuple[int, int], _Comparison]:
+        """The comparisons that known pairs have, by (pair, criterion)."""
+        if not pair_ids:
+            return {}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT c.pair_id, c.criterion_id, c.id, c.k, c.data_import_id = %s,
+                       array_agg(s.annotator_id ORDER BY s.n) FILTER (WHERE s.n IS NOT NULL),
+                       array_agg(s.n ORDER BY s.n) FILTER (WHERE s.n IS NOT NULL)
+                FROM annotate_comparison c LEFT JOIN annotate_seat s ON s.comparison_id = c.id
+                WHERE c.pair_id = ANY (%s) GROUP BY c.id
+                """,
+                [self._import_id, pair_ids],
+            )
+            return {
+                (pair, criterion): _Comparison(
+                    pk, k, bool(ours), dict(zip(who or (), places or (), strict=True))
+                )
+                for pair, criterion, pk, k, ours, who, places in cursor
+            }
+
+    def _write_comparisons(
+        self,
+        asked: list[tuple[_PairPlan, bytes, _Asked]],
+        pair_ids: dict[int, int],
+        partitions: dict[int, str],
+        criteria: dict[bytes, int],
+        there: dict[tuple[int, int], _Comparison],
+        written: Written,
+    ) -> None:
+        project = self._project
+        annotators = self._annotators(
+            {(plan.row.source, name) for plan, _, one in asked for name in one.labels}
+        )
+        # Two criteria of a row may have been merged into one: their labels meet at one comparison.
+        fresh: dict[tuple[int, int], _Comparison] = {}
+        raised: list[_Comparison] = []
+        labels: list[tuple[UUID, _Comparison, int, Label]] = []
+        spare_ids = iter(_ids("annotate_comparison", len(asked)))
+        for plan, key, one in asked:
+            pair_id = pair_ids[id(plan)]
+            at = (pair_id, criteria[key])
+            comparison = there.get(at) or fresh.get(at)
+            if comparison is None:
+                k = one.k or (project.reserve_k if partitions[id(plan)] == Partition.RESERVE else project.k)
+                comparison = fresh[at] = _Comparison(next(spare_ids), max(k, len(one.labels)), True, {})
+            for name, label in one.labels.items():
+                judgment = digests.judgment_id(project.salt, plan.row.source, plan.row.external_id, key, name)
+                labels.append((judgment, comparison, annotators[plan.row.source, name], label))
+        new = self._new_labels(labels)
+        seats = []
+        for judgment, comparison, annotator, _ in new:
+            # Seats of comparisons that people see are given when the import becomes visible.
+            if comparison.ours:
+                n = next(n for n in range(1, MAX_LABELS + 2) if n not in comparison.seats.values())
+                if n > MAX_LABELS:
+                    continue  # kept, and uncounted: no comparison holds more
+                comparison.seats[annotator] = n
+                if n > comparison.k:
+                    comparison.k = n
+                    raised.append(comparison)
+                seats.append((comparison, n, annotator, judgment))
+        _copy(
+            "annotate_comparison",
+            "id, pair_id, criterion_id, k, data_import_id, created_at",
+            (
+                (c.id, pair, criterion, c.k, self._import_id, self._now)
+                for (pair, criterion), c in fresh.items()
+            ),
+        )
+        made_now = {c.id for c in fresh.values()}
+        self._raise({c.id: c.k for c in raised if c.id not in made_now})
+        _copy(
+            "annotate_judgment",
+            "id, annotator_id, comparison_id, verdict, strength, tie_kind, broken, rationale, evidence, late,"
+            " authored, data_import_id, created_at",
+            (
+                (
+                    judgment,
+                    annotator,
+                    comparison.id,
+                    label.verdict,
+                    label.strength,
+                    label.tie_kind,
+                    label.broken,
+                    label.rationale,
+                    json.dumps(label.evidence) if label.evidence else "{}",
+                    False,
+                    False,
+                    self._import_id,
+                    self._now,
+                )
+                for judgment, comparison, annotator, label in new
+            ),
+        )
+        _copy(
+            "annotate_seat",
+            "comparison_id, n, k, annotator_id, head_id",
+            (
+                (comparison.id, n, comparison.k, annotator, judgment)
+                for comparison, n, annotator, judgment in seats
+            ),
+        )
+        written.judgments_new += len(new)
+
+    def _new_labels(
+        self, labels: list[tuple[UUID, _Comparison, int, Label]]
+    ) -> list[tuple[UUID, _Comparison, int, Label]]:
+        """Those that are not stored yet, one for each annotator and comparison."""
+        if not labels:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT j.comparison_id, j.annotator_id FROM annotate_judgment j
+                WHERE j.comparison_id = ANY (%s) AND j.claim_id IS NULL
+                """,
+                [list({comparison.id for _, comparison, _, _ in labels})],
+            )
+            taken = set(cursor.fetchall())
+        new = []
+        for label in labels:
+            _, comparison, annotator, _ = label
+            if (comparison.id, annotator) not in taken:
+                taken.add((comparison.id, annotator))
+                new.append(label)
+        return new
+
+    def _raise(self, ks: dict[int, int]) -> None:
+        if ks:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    """
+                    UPDATE annotate_comparison c SET k = new.k
+                    FROM unnest(%s::bigint[], %s::int[]) AS new (id, k) WHERE c.id = new.id
+                    """,
+                    [list(ks), list(ks.values())],
+                )
+
+    def _annotators(self, names: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Ids of annotators by (source, name in the file), made under their pseudonyms if they are new."""
+        if not names:
+            return {}
+        key = self._project.pseudonym_key
+        pseudonyms = {(source, name): digests.pseudonym(key, source, name) for source, name in names}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO annotate_annotator (project_id, pseudonym, cursor, judged_pairs, created_at)
+                SELECT %s, pseudonym, 0, 0, %s FROM unnest(%s::text[]) AS new (pseudonym)
+                WHERE NOT EXISTS (SELECT FROM annotate_annotator a
+                                  WHERE a.project_id = %s AND a.pseudonym = new.pseudonym)
+                """,
+                [self._project.pk, self._now, sorted(set(pseudonyms.values())), self._project.pk],
+            )
+            cursor.execute(
+                "SELECT pseudonym, id FROM annotate_annotator WHERE project_id = %s AND pseudonym = ANY (%s)",
+                [self._project.pk, list(pseudonyms.values())],
+            )
+            ids = dict(cursor.fetchall())
+        return {name: ids[pseudonym] for name, pseudonym in pseudonyms.items()}
+
+
+def _ids(table: str, count: int) -> list[int]:
+    """So many fresh ids of a table."""
+    if not count:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, count]
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _copy(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+        for row in rows:
+            copy.write_row(row)

@@ -1,0 +1,86 @@
+"""Metadata of WAV, FLAC and MP3 files: their tags, pictures and comments go, the coded sound stays."""
+
+import struct
+from collections.abc import Callable
+
+from annotate.modalities.base import MediaError
+
+_WAV_KEPT = {b"fmt ", b"fact", b"data", b"ds64"}
+_FLAC_KEPT = {0, 3}  # STREAMINFO and SEEKTABLE
+_TOO_SHORT = "is not a whole file: it ends too early."
+
+
+def strip_metadata(data: bytes, media_type: str) -> bytes:
+    """The file with the same coded sound and no metadata. `media_type` is one of STRIPPERS.
+
+    Raises:
+        MediaError: not a whole file of this type.
+    """
+    try:
+        return STRIPPERS[media_type](data)
+    except (IndexError, struct.error):
+        raise MediaError(_TOO_SHORT) from None
+
+
+def _wav(data: bytes) -> bytes:
+    if data[:4] != b"RIFF":
+        raise MediaError("is a WAV file of more than 4 GB; convert it to FLAC first.")
+    kept, at = b"", 12
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        body = data[at + 8 : at + 8 + size]
+        if len(body) < size:
+            if name != b"data":
+                raise MediaError(_TOO_SHORT)
+            size = len(body)  # as a recorder leaves it that was switched off: players play what is there
+        if name in _WAV_KEPT:
+            kept += struct.pack("<4sI", name, size) + body + b"\0" * (size & 1)
+        at += 8 + size + (size & 1)
+    if b"data" not in kept:
+        raise MediaError(_TOO_SHORT)
+    return struct.pack("<4sI4s", b"RIFF", len(kept) + 4, b"WAVE") + kept
+
+
+def _flac(data: bytes) -> bytes:
+    blocks, at, last = [], 4, False
+    while not last:
+        last, kind = bool(data[at] & 0x80), data[at] & 0x7F
+        end = at + 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+        if end > len(data):
+            raise MediaError(_TOO_SHORT)
+        if kind in _FLAC_KEPT:
+            blocks.append(bytes([kind]) + data[at + 1 : end])
+        at = end
+    if not blocks:
+        raise MediaError(_TOO_SHORT)
+    blocks[-1] = bytes([blocks[-1][0] | 0x80]) + blocks[-1][1:]
+    return b"fLaC" + b"".join(blocks) + data[at:]
+
+
+def _mp3(data: bytes) -> bytes:
+    """Frames alone: without ID3v2 before them, and ID3v1, Lyrics3 and APE after them."""
+    start, end = 0, len(data)
+    while data[start : start + 3] == b"ID3":
+        a, b, c, d = data[start + 6 : start + 10]
+        footer = 10 if data[start + 5] & 0x10 else 0
+        start += 10 + (a << 21 | b << 14 | c << 7 | d) + footer
+    while True:
+        if end - start >= 128 and data[end - 128 : end - 125] == b"TAG":
+            end -= 128
+        elif end - start >= 32 and data[end - 32 : end - 24] == b"APETAGEX":
+            size, flags = struct.unpack_from("<I4xI", data, end - 20)
+            end -= size + (32 if flags & 0x80000000 else 0)
+        elif end - start >= 15 and data[end - 9 : end] == b"LYRICS200":
+            end -= 15 + int(data[end - 15 : end - 9])
+        else:
+            break
+    if end <= start:
+        raise MediaError(_TOO_SHORT)
+    return data[start:end]
+
+
+STRIPPERS: dict[str, Callable[[bytes], bytes]] = {
+    "audio/wav": _wav,
+    "audio/flac": _flac,
+    "audio/mpeg": _mp3,
+}
