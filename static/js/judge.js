@@ -39,6 +39,7 @@ class JudgePage {
     this.store = store;
     this.project = project;
     this.points = pointsOf(project);
+    this.taskType = find("task").textContent;
     this.keys = new Keys();
     this.status = new Status(find("state"));
     this.outbox = new Outbox(store, owner, () => this.#isMe());
@@ -88,7 +89,7 @@ class JudgePage {
     this.draft = new Draft(owner, claim, this.points, saved);
     showWork();
     this.prompt.show(claim.prompt);
-    find("task").textContent = claim.task_type === "other" ? "" : claim.task_type.replaceAll("_", " ");
+    find("task").textContent = claim.task_type === this.project.task_type ? this.taskType : claim.task_type.replaceAll("_", " ");
     const media = { a: Boolean(claim.a.media), b: Boolean(claim.b.media), prompt: claim.prompt.media.length > 0 };
     const shown = this.panes.show(claim);
     this.dock.show(this.draft, { points: this.points, authoring: this.project.authoring, media });

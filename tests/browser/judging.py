@@ -1,0 +1,123 @@
+"""A project to judge in, and the judge page driven as an annotator drives it."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from annotate.models import Asset, Claim, Derivative, Judgment, Pair, Project
+from tests.factories import make_asset, make_comparison, make_pair, make_project
+
+CLARITY = "The answer is easy to follow."
+TRUTH = "The answer keeps every fact of the prompt."
+
+
+def picture(colour: tuple[int, int, int], size: tuple[int, int] = (320, 240)) -> bytes:
+    """A PNG of one colour: which response is shown where can be told from a pixel of it."""
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def make_image(project: Project, content: bytes) -> Asset:
+    """An image asset with the renditions that an import makes."""
+    asset = make_asset(project, content)
+    for kind in ("web", "thumb"):
+        key = default_storage.save(f"derivatives/{uuid4().hex}", ContentFile(content))
+        Derivative.objects.create(asset=asset, kind=kind, media_type="image/png", size=len(content), key=key)
+    return asset
+
+
+def text_pair(project: Project, *criteria: str, **fields: Any) -> Pair:
+    pair = make_pair(project, **{"response1": "The **first** answer.", "response2": "The *second* answer.", **fields})
+    for criterion in criteria or (CLARITY, TRUTH):
+        make_comparison(pair, criterion)
+    return pair
+
+
+def image_pair(project: Project, *criteria: str, **fields: Any) -> Pair:
+    red, green = picture((200, 30, 30)), picture((30, 160, 60))
+    pair = make_pair(
+        project, response1=make_image(project, red), response2=make_image(project, green), task_type="text_to_image", **fields
+    )
+    for criterion in criteria or (CLARITY, TRUTH):
+        make_comparison(pair, criterion)
+    return pair
+
+
+def judge_project(pairs: int = 3, **fields: Any) -> Project:
+    """A project with text pairs of two criteria each."""
+    project = make_project(**{"name": "Kitchen robots", "guidelines": "# How to judge\n\nRead both.", **fields})
+    for _ in range(pairs):
+        text_pair(project)
+    return project
+
+
+@dataclass
+class JudgePage:
+    page: Page
+    project: Project
+
+    def open(self) -> "JudgePage":
+        self.page.goto(f"/judge/{self.project.slug}/")
+        return self.ready()
+
+    def ready(self) -> "JudgePage":
+        """A pair is on screen."""
+        expect(self.page.locator("#work")).to_be_visible()
+        expect(self.question).to_be_visible()
+        return self
+
+    @property
+    def question(self) -> Locator:
+        return self.page.locator(".now .question p")
+
+    @property
+    def lines(self) -> Locator:
+        """The criteria that are folded."""
+        return self.page.locator(".dock .line")
+
+    @property
+    def state(self) -> Locator:
+        return self.page.locator("#state")
+
+    @property
+    def hint(self) -> Locator:
+        return self.page.locator("#hint")
+
+    @property
+    def prompt(self) -> str:
+        return self.page.locator("#prompt .asked p").last.inner_text()
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def submit(self) -> None:
+        """Submits by Enter; returns when the next pair is on screen or there is none."""
+        before = self.prompt
+        self.press("Enter")
+        self.page.wait_for_function(
+            "before => document.getElementById('work').hidden"
+            " || [...document.querySelectorAll('#prompt .asked p')].at(-1).innerText !== before",
+            arg=before,
+        )
+
+    def saved(self) -> None:
+        """Everything has reached the server."""
+        expect(self.state).to_have_text("Saved")
+
+
+def heads(pair: Pair) -> dict[str, Judgment]:
+    """The newest judgment on each criterion of a pair that one annotator judged."""
+    rows = Judgment.objects.filter(comparison__pair=pair, superseded_by__isnull=True)
+    return {row.comparison.criterion.text: row for row in rows.select_related("comparison__criterion")}
+
+
+def claim_of(pair: Pair) -> Claim:
+    return Claim.objects.get(pair=pair)
