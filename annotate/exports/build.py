@@ -8,6 +8,7 @@ comes last: without it there is no release.
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -91,40 +92,35 @@ def _files(
 ) -> Iterator[tuple[Path, int, Callable[[Path], None]]]:
     """Every file of rows: its path, how many rows it counts for, and how to write it."""
 
-    def read(part: Part) -> Iterator[Record]:
-        for record in records(release, part):
-            yield record
-            progress.add()
-
-    def read_all(parts: list[Part]) -> Iterator[Record]:
+    def read(parts: list[Part]) -> Iterator[Record]:
         for part in parts:
-            yield from read(part)
+            for record in records(release, part):
+                yield record
+                progress.add()
 
     bench, train = directory / "bench", directory / "train"
     media = MediaFolder(bench)
-    for task_type, _, parts in _by_kind(plan.bench):
-        for name, part in _numbered(parts, bench / task_type / "test"):
-            yield name, part.rows, lambda path, p=part: write_bench_parquet(path, p.task_type, read(p), media)
-        path = bench / f"{task_type}_preferences.json"
-        rows = sum(part.rows for part in parts)
-        yield path, rows, lambda path, t=task_type, p=parts: write_bench_json(path, t, read_all(p), media)
-    train_media = MediaFolder(train)
-    for task_type, split, parts in _by_kind(plan.train):
-        for name, part in _numbered(parts, train / task_type / split):
+    for task, _, parts in _by_kind(plan.bench):
+        for path, part in _numbered(parts, bench / task / "test"):
             yield (
-                name,
+                path,
                 part.rows,
-                lambda path, p=part: write_train_parquet(path, p.task_type, read(p), train_media),
+                partial(write_bench_parquet, task_type=task, records=read([part]), media=media),
             )
-        path = train / f"{task_type}-{split}.jsonl"
-        rows = sum(part.rows for part in parts)
-        yield (
-            path,
-            rows,
-            lambda path, t=task_type, p=parts: write_train_jsonl(path, t, read_all(p), train_media),
-        )
-    for name, part in _numbered(plan.raw, directory / "raw" / "judgments"):
-        yield name, part.rows, lambda path, p=part: write_judgments(path, release, p, progress.add)
+        path, rows = bench / f"{task}_preferences.json", sum(part.rows for part in parts)
+        yield path, rows, partial(write_bench_json, task_type=task, records=read(parts), media=media)
+    media = MediaFolder(train)
+    for task, split, parts in _by_kind(plan.train):
+        for path, part in _numbered(parts, train / task / split):
+            yield (
+                path,
+                part.rows,
+                partial(write_train_parquet, task_type=task, records=read([part]), media=media),
+            )
+        path, rows = train / f"{task}-{split}.jsonl", sum(part.rows for part in parts)
+        yield path, rows, partial(write_train_jsonl, task_type=task, records=read(parts), media=media)
+    for path, part in _numbered(plan.raw, directory / "raw" / "judgments"):
+        yield path, part.rows, partial(write_judgments, release=release, part=part, tell=progress.add)
 
 
 def _by_kind(parts: list[Part]) -> Iterator[tuple[str, str, list[Part]]]:

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from django.core.files.storage import default_storage
+from django.db.models import Q
 
 from annotate.actions.jobs import Refused
 from annotate.exports.files import new_file
 from annotate.exports.records import Medium
+from annotate.media import released_bytes
+from annotate.modalities.base import MediaError
+from annotate.models import Asset, Pair
 
 FOLDER = "media_data"
 
@@ -18,29 +21,31 @@ class MediaFolder:
         self.root = beside / FOLDER
 
     def put(self, medium: Medium) -> str:
-        """Make sure that the medium's file is there; its path relative to media_data.
+        """Make sure that the medium's file is there, and return its path relative to media_data.
 
         Raises:
             Refused: the original is not in storage, or its metadata cannot be removed.
         """
         path = self.root / medium.name
         if not path.exists():
+            asset = Asset.objects.get(pk=medium.asset_id)
             try:
-                with default_storage.open(medium.key) as file:
-                    original = file.read()
+                content = released_bytes(asset)
+            except MediaError as error:
+                raise Refused(f"A file of pair {_a_pair_with(asset)} {error}") from error
             except FileNotFoundError:
                 raise Refused(
-                    f"The original of medium {medium.sha256[:12]} is not in storage: restore it from a backup."
+                    f"A file of pair {_a_pair_with(asset)} is not in storage. Restore it from a backup."
                 ) from None
-            from annotate.modalities import strip_metadata
-
-            try:
-                content = strip_metadata(original, medium.modality, medium.extension)
-            except ValueError as error:
-                raise Refused(f"Medium {medium.sha256[:12]} ({medium.extension}): {error}") from error
-            with new_file(path) as out:
-                out.write(content)
+            with new_file(path) as file:
+                file.write(content)
         return medium.name
 
     def read(self, medium: Medium) -> bytes:
         return (self.root / self.put(medium)).read_bytes()
+
+
+def _a_pair_with(asset: Asset) -> Pair | None:
+    """One of the pairs that the asset is part of: enough to find the file by."""
+    used = Q(prompt__prompt_assets__asset=asset) | Q(response1__asset=asset) | Q(response2__asset=asset)
+    return Pair.objects.filter(used, project=asset.project_id).order_by("pk").first()

@@ -18,11 +18,10 @@ BATCH = 1000  # comparisons read at a time
 class Medium:
     """An original file. `name` is where it stands in a release: named by content, not by who uploaded it."""
 
+    asset_id: int
     sha256: str
     modality: Modality
     extension: str
-    size: int  # bytes
-    key: str  # in storage
 
     @property
     def name(self) -> str:
@@ -147,11 +146,10 @@ def _media(rows: list[tuple[Any, ...]]) -> tuple[dict[int, list[int]], dict[int 
         if not wanted:
             return prompts, {}
         cursor.execute(
-            "SELECT id, sha256, modality, extension, size, key FROM annotate_asset WHERE id = ANY (%s)",
+            "SELECT id, sha256, modality, extension FROM annotate_asset WHERE id = ANY (%s)",
             [list(wanted)],
         )
         assets: dict[int | None, Medium] = {
-            row[0]: Medium(bytes(row[1]).hex(), Modality(row[2]), row[3], row[4], row[5])
-            for row in cursor.fetchall()
+            row[0]: Medium(row[0], bytes(row[1]).hex(), Modality(row[2]), row[3]) for row in cursor.fetchall()
         }
     return prompts, assets
