@@ -11,6 +11,11 @@ RULES = {
     "a comparison has more counted judgments than k": """
         SELECT c.id FROM annotate_comparison c JOIN annotate_seat s ON s.comparison_id = c.id
         WHERE s.head_id IS NOT NULL GROUP BY c.id HAVING count(*) > c.k""",
+    "a seat stands beyond its comparison's k": """
+        SELECT c.id FROM annotate_comparison c JOIN annotate_seat s ON s.comparison_id = c.id
+        WHERE s.n > c.k OR s.k <> c.k""",
+    "an annotator has two seats on a comparison": """
+        SELECT comparison_id FROM annotate_seat GROUP BY comparison_id, annotator_id HAVING count(*) > 1""",
     "an annotator is counted twice on a comparison": """
         SELECT j.comparison_id FROM annotate_seat s JOIN annotate_judgment j ON j.id = s.head_id
         GROUP BY j.comparison_id, j.annotator_id HAVING count(*) > 1""",

@@ -109,9 +109,7 @@ def claim_work(claims: Sequence[Claim]) -> list[Work]:
         media[row.prompt_id].append(row.asset)
     own = Comparison.objects.filter(pair__in=pairs, author__in={claim.annotator_id for claim in claims})
     wanted = {i for claim in claims for i in claim.comparison_ids} | set(own.values_list("pk", flat=True))
-    comparisons = list(
-        Comparison.objects.filter(pk__in=wanted).select_related("criterion").order_by("pk")
-    )
+    comparisons = list(Comparison.objects.filter(pk__in=wanted).select_related("criterion").order_by("pk"))
     heads = {
         (head.comparison_id, head.annotator_id): head
         for head in Judgment.objects.filter(
@@ -130,9 +128,7 @@ def _work(
     comparisons: Iterable[Comparison],
     heads: dict[tuple[int, int], Judgment],
 ) -> Work:
-    first, second = (
-        (pair.response2, pair.response1) if claim.flip else (pair.response1, pair.response2)
-    )
+    first, second = (pair.response2, pair.response1) if claim.flip else (pair.response1, pair.response2)
     asked = []
     for comparison in comparisons:
         own = comparison.author_id == claim.annotator_id and comparison.pair_id == pair.pk

@@ -105,12 +105,18 @@ def _validate(project: Project, answers: Sequence[Answer]) -> None:
                 raise Invalid(f"{where}.strength", f"Give one of {sorted(strengths)}.")
         elif answer.strength is not None:
             raise Invalid(f"{where}.strength", f"A verdict {answer.verdict!r} has no strength.")
-        if answer.verdict == "tie" and project.split_ties and answer.tie_kind not in ("both_good", "both_bad"):
+        if (
+            answer.verdict == "tie"
+            and project.split_ties
+            and answer.tie_kind not in ("both_good", "both_bad")
+        ):
             raise Invalid(f"{where}.tie_kind", "Say whether both are good or both are bad.")
         if answer.tie_kind and (answer.verdict != "tie" or not project.split_ties):
             raise Invalid(f"{where}.tie_kind", "Only a tie is both good or both bad, where the project asks.")
         if (answer.verdict == "media_broken") != bool(answer.broken):
-            raise Invalid(f"{where}.broken", "Name the broken side with the verdict media_broken, and only then.")
+            raise Invalid(
+                f"{where}.broken", "Name the broken side with the verdict media_broken, and only then."
+            )
         if answer.comparison is None:
             if project.authoring == Authoring.OFF:
                 raise Invalid(f"{where}.criterion", "This project takes no criteria of annotators.")

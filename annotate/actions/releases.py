@@ -78,3 +78,20 @@ def start_release(
     if directory is None:
         send(job)
     return release
+
+
+@transaction.atomic
+def fetch_release(*, by: User | None, release: Release) -> str:
+    """The storage key of a finished release's archive, for handing it out; that it was is written down.
+
+    Raises:
+        Denied, Unknown: the user does not manage the project.
+        Refused: there is no archive.
+    """
+    require(by, Deed.MANAGE, release.project)
+    if not release.archive_key:
+        raise Refused(
+            f"Release {release.pk} has no archive: its job has not ended, or it was made in a folder."
+        )
+    audit.record(by, "fetch release", release, release.project)
+    return release.archive_key

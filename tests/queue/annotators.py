@@ -93,9 +93,7 @@ def visit(annotator: Annotator, rng: random.Random, log: Log) -> bool:
         target = rng.choice(answers)
         stored = Judgment.objects.get(pk=target.id)
         revisions = [
-            Answer(
-                id=uuid4(), comparison=stored.comparison_id, verdict="b", strength=1, supersedes=target.id
-            )
+            Answer(id=uuid4(), comparison=stored.comparison_id, verdict="b", strength=1, supersedes=target.id)
             for _ in range(2)
         ]
         won: list[UUID] = []

@@ -157,7 +157,9 @@ def test_sides_are_balanced_within_each_pair() -> None:
         while claim := take(annotator):
             answer_all(claim)
     for pair in Pair.objects.all():
-        assert sorted(Claim.objects.filter(pair=pair).values_list("flip", flat=True)) == [False] * 2 + [True] * 2
+        assert (
+            sorted(Claim.objects.filter(pair=pair).values_list("flip", flat=True)) == [False] * 2 + [True] * 2
+        )
     assert 0 < Claim.objects.filter(annotator=annotator, flip=True).count() < 20
 
 
@@ -172,7 +174,9 @@ def test_uniform_draws_state_their_probability_and_every_prefix_keeps_the_reserv
     uniform = [d for d in draws if d.route == Route.UNIFORM]
     assert [d.pool_size for d in uniform] == list(range(20, 8, -1))
     assert all(d.q == 1 / (d.pool_size or 0) for d in uniform)
-    order = list(Pair.objects.filter(partition=Partition.TRAIN).order_by("shuffle").values_list("pk", flat=True))
+    order = list(
+        Pair.objects.filter(partition=Partition.TRAIN).order_by("shuffle").values_list("pk", flat=True)
+    )
     assert [d.pair_id for d in uniform] == order[:12]
     assert queue.fill_queue(project.pk, 100) == 24
     assert Draw.objects.values("pair").distinct().count() == 40

@@ -58,7 +58,12 @@ def send(claim: Claim, *answers: Answer) -> bool:
 
 @pytest.mark.parametrize(
     ("flip", "side", "response"),
-    [(False, "a", "response1"), (False, "b", "response2"), (True, "a", "response2"), (True, "b", "response1")],
+    [
+        (False, "a", "response1"),
+        (False, "b", "response2"),
+        (True, "a", "response2"),
+        (True, "b", "response1"),
+    ],
 )
 def test_sides_become_responses(flip: bool, side: str, response: str) -> None:
     claim = claimed(flip=flip)
@@ -226,7 +231,11 @@ def test_a_criterion_that_exists_is_used_and_a_merged_one_leads_to_its_canonical
         ({"scale": 5}, {"strength": 1}, "answers[0].strength"),
         ({"scale": 7}, {"strength": None}, "answers[0].strength"),
         ({}, {"verdict": "tie", "strength": None}, "answers[0].tie_kind"),
-        ({"split_ties": False}, {"verdict": "tie", "strength": None, "tie_kind": "both_bad"}, "answers[0].tie_kind"),
+        (
+            {"split_ties": False},
+            {"verdict": "tie", "strength": None, "tie_kind": "both_bad"},
+            "answers[0].tie_kind",
+        ),
         ({}, {"verdict": "cannot_tell"}, "answers[0].strength"),
         ({}, {"verdict": "media_broken", "strength": None}, "answers[0].broken"),
         ({}, {"broken": "a"}, "answers[0].broken"),

@@ -14,8 +14,12 @@ from annotate.actions.judging import Invalid
 from annotate.actions.queue import Conflict, HandFull, NotOpen
 
 
-def _error(status: int, code: str, detail: str, field: str = "", headers: dict[str, str] | None = None) -> Response:
-    return Response({"error": {"code": code, "detail": detail, "field": field}}, status=status, headers=headers)
+def _error(
+    status: int, code: str, detail: str, field: str = "", headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        {"error": {"code": code, "detail": detail, "field": field}}, status=status, headers=headers
+    )
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -37,7 +41,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
             field, detail = _first(error.detail)
             return _error(400, "invalid", detail, field)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
-            return _error(401, "logged_out", "Log in, then send this again.", headers={"WWW-Authenticate": "Session"})
+            return _error(
+                401, "logged_out", "Log in, then send this again.", headers={"WWW-Authenticate": "Session"}
+            )
         case exceptions.Throttled():
             wait = {"Retry-After": str(int(error.wait or 1))}
             return _error(429, "too_fast", str(error.detail), headers=wait)
@@ -46,7 +52,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
             return _error(error.status_code, code if isinstance(code, str) else "invalid", str(error.detail))
         case OperationalError() | InterfaceError() | PoolTimeout():
             return _error(
-                503, "database_away", "The database does not answer. Send this again.", headers={"Retry-After": "5"}
+                503,
+                "database_away",
+                "The database does not answer. Send this again.",
+                headers={"Retry-After": "5"},
             )
     return None
 

@@ -6,7 +6,18 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from annotate.actions.judging import MAX_ANSWERS, MAX_CRITERION, MAX_RATIONALE, Answer, response_shown
-from annotate.models import Asset, Authoring, Claim, Judgment, Outcome, Project, ProjectState, Role, TaskType, Verdict
+from annotate.models import (
+    Asset,
+    Authoring,
+    Claim,
+    Judgment,
+    Outcome,
+    Project,
+    ProjectState,
+    Role,
+    TaskType,
+    Verdict,
+)
 from annotate.queries import Asked, Side, Work
 
 VERDICTS = ["a", "b", "tie", "cannot_tell", "media_broken"]
@@ -185,7 +196,9 @@ def _medium(claim: Claim, slot: str, asset: Asset) -> dict[str, Any]:
     """What a viewer needs. The address names the claim and the slot: nothing of the asset can be read from it."""
     variant = "web" if asset.modality == "image" else "original"
     shown = {"modality": asset.modality, "url": f"/media/{claim.pk}/{slot}/{variant}"}
-    return shown | {name: asset.probe[name] for name in ("width", "height", "duration") if name in asset.probe}
+    return shown | {
+        name: asset.probe[name] for name in ("width", "height", "duration") if name in asset.probe
+    }
 
 
 def _side(claim: Claim, slot: str, side: Side) -> dict[str, Any]:

@@ -82,7 +82,9 @@ class Projects(APIView):
     @extend_schema(responses={200: shapes.ProjectSerializer(many=True), **_ERRORS})
     def get(self, request: Request, **_: Any) -> Response:
         """The projects that I am a member of."""
-        return Response([shapes.project_shown(*row) for row in queries.projects_with_progress(_user(request))])
+        return Response(
+            [shapes.project_shown(*row) for row in queries.projects_with_progress(_user(request))]
+        )
 
 
 class Project(APIView):
@@ -117,7 +119,11 @@ class Claims(APIView):
 
     @extend_schema(
         request=shapes.IdSerializer,
-        responses={200: shapes.ClaimSerializer, 204: OpenApiResponse(description="Nothing to judge now."), **_ERRORS},
+        responses={
+            200: shapes.ClaimSerializer,
+            204: OpenApiResponse(description="Nothing to judge now."),
+            **_ERRORS,
+        },
     )
     def post(self, request: Request, slug: str, **_: Any) -> Response:
         """Claim the next pair under an id of my own making; the same id again is the same claim."""
@@ -151,7 +157,9 @@ class History(APIView):
                         "outcome": claim.outcome,
                         "created_at": claim.created_at.isoformat(),
                         "closed_at": claim.closed_at.isoformat() if claim.closed_at else None,
-                        "prompt": claim.pair.prompt.turns[-1]["text"][:120] if claim.pair.prompt.turns else "",
+                        "prompt": claim.pair.prompt.turns[-1]["text"][:120]
+                        if claim.pair.prompt.turns
+                        else "",
                         "answered": claim.answered,  # type: ignore[attr-defined]
                     }
                     for claim in rows
