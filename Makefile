@@ -32,7 +32,7 @@ run: setup  ## start Evenhand; CHECK=1 asks the health page, prints the times an
 	@exec $(PY) manage.py up $(if $(CHECK),--check)
 
 test: setup-dev browser  ## the whole suite, lint included; ARGS="-k name" picks tests
-	@exec $(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@exec $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup-dev  ## ruff, mypy, import contracts, missing migrations, deployment checks
 	@PY=$(PY) tests/lint.sh

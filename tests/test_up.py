@@ -1,12 +1,12 @@
 """`manage.py up`: everything starts, what dies is started again, nothing stays behind."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,12 +17,10 @@ from tests.paths import ROOT
 from tests.test_local_servers import eventually
 from webapp.management.commands.up import is_healthy
 
-pytestmark = pytest.mark.xdist_group("up")  # one after another: they share a DATA_DIR that is set up once
-
 
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A clean environment with a DATA_DIR and a port of these tests' own."""
+    """A clean environment with a port and a DATA_DIR, which the first test sets up and the others find."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -41,7 +39,11 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def nothing_left(environ: dict[str, str]) -> Iterator[None]:
     yield
-    assert eventually(lambda: not running(environ)), running(environ)
+    left = running(environ) if not eventually(lambda: not running(environ)) else []
+    for line in left:  # not in the way of the tests that follow
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(line.split()[0]), signal.SIGKILL)
+    assert not left
 
 
 def running(environ: dict[str, str]) -> list[str]:
@@ -87,6 +89,13 @@ def pid_of(environ: dict[str, str], *words: str) -> int:
     return min(int(line.split()[0]) for line in running(environ) if all(word in line for word in words))
 
 
+def processor_time(pid: int) -> float:
+    """Seconds that a process and all its descendants have computed."""
+    parent = psutil.Process(pid)
+    times = [process.cpu_times() for process in (parent, *parent.children(recursive=True))]
+    return sum(taken.user + taken.system for taken in times) + times[0].children_user
+
+
 def is_gone(pid: int) -> Callable[[], bool]:
     return lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
@@ -103,12 +112,11 @@ def test_check_starts_everything_prints_the_times_and_stops(environ: dict[str, s
 
 
 def test_second_start_is_quick_makes_no_account_and_ctrl_c_ends_it(environ: dict[str, str]) -> None:
-    begun = time.monotonic()
     process = up(environ)
     said = until(process, "Ctrl-C")
-    assert (
-        time.monotonic() - begun < 10
-    )  # 3 s on an idle machine of two cores; here other tests run beside it
+    # 3 s by the clock of an idle machine with two cores. Here much else may run, so what counts is the work
+    # done until now, by the workers too, which have just been started.
+    assert processor_time(process.pid) < 12
     assert "password" not in said
     assert healthy(environ)
     process.send_signal(signal.SIGINT)
