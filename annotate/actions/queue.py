@@ -347,6 +347,8 @@ def seat_waiting(pair_ids: list[int]) -> None:
                        row_number() OVER (PARTITION BY j.comparison_id ORDER BY j.created_at, j.id) AS line
                 FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
                 WHERE c.pair_id = ANY (%s) AND j.verdict <> 'retracted'
+                  AND (j.data_import_id IS NULL OR EXISTS (
+                      SELECT FROM annotate_dataimport i WHERE i.id = j.data_import_id AND i.visible))
                   AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = j.id)
                   AND NOT EXISTS (SELECT FROM annotate_seat s WHERE s.comparison_id = j.comparison_id
                                                                 AND s.annotator_id = j.annotator_id)

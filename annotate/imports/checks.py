@@ -6,7 +6,7 @@ from typing import Any
 
 from annotate.actions.judging import MAX_CRITERION, MAX_RATIONALE
 from annotate.imports.record import AskedCriterion, Label, RowError
-from annotate.models import Verdict
+from annotate.models import TaskType, Verdict
 
 MAX_TEXT = 1_000_000  # characters of a prompt turn or a response
 MAX_NAME = 200  # characters of an id, a source, a model's name
@@ -18,6 +18,7 @@ MAX_LABELS = 9  # of one criterion: a comparison has at most nine seats
 MAX_PATH = 1000
 
 ROLES = ("system", "user", "assistant", "tool")
+TASK_TYPES = frozenset(TaskType.values)
 LABEL_VERDICTS = tuple(verdict.value for verdict in Verdict if verdict != Verdict.RETRACTED)
 
 
@@ -81,6 +82,8 @@ def metadata(value: object, field: str) -> dict[str, Any]:
     """An object that jsonb can hold."""
     if not isinstance(value, dict):
         raise RowError(field, f"must be an object, is {_kind(value)}.")
+    if not value:
+        return value
     try:
         written = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except ValueError:
@@ -98,8 +101,9 @@ def known_keys(value: Mapping[str, Any], allowed: set[str], field: str) -> None:
     Raises:
         RowError: the object has a key that means nothing here; a typing mistake would lose data silently.
     """
-    if unknown := sorted(str(key) for key in value.keys() - allowed):
-        where = f"{field}.{unknown[0]}" if field else unknown[0]
+    if unknown := value.keys() - allowed:
+        first = min(str(key) for key in unknown)
+        where = f"{field}.{first}" if field else first
         raise RowError(where[:MAX_NAME], f"is not known here. Known: {', '.join(sorted(allowed))}.")
 
 

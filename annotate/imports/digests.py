@@ -8,31 +8,43 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid5
 
-from annotate.imports.record import PairRow, Side
+from annotate.imports.record import PairRow
 from annotate.models import Partition
 
 _JUDGMENTS = UUID("5f0e7d0c-5f5e-4b8e-9d4b-6c1c3d0f2a11")
 
 
-def _digest(content: object) -> bytes:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+def _digest(*parts: bytes) -> bytes:
+    """SHA-256 of the parts, each with its length before it, so that no two lists of parts read alike."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "big"))
+        whole.update(part)
+    return whole.digest()
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True).encode() if value else b""
 
 
 def prompt_digest(turns: Sequence[tuple[str, str]], media: Sequence[bytes]) -> bytes:
     """`media`: the SHA-256 of each of the prompt's files."""
-    return _digest([turns, [sha256.hex() for sha256 in media]])
+    return _digest(*(part.encode() for turn in turns for part in turn), b"media", *media)
 
 
 def pair_digest(row: PairRow, prompt: bytes, media: tuple[bytes | None, bytes | None]) -> bytes:
     """Of everything that a pair holds, but not of its criteria: those may come later, from another row or file."""
-    sides = [_side(side, sha256) for side, sha256 in zip((row.response1, row.response2), media, strict=True)]
-    return _digest([prompt.hex(), sides, row.task_type, row.group, row.sensitive, row.metadata])
-
-
-def _side(side: Side, sha256: bytes | None) -> list[object]:
-    return [side.text, sha256.hex() if sha256 else None, side.model, side.metadata]
+    sides = (
+        part
+        for side, sha256 in zip((row.response1, row.response2), media, strict=True)
+        for part in (side.text.encode(), sha256 or b"", side.model.encode(), _json(side.metadata))
+    )
+    group = b"" if row.group is None else b"=" + row.group.encode()
+    sensitive = b"sensitive" if row.sensitive else b""
+    return _digest(prompt, *sides, row.task_type.encode(), group, sensitive, _json(row.metadata))
 
 
 def _salted(salt: str, purpose: str, *parts: bytes) -> bytes:

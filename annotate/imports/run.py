@@ -1,6 +1,6 @@
 """The work of an import: read, write batch by batch, publish. Killed anywhere, it goes on where it stopped."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from annotate import media
 from annotate.actions.jobs import Cancelled, Lease, Refused
+from annotate.imports.ahead import ahead
 from annotate.imports.assets import MediaDesk
 from annotate.imports.files import reader_of
 from annotate.imports.media_source import FolderMedia, MediaSource, NoMedia, ZipMedia
@@ -58,6 +59,7 @@ class _Batch:
         self.rows: list[PairRow] = []
         self.refused: list[tuple[Place, str, RowError]] = []
         self.last: Place | None = None
+        self.read_to = 0  # bytes of the file
         self._characters = self._media = self._bytes = 0
 
     def add(self, row: PairRow) -> None:
@@ -84,7 +86,6 @@ class _Import:
         self._project = data_import.project
         self._lease = lease
         self._spec = ImportSpec.from_json(data_import.spec)
-        self._rows_read = 0
 
     def run(self) -> None:
         self._clean_up()
@@ -112,26 +113,33 @@ class _Import:
         self._import.save(update_fields=["position"])
 
     def _read_file(self, index: int, opened: BinaryIO, desk: MediaDesk, before: int) -> None:
+        with ahead(self._batches(index, opened)) as batches:
+            for batch in batches:
+                self._write(batch, desk, before + batch.read_to)
+
+    def _batches(self, index: int, opened: BinaryIO) -> Generator[_Batch, None, None]:
+        """The rows of a file that come after what was written already. Touches no database."""
         file = self._spec.files[index]
-        done = self._import.position.get("row", 0) if index == self._import.position.get("file", 0) else 0
+        position = self._import.position
+        done = position.get("row", 0) if index == position.get("file", 0) else 0
         schema: Schema | None = None
         batch = _Batch()
         try:
             for raw in reader_of(file.name)(opened):
-                self._rows_read += 1
                 if schema is None and raw.problem is None:
                     schema = schema_for(self._spec.layout, set(raw.values), self._context(file))
                 if raw.number <= done:
                     continue
                 self._take(batch, schema, raw, index)
                 if batch.full:
-                    self._write(batch, desk, before + opened.tell())
+                    batch.read_to = opened.tell()
+                    yield batch
                     batch = _Batch()
         except FileError as error:
-            # What is wrong with the rows before it may be why; tell both.
             raise FileError(f"{file.name}: {error}") from None
         if batch.last is not None:
-            self._write(batch, desk, before + file.size)
+            batch.read_to = file.size
+            yield batch
 
     def _context(self, file: FileSpec) -> Context:
         spec = self._spec
@@ -162,6 +170,7 @@ class _Import:
     def _write(self, batch: _Batch, desk: MediaDesk, bytes_done: int) -> None:
         """Write a batch with the place it reached, all in one transaction."""
         assert batch.last
+        file = self._spec.files[batch.last.file]
         self._lease.beat()  # ends here, before the work, if cancelled meanwhile
         found = desk.resolve(batch.rows)
         refused = batch.refused + [
@@ -184,7 +193,7 @@ class _Import:
                 data_import.rows_refused += len(report)
                 data_import.report = data_import.report + report
                 data_import.save()
-                self._lease.beat(done=bytes_done, step=f"{self._rows_read:,} rows read")
+                self._lease.beat(done=bytes_done, step=f"{file.name[:50]}, row {batch.last.row:,}")
         if report and self._spec.on_error == "abort":
             self._abort(report)
         if data_import.rows_refused > MAX_REFUSED:

@@ -239,7 +239,7 @@ def _differing_field(
             [known[0]],
         )
         there = cursor.fetchone()
-    here = [prompt, row.response1.text, sides[0], row.response1.model]
+    here: list[Any] = [prompt, row.response1.text, sides[0], row.response1.model]
     here += [row.response2.text, sides[1], row.response2.model, row.task_type, row.sensitive, row.metadata]
     fields = ["prompt", *["response1"] * 2, "response1.model", *["response2"] * 2, "response2.model"]
     fields += ["task_type", "sensitive", "metadata"]
@@ -620,6 +620,6 @@ def _ids(table: str, count: int) -> list[int]:
 
 
 def _copy(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)

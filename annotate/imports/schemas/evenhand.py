@@ -7,7 +7,6 @@ from typing import Any
 from annotate.imports import checks
 from annotate.imports.record import AskedCriterion, Label, MediaRef, PairRow, Place, RowError, Side
 from annotate.imports.schemas.context import Context
-from annotate.models import TaskType
 
 COLUMNS = {"id", "response1", "response2"}
 _KEYS = {
@@ -36,14 +35,17 @@ _FLAT = {
     "broken",
     "rationale",
 }
+_KNOWN = _KEYS | _FLAT
 _RESPONSE_KEYS = {"text", "media", "model", "metadata"}
 _CRITERION_KEYS = {"text", "k", "judgments"}
 _LABEL_KEYS = {"annotator", "verdict", "strength", "tie_kind", "broken", "rationale"}
 
 
 def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
+    source = context.source or context.stem
+
     def read(values: Mapping[str, Any], place: Place) -> PairRow:
-        checks.known_keys(values, _KEYS | _FLAT, "")
+        checks.known_keys(values, _KNOWN, "")
         row = {key: value for key, value in values.items() if value is not None and value != ""}
         # An empty answer is an answer; an empty cell elsewhere is nothing.
         row |= {key: "" for key in ("response1", "response2") if values.get(key) == ""}
@@ -53,7 +55,7 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
             raise RowError("prompt", "is empty: give a prompt, or media that the responses are about.")
         return PairRow(
             place=place,
-            source=context.source or checks.name(row.get("source", context.stem), "source"),
+            source=context.source or checks.name(row.get("source", source), "source"),
             external_id=checks.name(row.get("id"), "id"),
             task_type=_task_type(row, context),
             turns=row_turns,
@@ -71,8 +73,8 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
 
 def _task_type(row: Mapping[str, Any], context: Context) -> str:
     given = checks.name(row.get("task_type", context.pair_task_type), "task_type")
-    if given not in TaskType.values:
-        raise RowError("task_type", f"is {given!r}; must be one of {', '.join(TaskType.values)}.")
+    if given not in checks.TASK_TYPES:
+        raise RowError("task_type", f"is {given!r}; must be one of {', '.join(sorted(checks.TASK_TYPES))}.")
     return given
 
 

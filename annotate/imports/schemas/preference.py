@@ -31,6 +31,8 @@ Turns = list[tuple[str, str]]
 
 
 def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
+    stem = context.stem
+
     def read(row: Mapping[str, Any], place: Place) -> PairRow:
         turns, chosen, rejected = _conversation(row)
         criterion, turns = _criterion(row, turns, context)
@@ -51,7 +53,7 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
         source = row.get("source")
         return PairRow(
             place=place,
-            source=context.source or (checks.name(source, "source") if source else context.stem),
+            source=context.source or (checks.name(source, "source") if source else stem),
             external_id=content_name if row.get("id") is None else checks.name(row["id"], "id"),
             task_type=context.pair_task_type,
             turns=tuple(turns),
