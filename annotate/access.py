@@ -6,6 +6,8 @@ is not a member of do not exist for them: pages and API answer 404, never 403.
 
 from enum import StrEnum
 
+from django.db.models import QuerySet
+
 from annotate.models import Membership, Project, Role, User
 
 
@@ -38,6 +40,14 @@ def role_of(user: User, project: Project) -> Role | None:
 def may(user: User, deed: Deed, project: Project) -> bool:
     role = role_of(user, project)
     return role is not None and _RANK[role] >= _RANK[_ROLE_OF_DEED[deed]]
+
+
+def projects_where(user: User, deed: Deed) -> QuerySet[Project]:
+    """The projects in which the user may do the deed."""
+    if user.is_superuser:
+        return Project.objects.all()
+    roles = [role for role in Role if _RANK[role] >= _RANK[_ROLE_OF_DEED[deed]]]
+    return Project.objects.filter(memberships__user=user, memberships__role__in=roles)
 
 
 def require(user: User | None, deed: Deed, project: Project) -> None:

@@ -42,7 +42,8 @@ def _hash(*parts: object) -> bytes:
     return hashlib.sha256(repr(parts).encode()).digest()
 
 
-def make_user(name: str = "", *, superuser: bool = False, password: str = "pass") -> User:
+def make_user(name: str = "", *, superuser: bool = False, password: str | None = "pass") -> User:
+    """An account. Hashing a password takes long: None for one that nobody logs in with."""
     name = name or f"user{next(_number)}"
     create = User.objects.create_superuser if superuser else User.objects.create_user
     return create(name, f"{name}@example.org", password)

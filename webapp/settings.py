@@ -49,7 +49,7 @@ INSTALLED_APPS = [
     "annotate",
     "webapp",
     "workers",
-    "django.contrib.admin",
+    "annotate.admin_config.EvenhandAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

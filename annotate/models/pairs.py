@@ -1,7 +1,9 @@
 """What is compared: prompts, responses, pairs of them, criteria, and the comparisons they make."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Left
 
 from annotate.models.media import Asset
 from annotate.models.project import Annotator, Project, TaskType
@@ -89,6 +91,8 @@ class Pair(models.Model):
                 fields=["project", "partition", "shuffle"], condition=Q(queued=False), name="pair_unqueued"
             ),
             models.Index(fields=["project", "group"], name="pair_group"),
+            # For looking up by the beginning, whatever the collation of the database.
+            models.Index(OpClass("external_id", "varchar_pattern_ops"), name="pair_external_id"),
         ]
 
     def __str__(self) -> str:
@@ -112,6 +116,7 @@ class Criterion(models.Model):
             models.UniqueConstraint(fields=["project", "text_key"], name="criterion_once"),
             models.CheckConstraint(condition=~Q(canonical=models.F("id")), name="criterion_not_own_canonical"),
         ]
+        indexes = [models.Index(OpClass(Left("text", 60), "text_pattern_ops"), name="criterion_start")]
 
     def __str__(self) -> str:
         return self.text[:80]

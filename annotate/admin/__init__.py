@@ -1,0 +1,5 @@
+"""Django admin: what managers and superusers work with. One file a subject; every write is an action."""
+
+from annotate.admin import audit, judgments, pairs, people, projects, queue, work
+
+__all__ = ["audit", "judgments", "pairs", "people", "projects", "queue", "work"]

@@ -1,0 +1,95 @@
+"""Accounts (superusers only) and pseudonyms."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as StockUserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+
+from annotate import audit
+from annotate.actions.people import withdraw_annotator
+from annotate.admin.acts import Act, ActingAdmin
+from annotate.admin.base import BoundedPaginator, OwnProjectFilter
+from annotate.admin_site import signed_in
+from annotate.models import Annotator, User
+
+# Roles are memberships of projects.
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(StockUserAdmin):
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_display = ("username", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+    list_filter = ()
+    search_fields = ("username__startswith",)
+    ordering = ("username",)
+    sortable_by = ()
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("May log in; may do everything", {"fields": ("is_active", "is_superuser")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # judgments and audit rows name accounts: one is made inactive instead
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        obj.is_staff = obj.is_superuser
+        super().save_model(request, obj, form, change)
+        deed = "change user" if change else "create user"
+        fields = {name: form.cleaned_data[name] for name in form.changed_data if "password" not in name}
+        audit.record(signed_in(request), deed, obj, **{key: str(value) for key, value in fields.items()})
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        if message == "Changed password.":  # set on its own page, without save_model
+            audit.record(signed_in(request), "set password", obj)
+        return super().log_change(request, obj, message)
+
+
+class WithdrawForm(forms.Form):
+    pseudonym = forms.CharField(help_text="Type the pseudonym to confirm.")
+
+    def __init__(self, *args: Any, row: Annotator, **kwargs: Any) -> None:
+        self._row = row
+        super().__init__(*args, **kwargs)
+
+    def clean_pseudonym(self) -> str:
+        typed: str = self.cleaned_data["pseudonym"]
+        if typed != self._row.pseudonym:
+            raise forms.ValidationError(f"That is not {self._row.pseudonym}.")
+        return typed
+
+
+def _withdraw(request: HttpRequest, annotator: Annotator, _: dict[str, Any]) -> HttpResponseRedirect:
+    erased = withdraw_annotator(by=signed_in(request), annotator=annotator)
+    admin.site._registry[Annotator].message_user(
+        request, f"Erased: {erased['judgments']} judgments. {erased['pairs']} pairs are asked again."
+    )
+    return HttpResponseRedirect(reverse("admin:annotate_annotator_changelist"))
+
+
+@admin.register(Annotator)
+class AnnotatorAdmin(ActingAdmin):
+    list_display = ("pseudonym", "project", "user", "judged_pairs", "seen_at")
+    list_filter = (OwnProjectFilter,)
+    list_select_related = ("project", "user")
+    search_fields = ("pseudonym__startswith", "user__username__startswith")
+    fields = ("pseudonym", "project", "user", "judged_pairs", "seen_at", "created_at")
+    acts = (
+        Act(
+            "withdraw",
+            "Withdraw and erase",
+            "Erases the annotator's judgments, claims and pseudonym for good, and ends the membership. Pairs that "
+            "lack labels then are asked again. Releases already handed out are not called back.",
+            _withdraw,
+            WithdrawForm,
+        ),
+    )

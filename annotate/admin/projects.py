@@ -1,0 +1,339 @@
+"""Projects with their members and their library of criteria."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.forms import BaseInlineFormSet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from annotate.actions import criteria, projects
+from annotate.actions.jobs import unlimited_statements
+from annotate.actions.judging import MAX_CRITERION
+from annotate.actions.releases import ReleaseOptions, start_release
+from annotate.admin.acts import Act, ActingAdmin
+from annotate.admin_site import signed_in
+from annotate.management.commands.agreement import report_of
+from annotate.models import Criterion, Membership, Partition, Project, ProjectState, Role, Stream, User
+
+_CRITERIA_SHOWN = 200
+
+
+class MembershipForm(forms.ModelForm):
+    """A member is named by account: a manager need not see everybody's."""
+
+    username = forms.CharField(label="Account", help_text="As it logs in.")
+
+    class Meta:
+        model = Membership
+        fields = ("role",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["username"].initial = self.instance.user.username
+            self.fields["username"].disabled = True
+
+    def clean_username(self) -> str:
+        username: str = self.cleaned_data["username"]
+        if not self.instance.pk:
+            user = User.objects.filter(username=username).first()
+            if user is None:
+                raise forms.ValidationError(f"There is no account {username!r}. A superuser can make it.")
+            self.instance.user = user
+        return username
+
+
+class MembershipFormSet(BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        kept = [form for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
+        names = [form.cleaned_data.get("username") for form in kept]
+        for form in kept:
+            if names.count(form.cleaned_data.get("username")) > 1:
+                form.add_error("username", "This account stands here twice.")
+
+
+class InlineOfOwnProject(admin.TabularInline):
+    """May be edited by whoever manages the project; each row is written by an action."""
+
+    extra = 0
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+
+class MembershipInline(InlineOfOwnProject):
+    model = Membership
+    form = MembershipForm
+    formset = MembershipFormSet
+    fields = ("username", "role")
+    verbose_name_plural = "members"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        rows: QuerySet[Membership] = super().get_queryset(request)
+        return rows.select_related("user").order_by("user__username")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+
+class CriterionForm(forms.ModelForm):
+    text = forms.CharField(max_length=MAX_CRITERION, widget=forms.TextInput(attrs={"size": 80}))
+
+    class Meta:
+        model = Criterion
+        fields = ("text",)
+
+    def has_changed(self) -> bool:
+        return not self.instance.pk and super().has_changed()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:  # what it says never changes
+            self.fields["text"].disabled = True
+
+
+class CriterionInline(InlineOfOwnProject):
+    """What managers wrote; imported criteria and those of annotators are found in the list of criteria."""
+
+    model = Criterion
+    form = CriterionForm
+    fields = ("text",)
+    verbose_name_plural = "library of criteria (apply one to the pairs on its own page)"
+    can_delete = False
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Criterion]:
+        rows: QuerySet[Criterion] = super().get_queryset(request)
+        return rows.filter(author__isnull=True, data_import__isnull=True).order_by("pk")
+
+
+class RaiseForm(forms.Form):
+    k = forms.IntegerField(label="Labels a comparison", min_value=1, max_value=9)
+    partition = forms.ChoiceField(
+        choices=[("", "all partitions"), *Partition.choices],
+        required=False,
+        help_text="Criteria that annotators wrote keep what they have.",
+    )
+
+    def __init__(self, *args: Any, row: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["k"].initial = row.k
+
+
+class ReleaseForm(forms.Form):
+    min_labels = forms.IntegerField(
+        label="Labels needed",
+        min_value=1,
+        max_value=9,
+        required=False,
+        help_text="Comparisons with fewer are left out. Empty: as many as the project wants.",
+    )
+    sources = forms.CharField(
+        required=False, help_text="Names of sources, separated by commas. Empty: all of them."
+    )
+
+    def __init__(self, *args: Any, row: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+    def clean_sources(self) -> tuple[str, ...]:
+        return tuple(filter(None, (name.strip() for name in self.cleaned_data["sources"].split(","))))
+
+
+def _to_job(pk: int) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse("admin:annotate_job_progress", args=[pk]))
+
+
+def _pause(request: HttpRequest, project: Project, _: dict[str, Any]) -> str:
+    projects.pause_project(by=signed_in(request), project=project)
+    return "Paused: nobody gets a new pair; what is in hand may still be submitted."
+
+
+def _open(request: HttpRequest, project: Project, _: dict[str, Any]) -> str:
+    projects.open_project(by=signed_in(request), project=project)
+    return "Open for work."
+
+
+def _close(request: HttpRequest, project: Project, _: dict[str, Any]) -> str:
+    projects.close_project(by=signed_in(request), project=project)
+    return "Closed."
+
+
+def _raise(request: HttpRequest, project: Project, data: dict[str, Any]) -> HttpResponse:
+    partition = Partition(data["partition"]) if data["partition"] else None
+    return _to_job(
+        projects.raise_k(by=signed_in(request), project=project, k=data["k"], partition=partition).pk
+    )
+
+
+def _export(request: HttpRequest, project: Project, data: dict[str, Any]) -> HttpResponse:
+    options = ReleaseOptions(min_labels=data["min_labels"], sources=data["sources"])
+    return _to_job(start_release(by=signed_in(request), project=project, options=options).job_id)
+
+
+@admin.register(Project)
+class ProjectAdmin(ActingAdmin):
+    list_display = ("name", "slug", "task_type", "state", "pairs", "drawn", "k", "created_at")
+    project_path = "pk"
+    list_filter = ("state",)
+    search_fields = ("slug__startswith",)
+    actions = ("pause", "open")
+    inlines = (MembershipInline, CriterionInline)
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "state", "task_type", "guidelines")}),
+        ("How is judged", {"fields": ("scale", "split_ties", "authoring")}),
+        (
+            "How often (of comparisons made from now on)",
+            {"fields": ("k", "reserve_k", "authored_k")},
+        ),
+        (
+            "Which pairs are kept as benchmark (of pairs imported from now on)",
+            {"fields": ("reserve_share", "validation_share", "reserve_claim_share")},
+        ),
+        ("Leases", {"fields": ("lease_minutes", "claims_in_hand")}),
+    )
+    acts = (
+        Act(
+            "export",
+            "Export",
+            "Freezes the judgments as they stand now and makes a release of them: benchmark, training rows and "
+            "raw judgments. It goes on in the background; the download appears on its page.",
+            _export,
+            ReleaseForm,
+        ),
+        Act(
+            "pause",
+            "Pause",
+            "Nobody gets a new pair; what is in hand may still be submitted.",
+            _pause,
+            offered=lambda project: project.state == ProjectState.OPEN,
+        ),
+        Act(
+            "open",
+            "Open",
+            "Annotators get pairs again.",
+            _open,
+            offered=lambda project: project.state != ProjectState.OPEN,
+        ),
+        Act(
+            "close",
+            "Close",
+            "The effort is over. It can be opened again.",
+            _close,
+            offered=lambda project: project.state != ProjectState.CLOSED,
+        ),
+        Act(
+            "raise-k",
+            "Raise k",
+            "Comparisons that want fewer labels than this will want as many, and are asked again. Labels are "
+            "never taken away.",
+            _raise,
+            RaiseForm,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        streams = Stream.objects.filter(project=OuterRef("pk")).order_by().values("project")
+        rows: QuerySet[Project] = super().get_queryset(request)
+        return rows.annotate(
+            pair_total=Subquery(streams.annotate(n=Sum("total")).values("n")),
+            pair_drawn=Subquery(streams.annotate(n=Sum("queued")).values("n")),
+        )
+
+    def project_of(self, row: Any) -> Project:
+        return row  # type: ignore[no-any-return]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return signed_in(request).is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_view_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("slug", "state") if obj else ("state",)
+
+    def acts_on(self, row: Project) -> list[tuple[str, str]]:
+        return [
+            ("Agreement", reverse("admin:annotate_project_agreement", args=[row.pk])),
+            ("Import", f"{reverse('admin:annotate_dataimport_add')}?project={row.pk}"),
+            *super().acts_on(row),
+        ]
+
+    def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
+        by = signed_in(request)
+        if change:
+            changed = {name: form.cleaned_data[name] for name in form.changed_data}
+            projects.change_project(by=by, project=obj, **changed)
+        else:
+            made = projects.create_project(by=by, **form.cleaned_data)
+            obj.pk, obj.salt, obj.pseudonym_key = made.pk, made.salt, made.pseudonym_key
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        by, project = signed_in(request), form.instance
+        formset.save(commit=False)  # tells what is new, changed and deleted
+        if formset.model is Criterion:
+            for criterion in formset.new_objects:
+                criteria.add_criterion(by=by, project=project, text=criterion.text)
+            return
+        for membership in formset.deleted_objects:
+            projects.remove_member(by=by, membership=membership)
+        for membership, _ in formset.changed_objects:
+            projects.change_role(by=by, membership=membership, role=Role(membership.role))
+        for membership in formset.new_objects:
+            projects.add_member(by=by, project=project, user=membership.user, role=Role(membership.role))
+
+    @admin.display(description="pairs")
+    def pairs(self, project: Any) -> int:
+        return project.pair_total or 0
+
+    @admin.display(description="in the queue so far")
+    def drawn(self, project: Any) -> int:
+        return project.pair_drawn or 0
+
+    @admin.action(description="Pause the selected projects")
+    def pause(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
+        paused = sum(projects.pause_project(by=signed_in(request), project=project) for project in queryset)
+        self.message_user(request, f"Paused: {paused}.")
+
+    @admin.action(description="Open the selected projects")
+    def open(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
+        opened = sum(projects.open_project(by=signed_in(request), project=project) for project in queryset)
+        self.message_user(request, f"Opened: {opened}.")
+
+    def get_urls(self) -> list[URLPattern]:
+        agreement = path(
+            "<int:project_id>/agreement/",
+            self.admin_site.admin_view(self.agreement_view),
+            name="annotate_project_agreement",
+        )
+        return [agreement, *super().get_urls()]
+
+    def agreement_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
+        """How far the annotators agree, as it stands now."""
+        project = self.get_object(request, str(project_id))
+        if project is None:
+            raise Http404("There is no such project for you.")
+        with unlimited_statements():
+            report = report_of(project)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Agreement",
+            "subtitle": project.name,
+            "opts": self.opts,
+            "row": project,
+            "all": report["overall"],
+            "by_task_type": report["by_task_type"].items(),
+            "by_criterion": report["by_criterion"][:_CRITERIA_SHOWN],
+            "more_criteria": max(0, len(report["by_criterion"]) - _CRITERIA_SHOWN),
+        }
+        return TemplateResponse(request, "admin/annotate/agreement.html", context)

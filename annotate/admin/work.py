@@ -1,0 +1,341 @@
+"""Imports, releases and the jobs that do them: begun here, watched while they run, fetched when they are done."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.storage import default_storage
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from annotate.access import Denied
+from annotate.actions.imports import start_import_of_upload
+from annotate.actions.jobs import Refused, cancel_job, retry_job
+from annotate.actions.releases import fetch_release
+from annotate.admin.acts import Act, ActingAdmin
+from annotate.admin.base import OwnProjectFilter, ScopedAdmin
+from annotate.admin_site import managed_projects, signed_in
+from annotate.imports.schemas import LAYOUTS
+from annotate.models import DataImport, Job, JobState, Project, Release, TaskType
+
+_ROWS_SHOWN = 200
+_BLOCK = 2**18
+_ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+def _cancel(request: HttpRequest, job: Job, _: dict[str, Any]) -> str:
+    return "Cancelled." if cancel_job(by=signed_in(request), job=job) else "It had ended already."
+
+
+def _retry(request: HttpRequest, job: Job, _: dict[str, Any]) -> str:
+    return "Queued again." if retry_job(by=signed_in(request), job=job) else "It is not one that failed."
+
+
+def _share(job: Job) -> str:
+    """ "120 of 1000" or what is known of it."""
+    return f"{job.done:,} of {job.total:,}" if job.total else f"{job.done:,}"
+
+
+@admin.register(Job)
+class JobAdmin(ActingAdmin):
+    list_display = ("id", "kind", "project", "state", "progress", "by", "created_at", "ended_at")
+    list_filter = (OwnProjectFilter, "kind", "state")
+    list_select_related = ("project", "by")
+    acts = (
+        Act(
+            "cancel",
+            "Cancel",
+            "Stops the job at its next step. What it made so far is not shown anywhere.",
+            _cancel,
+            offered=lambda job: job.state in (JobState.QUEUED, JobState.RUNNING),
+        ),
+        Act(
+            "retry",
+            "Retry",
+            "Goes on where the job stopped.",
+            _retry,
+            offered=lambda job: job.state in (JobState.FAILED, JobState.CANCELLED),
+        ),
+    )
+
+    @admin.display(description="progress")
+    def progress(self, job: Job) -> str:
+        return _share(job)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:job_id>/progress/", view(self.progress_view), name="annotate_job_progress"),
+            path("<int:job_id>/progress.json", view(self.progress_json), name="annotate_job_progress_json"),
+            *super().get_urls(),
+        ]
+
+    def page_of(self, row: Job) -> str:
+        return reverse("admin:annotate_job_progress", args=[row.pk])
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        job = self.get_object(request, object_id)
+        if job is None:
+            raise Http404("There is no such job for you.")
+        return HttpResponseRedirect(self.page_of(job))
+
+    def _job(self, request: HttpRequest, job_id: int) -> Job:
+        job = self.get_queryset(request).select_related("project", "data_import", "release").filter(pk=job_id)
+        found: Job | None = job.first()
+        if found is None:
+            raise Http404("There is no such job for you.")
+        return found
+
+    def progress_view(self, request: HttpRequest, job_id: int) -> HttpResponse:
+        job = self._job(request, job_id)
+        data_import, release = getattr(job, "data_import", None), getattr(job, "release", None)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{job.get_kind_display().capitalize()} of {job.project.name}",
+            "subtitle": f"Job {job.pk}",
+            "opts": self.opts,
+            "job": job,
+            "share": _share(job),
+            "ended": job.state in _ENDED,
+            "acts": self.acts_on(job),
+            "data_import": data_import,
+            "refused": data_import.report[:_ROWS_SHOWN] if data_import else [],
+            "release": release,
+        }
+        return TemplateResponse(request, "admin/annotate/job.html", context)
+
+    def progress_json(self, request: HttpRequest, job_id: int) -> HttpResponse:
+        """{"state", "step", "share", "done", "total", "ended"}: what the page's bar follows."""
+        job = self._job(request, job_id)
+        told = {
+            "state": job.get_state_display(),
+            "step": job.step,
+            "share": _share(job),
+            "done": job.done,
+            "total": job.total,
+            "ended": job.state in _ENDED,
+        }
+        return JsonResponse(told, headers={"Cache-Control": "no-store"})
+
+
+class SeveralFiles(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    widget = SeveralFiles
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        one = super().clean
+        return [one(file) for file in data] if data else [one(None)]
+
+
+class ImportForm(forms.Form):
+    """What an import is asked for; the options are those of ImportSpec."""
+
+    project = forms.ModelChoiceField(Project.objects.none())
+    uploads = FilesField(label="Files", help_text="JSON, JSONL, CSV or Parquet; several are read in turn.")
+    media_zip = forms.FileField(
+        label="Media", required=False, help_text="A zip of the images and other media that the rows name."
+    )
+    layout = forms.ChoiceField(
+        choices=[("auto", "found by its columns"), *((name, name) for name in LAYOUTS)],
+        help_text="docs/import.md tells what each looks like.",
+    )
+    mapping_text = forms.CharField(
+        label="Mapping",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 8, "cols": 80}),
+        help_text="YAML that says which column means what, for the layout mapping.",
+    )
+    source = forms.CharField(
+        required=False,
+        max_length=200,
+        help_text="Names the pairs together with their ids. Empty: the file's name.",
+    )
+    task_type = forms.ChoiceField(
+        choices=[("", "as the rows or the project say"), *TaskType.choices], required=False
+    )
+    criterion = forms.CharField(required=False, max_length=500, help_text="For rows that name none.")
+    k = forms.IntegerField(
+        label="Labels a comparison",
+        required=False,
+        min_value=1,
+        max_value=9,
+        help_text="Where the file does not say. Empty: as the project says.",
+    )
+    on_error = forms.ChoiceField(
+        label="A bad row",
+        choices=[("abort", "ends the import: nothing of it is kept"), ("skip", "is left out and reported")],
+    )
+    labels = forms.BooleanField(label="Take the judgments in the files", required=False, initial=True)
+
+
+@admin.register(DataImport)
+class ImportAdmin(ScopedAdmin):
+    list_display = (
+        "id",
+        "project",
+        "files",
+        "state",
+        "pairs_new",
+        "pairs_same",
+        "judgments_new",
+        "rows_refused",
+        "created_at",
+    )
+    list_filter = (OwnProjectFilter,)
+    list_select_related = ("project", "job")
+
+    @admin.display(description="files")
+    def files(self, data_import: DataImport) -> str:
+        return ", ".join(file["name"] for file in data_import.spec.get("files", []))
+
+    @admin.display(description="state")
+    def state(self, data_import: DataImport) -> str:
+        return data_import.job.get_state_display()
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.admin_site.has_permission(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        refused = path(
+            "<int:import_id>/refused.jsonl",
+            self.admin_site.admin_view(self.refused_view),
+            name="annotate_dataimport_refused",
+        )
+        return [refused, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        found = self.get_object(request, object_id)
+        if found is None:
+            raise Http404("There is no such import for you.")
+        return HttpResponseRedirect(reverse("admin:annotate_job_progress", args=[found.job_id]))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        form = ImportForm(
+            request.POST or None, request.FILES or None, initial={"project": request.GET.get("project")}
+        )
+        field = form.fields["project"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Project.objects.order_by("name")
+        if not signed_in(request).is_superuser:
+            field.queryset = field.queryset.filter(pk__in=managed_projects(request))
+        if request.method == "POST" and form.is_valid():
+            try:
+                data_import = start_import_of_upload(by=signed_in(request), **form.cleaned_data)
+            except Refused as error:
+                form.add_error(None, str(error))
+            except Denied as error:
+                raise PermissionDenied(str(error)) from error
+            else:
+                messages.success(request, "The import has begun.")
+                return HttpResponseRedirect(reverse("admin:annotate_job_progress", args=[data_import.job_id]))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Import pairs",
+            "opts": self.opts,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/annotate/import.html", context)
+
+    def refused_view(self, request: HttpRequest, import_id: int) -> HttpResponseBase:
+        """The refused rows as JSON lines: {"file", "row", "field", "problem"}."""
+        found = self.get_queryset(request).filter(pk=import_id).first()
+        if found is None:
+            raise Http404("There is no such import for you.")
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in found.report)
+        name = f"import-{import_id}-refused.jsonl"
+        return StreamingHttpResponse(
+            lines,
+            content_type="application/jsonl; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+
+@admin.register(Release)
+class ReleaseAdmin(ScopedAdmin):
+    list_display = ("id", "project", "state", "frozen_at", "download", "created_at")
+    list_filter = (OwnProjectFilter,)
+    list_select_related = ("project", "job")
+    # The ids are random.
+    ordering = ("-job",)
+    fields = ("id", "project", "job", "download", "recipe", "frozen_at", "manifest", "created_at")
+    readonly_fields = ("download",)
+
+    @admin.display(description="state")
+    def state(self, release: Release) -> str:
+        return release.job.get_state_display()
+
+    @admin.display(description="download")
+    def download(self, release: Release) -> Any:
+        if not release.archive_key:
+            return "-"
+        return format_html(
+            '<a href="{}">zip</a>', reverse("admin:annotate_release_download", args=[release.pk])
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        download = path(
+            "<uuid:release_id>/download/",
+            self.admin_site.admin_view(self.download_view),
+            name="annotate_release_download",
+        )
+        return [download, *super().get_urls()]
+
+    def download_view(self, request: HttpRequest, release_id: Any) -> HttpResponseBase:
+        """The archive: from our own disk as a stream, from an object store by a link that soon dies."""
+        found = self.get_queryset(request).select_related("project").filter(pk=release_id).first()
+        if found is None or not found.archive_key or not self.has_view_permission(request, found):
+            raise Http404("There is no such archive for you.")
+        name = f"{found.project.slug}-{found.pk}.zip"
+        fetch_release(by=signed_in(request), release=found)
+        disposition = f'attachment; filename="{name}"'
+        try:
+            default_storage.path(found.archive_key)
+        except NotImplementedError:
+            url = default_storage.url(  # type: ignore[call-arg]  # as S3Storage has it
+                found.archive_key, parameters={"ResponseContentDisposition": disposition}
+            )
+            return HttpResponseRedirect(url, headers={"Cache-Control": "no-store"})
+        return StreamingHttpResponse(
+            _blocks(found.archive_key),
+            content_type="application/zip",
+            headers={
+                "Content-Disposition": disposition,
+                "Content-Length": str(default_storage.size(found.archive_key)),
+            },
+        )
+
+
+def _blocks(key: str) -> Iterator[bytes]:
+    with default_storage.open(key) as file:
+        while block := file.read(_BLOCK):
+            yield block

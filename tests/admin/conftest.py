@@ -1,0 +1,120 @@
+"""A project with a row of everything, another one like it, and the people who look at them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from annotate import audit
+from annotate.models import Claim, DataImport, Draw, Job, JobKind, JobState, Project, Release, Role, User
+from tests.factories import (
+    judge,
+    make_annotator,
+    make_comparison,
+    make_member,
+    make_pair,
+    make_project,
+    make_user,
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What stands in one project, by model name."""
+
+    project: Project
+    rows: dict[str, Any]
+
+    def claim(self) -> Claim:
+        found = self.rows["claim"]
+        assert isinstance(found, Claim)
+        return found
+
+
+def make_site(name: str) -> Site:
+    project = make_project(name=name, slug=name.lower())
+    annotator = make_annotator(
+        project, make_member(project, user=make_user(f"{name}-annotator", password=None))
+    )
+    pair = make_pair(project, prompt=f"Secret prompt of {name}?", external_id=f"{name}-row")
+    comparison = make_comparison(pair, f"Secret criterion of {name}")
+    judgment = judge(comparison, "response1", annotator, rationale=f"Secret rationale of {name}")
+    held = make_pair(project, external_id=f"{name}-held")
+    draw = Draw.objects.create(project=project, route="reserve", epoch=1, pos=1, pair=held)
+    now = timezone.now()
+    claim = Claim.objects.create(
+        draw=draw,
+        pair=held,
+        annotator=annotator,
+        comparison_ids=[],
+        flip=False,
+        created_at=now,
+        expires_at=now,
+    )
+    failed = Job.objects.create(
+        kind=JobKind.IMPORT, project=project, state=JobState.FAILED, error="no such column"
+    )
+    data_import = DataImport.objects.create(
+        project=project,
+        job=failed,
+        spec={"files": [{"name": f"{name}.jsonl"}]},
+        rows_refused=1,
+        report=[{"file": f"{name}.jsonl", "row": 7, "field": "prompt", "problem": "is empty"}],
+    )
+    exporting = Job.objects.create(kind=JobKind.RELEASE, project=project, done=3, total=10, step="reading")
+    release = Release.objects.create(project=project, job=exporting, recipe={}, pseudonym_key="0" * 64)
+    audit.record(None, "step", project, project)
+    return Site(
+        project,
+        {
+            "project": project,
+            "annotator": annotator,
+            "pair": pair,
+            "criterion": comparison.criterion,
+            "judgment": judgment,
+            "draw": draw,
+            "claim": claim,
+            "job": failed,
+            "dataimport": data_import,
+            "release": release,
+            "auditentry": project.auditentry_set.get(deed="step"),  # type: ignore[attr-defined]
+        },
+    )
+
+
+@pytest.fixture
+def ours(db: None) -> Site:
+    return make_site("Ours")
+
+
+@pytest.fixture
+def theirs(db: None) -> Site:
+    return make_site("Theirs")
+
+
+@pytest.fixture
+def manager(ours: Site) -> User:
+    return make_member(ours.project, Role.MANAGER, make_user("manager", password=None))
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return make_user("root", superuser=True, password=None)
+
+
+def logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def as_manager(manager: User) -> Client:
+    return logged_in(manager)
+
+
+@pytest.fixture
+def as_root(root: User) -> Client:
+    return logged_in(root)
