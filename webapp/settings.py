@@ -41,7 +41,7 @@ PORT = env.int("PORT", 8000)
 WEB_WORKERS = env.int("WEB_WORKERS", 2)  # processes
 WEB_THREADS = env.int("WEB_THREADS", 8)  # of each; no more than DATABASE_POOL
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 # True where TLS ends before us: cookies are then sent over HTTPS alone, and plain HTTP is redirected.
 HTTPS = env.bool("HTTPS", False)
 
@@ -252,7 +252,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_DEFAULT_QUEUE = "default"
 
 LOG_FORMAT = env.str("LOG_FORMAT", "json", validate=lambda v: v in ("json", "text"))
-_SHARED_PROCESSORS = [
+_SHARED_PROCESSORS: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
