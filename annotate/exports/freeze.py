@@ -27,8 +27,9 @@ WITH {STANDINGS}, ranked AS (
     UNION ALL SELECT r.id, r.rank, 'asset', a.asset_id
               FROM ranked r JOIN annotate_promptasset a ON a.prompt_id = r.prompt_id
     UNION ALL SELECT r.id, r.rank, 'asset', a.asset_id
-              FROM ranked r JOIN annotate_response a ON a.id IN (r.response1_id, r.response2_id)
-              WHERE a.asset_id IS NOT NULL
+              FROM ranked r JOIN annotate_response a ON a.id = r.response1_id WHERE a.asset_id IS NOT NULL
+    UNION ALL SELECT r.id, r.rank, 'asset', a.asset_id
+              FROM ranked r JOIN annotate_response a ON a.id = r.response2_id WHERE a.asset_id IS NOT NULL
 ), kept_from AS (
     SELECT DISTINCT parts.id FROM parts
     JOIN (SELECT kind, part, min(rank) AS first FROM parts GROUP BY kind, part) seen USING (kind, part)

@@ -265,14 +265,21 @@ def hashes(directory: Path) -> dict[str, bytes]:
 
 def test_a_directory_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     project = make_project()
-    judge(make_comparison(make_pair(project)), "response1")
+    comparison = make_comparison(make_pair(project))
+    judge(comparison, "response1")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/a.txt").write_text("mine")
     with pytest.raises(CommandError, match="holds other files"):
         export(project, tmp_path / "notes")
     export(project, tmp_path / "out")
-    with pytest.raises(CommandError, match="which is finished"):
+    export(project, tmp_path / "out")  # the same again: there already
+    with pytest.raises(CommandError, match="other options"):
+        export(project, tmp_path / "out", "--min-labels", "1")
+    judge(comparison, "response1")
+    with pytest.raises(CommandError, match="judgments since"):
         export(project, tmp_path / "out")
+    with pytest.raises(CommandError, match="another project"):
+        export(make_project(), tmp_path / "out")
     with pytest.raises(CommandError, match="no project 'nowhere'"):
         call_command("export_bench", "--project", "nowhere", "--out", str(tmp_path / "x"))
     assert Release.objects.count() == 1

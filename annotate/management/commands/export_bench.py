@@ -1,5 +1,6 @@
 """Freeze a project's labels and write them as a benchmark, training rows and raw judgments."""
 
+import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from annotate.actions.jobs import AlreadyRunning, Refused, run_job
 from annotate.actions.releases import ReleaseOptions, recipe_of, start_release
 from annotate.exports import files
 from annotate.exports.build import build
-from annotate.models import Job, JobState, Project, Release
+from annotate.models import Job, JobState, Judgment, Project, Release
+
+_LEASE_WAIT = 5.0  # seconds
 
 
 class Command(BaseCommand):
@@ -74,7 +77,7 @@ class Command(BaseCommand):
     def _make(self, project: Project, out: Path, options: ReleaseOptions) -> dict[str, Any]:
         release = self._begin(project, out, options)
         with _Bar() as bar:
-            job = run_job(release.job_id, progress=bar.show, by_hand=True)
+            job = _run(release, bar)
         if job.state != JobState.DONE:
             raise CommandError(f"{job} is {job.state}. {job.error}")
         release.refresh_from_db()
@@ -98,17 +101,23 @@ class Command(BaseCommand):
                     f"{out} holds finished release {held} of another installation. Give an empty directory."
                 )
             return start_release(by=None, project=project, options=options, directory=out, release_id=held)
-        if files.is_finished(out) and release.job.state == JobState.DONE:
-            raise Refused(
-                f"{out} holds release {held}, which is finished. For a new release give an empty directory."
-            )
         if release.project_id != project.pk:
-            raise Refused(f"{out} holds an unfinished release of another project. Give an empty directory.")
+            raise Refused(f"{out} holds a release of another project. Give an empty directory.")
         if release.recipe != recipe_of(project, options):
             raise Refused(
-                f"{out} holds an unfinished release with other options ({release.recipe['min_labels']},"
+                f"{out} holds a release with other options ({release.recipe['min_labels']},"
                 f" sources {release.recipe['sources'] or 'all'}). Give the same, or an empty directory."
             )
+        if files.is_finished(out) and release.job.state == JobState.DONE:
+            # A worker may have ended what was killed here. But what is asked for may also be a newer release.
+            if Judgment.objects.filter(
+                created_at__gt=release.frozen_at, comparison__pair__project=project
+            ).exists():
+                raise Refused(
+                    f"{out} holds finished release {held}, and there are judgments since. For a new release give"
+                    " an empty directory."
+                )
+            self.stdout.write(f"{out} holds this release already, and nothing was judged since.")
         if release.directory != str(out):
             Release.objects.filter(pk=release.pk).update(directory=str(out))  # it was moved
         return release
@@ -133,6 +142,18 @@ class Command(BaseCommand):
                     f"{part} {task_type}: {labels}{f' (left out: {excluded})' if excluded else ''}"
                 )
         self.stdout.write(self.style.SUCCESS(f"Release {manifest['release']} is in {out}"))
+
+
+def _run(release: Release, bar: "_Bar") -> Job:
+    """Run the release's job. The lease of a process that was just killed ends when the server notices."""
+    deadline = time.monotonic() + _LEASE_WAIT
+    while True:
+        try:
+            return run_job(release.job_id, progress=bar.show, by_hand=True)
+        except AlreadyRunning:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class _Bar:
