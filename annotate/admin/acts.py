@@ -62,8 +62,9 @@ class ActingAdmin(ScopedAdmin):
         row = self.get_object(request, object_id)
         if act is None or row is None or not self.has_view_permission(request, row):
             raise Http404("There is no such thing for you.")
-        form = act.form(request.POST or None, **({"row": row} if act.form is not forms.Form else {}))
-        if request.method == "POST" and form.is_valid():
+        posted = request.POST if request.method == "POST" else None
+        form = act.form(posted, **({"row": row} if act.form is not forms.Form else {}))
+        if form.is_valid():
             try:
                 outcome = act.run(request, row, form.cleaned_data)
             except Denied as error:
@@ -71,7 +72,7 @@ class ActingAdmin(ScopedAdmin):
             except Unknown as error:
                 raise Http404(str(error)) from error
             except ValidationError as error:
-                form.add_error(None, error.messages)  # type: ignore[arg-type]
+                form.add_error(None, error.messages)
             except (Refused, Conflict) as error:
                 form.add_error(None, str(error))
             else:

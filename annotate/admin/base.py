@@ -23,7 +23,7 @@ class BoundedPaginator(Paginator):
     LIMIT = 10_000
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         assert isinstance(self.object_list, QuerySet)
         return self.object_list.order_by().values("pk")[: self.LIMIT + 1].count()
 

@@ -6,7 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest, HttpResponseRedirect
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from annotate import audit
@@ -45,13 +46,16 @@ class UserAdmin(StockUserAdmin):
         obj.is_staff = obj.is_superuser
         super().save_model(request, obj, form, change)
         deed = "change user" if change else "create user"
-        fields = {name: form.cleaned_data[name] for name in form.changed_data if "password" not in name}
-        audit.record(signed_in(request), deed, obj, **{key: str(value) for key, value in fields.items()})
+        changed = {name: str(form.cleaned_data[name]) for name in form.changed_data if "password" not in name}
+        audit.record(signed_in(request), deed, obj, changed=changed)
 
-    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
-        if message == "Changed password.":  # set on its own page, without save_model
-            audit.record(signed_in(request), "set password", obj)
-        return super().log_change(request, obj, message)
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        response = super().user_change_password(request, id, form_url)
+        user = self.get_object(request, id)
+        if user and request.method == "POST" and response.status_code == 302:
+            audit.record(signed_in(request), "set password", user)
+        return response
 
 
 class WithdrawForm(forms.Form):

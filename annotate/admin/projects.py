@@ -43,6 +43,8 @@ class MembershipForm(forms.ModelForm):
             user = User.objects.filter(username=username).first()
             if user is None:
                 raise forms.ValidationError(f"There is no account {username!r}. A superuser can make it.")
+            if Membership.objects.filter(project=self.instance.project_id, user=user).exists():
+                raise forms.ValidationError("This account is a member already.")
             self.instance.user = user
         return username
 
@@ -251,7 +253,7 @@ class ProjectAdmin(ActingAdmin):
         )
 
     def project_of(self, row: Any) -> Project:
-        return row  # type: ignore[no-any-return]
+        return row
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return signed_in(request).is_superuser

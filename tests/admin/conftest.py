@@ -79,7 +79,7 @@ def make_site(name: str) -> Site:
             "job": failed,
             "dataimport": data_import,
             "release": release,
-            "auditentry": project.auditentry_set.get(deed="step"),  # type: ignore[attr-defined]
+            "auditentry": project.auditentry_set.get(deed="step"),
         },
     )
 
