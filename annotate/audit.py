@@ -7,7 +7,9 @@ from django.db.models import Model
 from annotate.models import AuditEntry, Project, User
 
 
-def record(by: User | None, deed: str, subject: Model, project: Project | None = None, **details: Any) -> None:
+def record(
+    by: User | None, deed: str, subject: Model, project: Project | None = None, **details: Any
+) -> None:
     """Write one audit row in the running transaction. `by` None is the system."""
     AuditEntry.objects.create(
         by=by,

@@ -86,12 +86,16 @@ def main() -> None:
     servers = Servers(folder / "data")
     try:
         subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"], check=True, env=os.environ
+            [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"],
+            check=True,
+            env=os.environ,
         )
         for count in options.sizes:
             path = folder / f"{count}.jsonl"
             write_rows(path, count)
-            subprocess.run([sys.executable, __file__, "--one", str(path), str(count)], check=True, env=os.environ)
+            subprocess.run(
+                [sys.executable, __file__, "--one", str(path), str(count)], check=True, env=os.environ
+            )
     finally:
         servers.release()
         shutil.rmtree(folder, ignore_errors=True)

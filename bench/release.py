@@ -66,7 +66,8 @@ def fill(slug: str, comparisons: int) -> None:
     with transaction.atomic():
         connection.ensure_connection()
         ClientCursor(connection.connection).execute(
-            "SET LOCAL statement_timeout = 0;" + FILL, {"project": project.pk, "job": job.pk, "n": comparisons}
+            "SET LOCAL statement_timeout = 0;" + FILL,
+            {"project": project.pk, "job": job.pk, "n": comparisons},
         )
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

@@ -56,7 +56,9 @@ class Judgment(models.Model):
     evidence = models.JSONField(default=dict, blank=True)
     late = models.BooleanField(default=False, help_text="arrived after the claim had expired")
     authored = models.BooleanField(default=False, help_text="on a criterion that this annotator wrote")
-    seconds = models.FloatField(null=True, blank=True, help_text="active time on the pair, as the page told it")
+    seconds = models.FloatField(
+        null=True, blank=True, help_text="active time on the pair, as the page told it"
+    )
     data_import = models.ForeignKey(
         "DataImport", models.PROTECT, null=True, blank=True, related_name="judgments"
     )

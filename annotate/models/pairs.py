@@ -114,7 +114,9 @@ class Criterion(models.Model):
         verbose_name_plural = "criteria"
         constraints = [
             models.UniqueConstraint(fields=["project", "text_key"], name="criterion_once"),
-            models.CheckConstraint(condition=~Q(canonical=models.F("id")), name="criterion_not_own_canonical"),
+            models.CheckConstraint(
+                condition=~Q(canonical=models.F("id")), name="criterion_not_own_canonical"
+            ),
         ]
         indexes = [models.Index(OpClass(Left("text", 60), "text_pattern_ops"), name="criterion_start")]
 

@@ -90,7 +90,8 @@ class Claim(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(closed_at__isnull=True, outcome="") | (Q(closed_at__isnull=False) & ~Q(outcome="")),
+                condition=Q(closed_at__isnull=True, outcome="")
+                | (Q(closed_at__isnull=False) & ~Q(outcome="")),
                 name="claim_closed_with_outcome",
             ),
         ]

@@ -34,7 +34,9 @@ class Job(models.Model):
     runner = models.UUIDField(null=True, blank=True, help_text="token of the process that holds the lease")
     beat_at = models.DateTimeField(null=True, blank=True)
     spec = models.JSONField(
-        default=dict, blank=True, help_text="what to do, for kinds without a row of their own, and how far it is"
+        default=dict,
+        blank=True,
+        help_text="what to do, for kinds without a row of their own, and how far it is",
     )
     step = models.CharField(max_length=80, blank=True, help_text="what it is at")
     done = models.BigIntegerField(default=0)
@@ -47,7 +49,9 @@ class Job(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["state"], condition=Q(state__in=["queued", "running"]), name="job_unfinished")
+            models.Index(
+                fields=["state"], condition=Q(state__in=["queued", "running"]), name="job_unfinished"
+            )
         ]
 
     def __str__(self) -> str:

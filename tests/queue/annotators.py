@@ -45,7 +45,7 @@ def _answers(rng: random.Random, claim: Claim, write: bool) -> list[Answer]:
     return answers
 
 
-def _together(work: list) -> None:  # type: ignore[type-arg]
+def _together(work: list) -> None:
     threads = [threading.Thread(target=_closing, args=(w,)) for w in work]
     for thread in threads:
         thread.start()
@@ -53,7 +53,7 @@ def _together(work: list) -> None:  # type: ignore[type-arg]
         thread.join()
 
 
-def _closing(work) -> None:  # type: ignore[no-untyped-def]
+def _closing(work) -> None:
     try:
         work()
     finally:

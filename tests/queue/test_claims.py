@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from annotate.actions import queue
-from annotate.actions.judging import Answer, submit
+from annotate.actions.judging import Answer, Shown, submit
 from annotate.models import (
     Annotator,
     Claim,
@@ -29,7 +29,7 @@ def take(annotator: Annotator) -> Claim | None:
     return queue.claim_next(annotator=annotator, claim_id=uuid4())
 
 
-def answer_all(claim: Claim, verdict: str = "a") -> None:
+def answer_all(claim: Claim, verdict: Shown = "a") -> None:
     answers = [
         Answer(id=uuid4(), comparison=i, verdict=verdict, strength=2 if verdict in "ab" else None)
         for i in claim.comparison_ids
@@ -101,7 +101,7 @@ def test_a_skipped_pair_goes_to_others_and_not_back() -> None:
 
 
 def test_an_expired_claim_gives_its_seats_back_even_behind_cursors() -> None:
-    sleeper, pairs = make_queue(3, k=1)
+    sleeper, _ = make_queue(3, k=1)
     claim = take(sleeper)
     assert claim
     awake = make_annotator(sleeper.project)
@@ -152,15 +152,15 @@ def test_a_manager_releases_a_stuck_claim_and_others_may_not() -> None:
 
 
 def test_sides_are_balanced_within_each_pair() -> None:
-    annotator, _ = make_queue(20, k=4)
-    for annotator in [annotator, *(make_annotator(annotator.project) for _ in range(3))]:
+    first, _ = make_queue(20, k=4)
+    for annotator in [first, *(make_annotator(first.project) for _ in range(3))]:
         while claim := take(annotator):
             answer_all(claim)
     for pair in Pair.objects.all():
         assert (
             sorted(Claim.objects.filter(pair=pair).values_list("flip", flat=True)) == [False] * 2 + [True] * 2
         )
-    assert 0 < Claim.objects.filter(annotator=annotator, flip=True).count() < 20
+    assert 0 < Claim.objects.filter(annotator=first, flip=True).count() < 20
 
 
 def test_uniform_draws_state_their_probability_and_every_prefix_keeps_the_reserve_share() -> None:

@@ -183,7 +183,9 @@ def test_each_constraint_is_what_stands_between(table: str, constraint: str, bre
     def attempt(*, without: bool) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             if without:
-                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no table is altered while checks are pending
+                cursor.execute(
+                    "SET CONSTRAINTS ALL IMMEDIATE"
+                )  # no table is altered while checks are pending
                 cursor.execute("SELECT 1 FROM pg_constraint WHERE conname = %s", [constraint])
                 if cursor.fetchone():
                     cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")

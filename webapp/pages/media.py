@@ -7,10 +7,11 @@ was found at import. From an object store the browser fetches the file itself, b
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.core.files import File
 from django.core.files.storage import default_storage
 from django.http import (
     Http404,
@@ -129,7 +130,9 @@ def _bytes(request: HttpRequest, file: Asset | Derivative) -> HttpResponseBase:
         start, end = _bounds(found[1], found[2], file.size)
         if start > end:
             return HttpResponse(
-                status=416, headers={**_HEADERS, "Content-Range": f"bytes */{file.size}"}, content_type=file.media_type
+                status=416,
+                headers={**_HEADERS, "Content-Range": f"bytes */{file.size}"},
+                content_type=file.media_type,
             )
     else:
         found = None  # several ranges, or another unit: the whole file is a right answer
@@ -138,7 +141,10 @@ def _bytes(request: HttpRequest, file: Asset | Derivative) -> HttpResponseBase:
     except FileNotFoundError as error:
         raise Http404("The file is missing in the media store.") from error
     response = StreamingHttpResponse(
-        _blocks(source, start, end), status=206 if found else 200, content_type=file.media_type, headers=_HEADERS
+        _blocks(source, start, end),
+        status=206 if found else 200,
+        content_type=file.media_type,
+        headers=_HEADERS,
     )
     response["Accept-Ranges"] = "bytes"
     response["Content-Length"] = str(end - start + 1)
@@ -155,7 +161,7 @@ def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
     return (int(first), end) if int(first) < size and int(first) <= end else (size, size - 1)
 
 
-def _blocks(source: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+def _blocks(source: File[Any], start: int, end: int) -> Iterator[bytes]:
     with source:
         source.seek(start)
         left = end - start + 1
