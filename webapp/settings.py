@@ -185,10 +185,12 @@ if S3_BUCKET:
     from botocore.config import Config
 
     STORAGES["default"] = {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "webapp.object_store.ObjectStore",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
             "endpoint_url": env.str("S3_ENDPOINT_URL", None),
+            # Where browsers reach the store, if that is another address than ours.
+            "public_url": env.str("S3_PUBLIC_URL", None),
             "region_name": env.str("S3_REGION", None),
             "access_key": env.str("S3_ACCESS_KEY", None),
             "secret_key": env.str("S3_SECRET_KEY", None),
@@ -196,9 +198,9 @@ if S3_BUCKET:
             "file_overwrite": False,
             "querystring_auth": True,
             "querystring_expire": 600,
-            "signature_version": "s3v4",
-            # Stores other than AWS refuse the checksums that boto3 adds unasked.
             "client_config": Config(
+                signature_version="s3v4",
+                # Stores other than AWS refuse the checksums that boto3 adds unasked.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
