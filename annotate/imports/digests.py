@@ -88,7 +88,7 @@ def pseudonym(key: str, source: str, annotator: str) -> str:
     return f"imported-{secret.hex()[:12]}"
 
 
-def judgment_id(salt: str, source: str, external_id: str, criterion_key: bytes, annotator: str) -> UUID:
+def judgment_id(project: int, source: str, external_id: str, criterion_key: bytes, annotator: str) -> UUID:
     """One person's label on one criterion of one pair has one id, however often it is imported."""
-    name = _salted(salt, "judgment", source.encode(), external_id.encode(), criterion_key, annotator.encode())
-    return uuid5(_JUDGMENTS, name.hex())
+    parts = (source.encode(), external_id.encode(), criterion_key, annotator.encode())
+    return uuid5(_JUDGMENTS, _digest(str(project).encode(), *parts).hex())

@@ -194,7 +194,7 @@ def _check_labels(
         )
         if stored and there is None:
             there = stored.get(
-                digests.judgment_id(project.salt, row.source, row.external_id, key, label.annotator)
+                digests.judgment_id(project.pk, row.source, row.external_id, key, label.annotator)
             )
         if there is not None and there != _label_values(label):
             raise RowError(
@@ -268,7 +268,7 @@ def _known_pairs(project: Project, names: set[Name]) -> dict[Name, tuple[int, by
 def _stored_judgments(project: Project, rows: Iterable[PairRow]) -> dict[UUID, tuple[Any, ...]]:
     """The labels of these rows that the project has already, by their ids."""
     ids = [
-        digests.judgment_id(project.salt, row.source, row.external_id, text_key(one.text), label.annotator)
+        digests.judgment_id(project.pk, row.source, row.external_id, text_key(one.text), label.annotator)
         for row in rows
         for one in row.criteria
         for label in one.labels
@@ -492,7 +492,7 @@ class _Writer:
                 k = one.k or (project.reserve_k if partitions[id(plan)] == Partition.RESERVE else project.k)
                 comparison = fresh[at] = _Comparison(next(spare_ids), max(k, len(one.labels)), True, {})
             for name, label in one.labels.items():
-                judgment = digests.judgment_id(project.salt, plan.row.source, plan.row.external_id, key, name)
+                judgment = digests.judgment_id(project.pk, plan.row.source, plan.row.external_id, key, name)
                 labels.append((judgment, comparison, annotators[plan.row.source, name], label))
         new = self._new_labels(labels)
         seats = []
