@@ -161,7 +161,7 @@ def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
     return (int(first), end) if int(first) < size and int(first) <= end else (size, size - 1)
 
 
-def _blocks(source: File[Any], start: int, end: int) -> Iterator[bytes]:
+def _blocks(source: "File[Any]", start: int, end: int) -> Iterator[bytes]:
     with source:
         source.seek(start)
         left = end - start + 1
