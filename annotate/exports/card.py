@@ -87,7 +87,7 @@ def configs_of(plan: Plan) -> list[dict[str, Any]]:
         configs.append({"config_name": f"train_{task_type}", "data_files": splits})
     if plan.raw:
         path = "raw/judgments-*.parquet"
-        configs.append({"config_name": "judgments", "data_files": [{"split": "all", "path": path}]})
+        configs.append({"config_name": "judgments", "data_files": [{"split": "raw", "path": path}]})
     return configs
 
 

@@ -18,7 +18,7 @@ def main() -> None:
     import annotate.management.commands.export_bench  # noqa: F401
     from annotate.exports import plan
 
-    plan.ROWS_A_FILE = plan.JUDGMENTS_A_FILE = 10  # many files: many places to be killed at
+    plan.ROWS_A_FILE = plan.JUDGMENTS_A_FILE = 20  # many files: many places to be killed at
     print("ready", flush=True)
     for line in sys.stdin:
         child = os.fork()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from datasets import Audio, Image, Value, load_dataset
 from django.core.management import CommandError, call_command
 from PIL import Image as Picture
 from PIL.PngImagePlugin import PngInfo
 
 from annotate.models import Asset, Modality, Partition, Project
 from tests.factories import judge, make_asset, make_comparison, make_pair, make_project
+from tests.offline_datasets import Audio, Image, Value, load_dataset
 
 pytestmark = pytest.mark.django_db
 
