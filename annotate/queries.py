@@ -1,25 +1,23 @@
 """Reads. Whatever is shown to somebody goes through visible_to or a claim of their own."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+from django.db import connection
 from django.db.models import Count, F, Q, QuerySet, Subquery, Sum
 
 from annotate.access import Unknown
 from annotate.models import (
     Annotator,
-    Asset,
     Claim,
-    Comparison,
-    Judgment,
     Membership,
     Outcome,
     Pair,
     Project,
-    PromptAsset,
-    Response,
     Stream,
     User,
 )
@@ -32,6 +30,21 @@ def visible_to(user: User) -> QuerySet[Project]:
     if user.is_superuser:
         return Project.objects.all()
     return Project.objects.filter(memberships__user=user)
+
+
+def annotator_of(user: User, claim_id: UUID) -> Annotator:
+    """The user's pseudonym that holds a claim, with its project.
+
+    Raises:
+        Unknown: there is no such claim of the user's own, or the user is no longer in its project.
+    """
+    mine = Annotator.objects.select_related("project").filter(claims=claim_id, user=user)
+    if not user.is_superuser:
+        mine = mine.filter(project__memberships__user=user)
+    found = mine.first()
+    if found is None:
+        raise Unknown("There is no such claim of yours.")
+    return found
 
 
 def project_for(user: User, slug: str) -> Project:
@@ -66,21 +79,40 @@ def projects_with_progress(user: User) -> list[tuple[Project, str, int, int]]:
 
 
 @dataclass(frozen=True)
+class Medium:
+    """An asset as a viewer needs it: nothing that identifies the file."""
+
+    modality: str
+    probe: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Side:
     """One response as it may be shown: nothing that tells whose it is."""
 
     text: str
-    asset: Asset | None
+    medium: Medium | None
+
+
+@dataclass(frozen=True)
+class Head:
+    """The annotator's newest judgment on a comparison, a retracted one included; responses, not sides."""
+
+    id: UUID
+    verdict: str
+    strength: int | None
+    tie_kind: str
+    broken: str
+    rationale: str
+    supersedes: UUID | None
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A comparison of a claim with the annotator's newest answer to it, retracted ones included."""
-
     id: int
     criterion: str
     own: bool
-    answer: Judgment | None
+    head: Head | None
 
 
 @dataclass(frozen=True)
@@ -88,60 +120,73 @@ class Work:
     """All that the judge page shows of a claim."""
 
     claim: Claim
-    pair: Pair
+    project: str
+    task_type: str
+    sensitive: bool
     turns: list[dict[str, Any]]
-    media: list[Asset]
+    media: list[Medium]
     a: Side
     b: Side
     asked: list[Asked]
 
 
+# Written by hand, as the page's way to the next pair goes through them once each.
+_SHOWN_PAIRS = """
+    SELECT p.id, j.slug, p.task_type, p.sensitive, q.turns,
+           (SELECT jsonb_agg(jsonb_build_array(m.modality, m.probe) ORDER BY pa.position)
+            FROM annotate_promptasset pa JOIN annotate_asset m ON m.id = pa.asset_id WHERE pa.prompt_id = q.id),
+           r1.text, m1.modality, m1.probe, r2.text, m2.modality, m2.probe
+    FROM annotate_pair p
+    JOIN annotate_project j ON j.id = p.project_id
+    JOIN annotate_prompt q ON q.id = p.prompt_id
+    JOIN annotate_response r1 ON r1.id = p.response1_id
+    LEFT JOIN annotate_asset m1 ON m1.id = r1.asset_id
+    JOIN annotate_response r2 ON r2.id = p.response2_id
+    LEFT JOIN annotate_asset m2 ON m2.id = r2.asset_id
+    WHERE p.id = ANY (%s)
+"""
+_ASKED = """
+    SELECT l.id, c.id, t.text, c.author_id IS NOT DISTINCT FROM l.annotator_id,
+           h.id, h.verdict, h.strength, h.tie_kind, h.broken, h.rationale, h.supersedes_id
+    FROM annotate_claim l
+    JOIN annotate_comparison c ON c.pair_id = l.pair_id
+         AND (c.id = ANY (l.comparison_ids) OR c.author_id = l.annotator_id)
+    JOIN annotate_criterion t ON t.id = c.criterion_id
+    LEFT JOIN annotate_judgment h ON h.comparison_id = c.id AND h.annotator_id = l.annotator_id
+         AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = h.id)
+    WHERE l.id = ANY (%s) ORDER BY c.id
+"""
+
+
 def claim_work(claims: Sequence[Claim]) -> list[Work]:
-    """What each claim shows, in a number of statements that does not grow with the claims."""
-    pairs = {
-        pair.pk: pair
-        for pair in Pair.objects.filter(pk__in={claim.pair_id for claim in claims}).select_related(
-            "project", "prompt", "response1__asset", "response2__asset"
-        )
-    }
-    media: defaultdict[int, list[Asset]] = defaultdict(list)
-    for row in PromptAsset.objects.filter(prompt__pairs__in=pairs).select_related("asset").distinct():
-        media[row.prompt_id].append(row.asset)
-    own = Comparison.objects.filter(pair__in=pairs, author__in={claim.annotator_id for claim in claims})
-    wanted = {i for claim in claims for i in claim.comparison_ids} | set(own.values_list("pk", flat=True))
-    comparisons = list(Comparison.objects.filter(pk__in=wanted).select_related("criterion").order_by("pk"))
-    heads = {
-        (head.comparison_id, head.annotator_id): head
-        for head in Judgment.objects.filter(
-            comparison__in=wanted,
-            annotator__in={claim.annotator_id for claim in claims},
-            superseded_by__isnull=True,
-        )
-    }
-    return [_work(claim, pairs[claim.pair_id], media, comparisons, heads) for claim in claims]
+    """What each claim shows, in two statements however many there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SHOWN_PAIRS, [[claim.pair_id for claim in claims]])
+        pairs = {row[0]: row[1:] for row in cursor.fetchall()}
+        cursor.execute(_ASKED, [[claim.pk for claim in claims]])
+        asked: defaultdict[UUID, list[Asked]] = defaultdict(list)
+        for claim_id, comparison_id, criterion, own, *head in cursor.fetchall():
+            asked[claim_id].append(Asked(comparison_id, criterion, own, Head(*head) if head[0] else None))
+    return [_work(claim, pairs[claim.pair_id], asked[claim.pk]) for claim in claims]
 
 
-def _work(
-    claim: Claim,
-    pair: Pair,
-    media: dict[int, list[Asset]],
-    comparisons: Iterable[Comparison],
-    heads: dict[tuple[int, int], Judgment],
-) -> Work:
-    first, second = (pair.response2, pair.response1) if claim.flip else (pair.response1, pair.response2)
-    asked = []
-    for comparison in comparisons:
-        own = comparison.author_id == claim.annotator_id and comparison.pair_id == pair.pk
-        if comparison.pk in claim.comparison_ids or own:
-            head = heads.get((comparison.pk, claim.annotator_id))
-            asked.append(Asked(comparison.pk, comparison.criterion.text, own, head))
-    return Work(
-        claim, pair, pair.prompt.turns, media.get(pair.prompt_id, []), _side(first), _side(second), asked
-    )
+def _work(claim: Claim, pair: tuple[Any, ...], asked: list[Asked]) -> Work:
+    slug, task_type, sensitive, turns, media, text1, modality1, probe1, text2, modality2, probe2 = pair
+    first = Side(text1, _medium(modality1, probe1))
+    second = Side(text2, _medium(modality2, probe2))
+    if claim.flip:
+        first, second = second, first
+    prompt_media = [Medium(modality, probe) for modality, probe in _json(media) or []]
+    return Work(claim, slug, task_type, sensitive, _json(turns), prompt_media, first, second, asked)
 
 
-def _side(response: Response) -> Side:
-    return Side(response.text, response.asset)
+def _medium(modality: str | None, probe: Any) -> Medium | None:
+    return Medium(modality, _json(probe)) if modality else None
+
+
+def _json(value: Any) -> Any:
+    """Django's connections hand jsonb to raw statements as text."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def held_claims(annotator: Annotator) -> list[Claim]:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from uuid import UUID, uuid5
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from annotate.actions.queue import (
     Conflict,
@@ -21,7 +21,6 @@ from annotate.actions.queue import (
 from annotate.models import (
     Annotator,
     Authoring,
-    Broken,
     Claim,
     Comparison,
     Criterion,
@@ -30,7 +29,6 @@ from annotate.models import (
     Project,
     Route,
     Seat,
-    TieKind,
     Verdict,
 )
 
@@ -71,6 +69,7 @@ class Receipt:
 
     saved: list[UUID]
     late: bool
+    judged_pairs: int
 
 
 def text_key(text: str) -> bytes:
@@ -132,12 +131,10 @@ def _row(answer: Answer, claim: Claim) -> dict[str, Any]:
     """The judgment's fields that the answer determines, sides turned into responses."""
     sided = answer.verdict in ("a", "b")
     return {
-        "verdict": response_shown(answer.verdict, claim.flip) if sided else Verdict(answer.verdict),
+        "verdict": response_shown(answer.verdict, claim.flip) if sided else answer.verdict,
         "strength": answer.strength,
-        "tie_kind": TieKind(answer.tie_kind),
-        "broken": response_shown(answer.broken, claim.flip)
-        if answer.broken in ("a", "b")
-        else Broken(answer.broken),
+        "tie_kind": answer.tie_kind,
+        "broken": response_shown(answer.broken, claim.flip) if answer.broken in ("a", "b") else answer.broken,
         "rationale": answer.rationale,
         "evidence": answer.evidence,
     }
@@ -161,18 +158,39 @@ def submit(
     project = annotator.project
     _validate(project, answers)
     claim = lock_claim(annotator, claim_id)
-    known = {row.pk: row for row in Judgment.objects.filter(pk__in=[a.id for a in answers])}
+    known = _stored([answer.id for answer in answers])
     fresh = [(index, answer) for index, answer in enumerate(answers) if answer.id not in known]
     for answer in answers:
         if stored := known.get(answer.id):
             _same_or_conflict(stored, answer, claim)
     late = claim.expires_at < timezone.now() or claim.outcome in (Outcome.EXPIRED, Outcome.RELEASED)
+    ends = bool(fresh) and claim.outcome != Outcome.SUBMITTED
     if fresh:
         _store(project, claim, fresh, late, seconds)
-        if claim.outcome != Outcome.SUBMITTED:
-            _require_own_criterion(project, claim)
-            _finish(claim)
-    return Receipt(saved=[answer.id for answer in answers], late=late)
+    if ends:
+        _require_own_criterion(project, claim)
+        close_claim(claim, Outcome.SUBMITTED)
+    return Receipt([answer.id for answer in answers], late, _count_pair(annotator, 1 if ends else 0))
+
+
+def _stored(ids: list[UUID]) -> dict[UUID, Judgment]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM annotate_judgment WHERE id = ANY (%s)", [ids])
+        return Judgment.objects.in_bulk(ids) if cursor.fetchone()[0] else {}
+
+
+def _count_pair(annotator: Annotator, change: int) -> int:
+    """The annotator's count of judged pairs after the change."""
+    with connection.cursor() as cursor:
+        if change:
+            cursor.execute(
+                "UPDATE annotate_annotator SET judged_pairs = judged_pairs + %s WHERE id = %s RETURNING judged_pairs",
+                [change, annotator.pk],
+            )
+        else:
+            cursor.execute("SELECT judged_pairs FROM annotate_annotator WHERE id = %s", [annotator.pk])
+        count: int = cursor.fetchone()[0]
+    return count
 
 
 def _same_or_conflict(stored: Judgment, answer: Answer, claim: Claim) -> None:
@@ -185,63 +203,110 @@ def _same_or_conflict(stored: Judgment, answer: Answer, claim: Claim) -> None:
         raise Conflict("answer_changed", f"Answer {answer.id} is stored with other content. Make a new id.")
 
 
+@dataclass(frozen=True)
+class _Target:
+    """A comparison that an answer is about, with the annotator's head on it."""
+
+    comparison_id: int
+    authored: bool
+    head: UUID | None
+
+
+_TARGETS = """
+    SELECT c.id, c.author_id IS NOT DISTINCT FROM %(annotator)s, h.id
+    FROM annotate_comparison c
+    LEFT JOIN annotate_judgment h ON h.comparison_id = c.id AND h.annotator_id = %(annotator)s
+         AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = h.id)
+    WHERE c.pair_id = %(pair)s AND (c.id = ANY (%(offered)s) OR c.author_id = %(annotator)s)
+"""
+
+_INSERT = """
+    INSERT INTO annotate_judgment (id, claim_id, annotator_id, comparison_id, supersedes_id, verdict, strength,
+                                   tie_kind, broken, rationale, evidence, late, authored, seconds, created_at)
+    VALUES (%(id)s, %(claim)s, %(annotator)s, %(comparison)s, %(supersedes)s, %(verdict)s, %(strength)s,
+            %(tie_kind)s, %(broken)s, %(rationale)s, %(evidence)s, %(late)s, %(authored)s, %(seconds)s, %(now)s)
+"""
+
+
+def _targets(claim: Claim) -> dict[int, _Target]:
+    """The comparisons that this claim may judge: those offered and those its annotator wrote."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TARGETS,
+            {"annotator": claim.annotator_id, "pair": claim.pair_id, "offered": claim.comparison_ids},
+        )
+        return {row[0]: _Target(*row) for row in cursor.fetchall()}
+
+
 def _store(
     project: Project, claim: Claim, fresh: list[tuple[int, Answer]], late: bool, seconds: float | None
 ) -> None:
-    annotator = claim.annotator
-    targets: list[tuple[Comparison, Answer, bool]] = []
-    offered = Comparison.objects.in_bulk(claim.comparison_ids)
-    own_new: list[Comparison] = []
-    for index, answer in fresh:
+    wanted: list[tuple[int, Answer]] = []
+    opened = False
+    for _, answer in fresh:
         if answer.comparison is None:
             comparison, created = _author(project, claim, answer.criterion)
-            if created:
-                own_new.append(comparison)
+            opened |= created and comparison.k > 1
+            wanted.append((comparison.pk, answer))
         else:
-            found = offered.get(answer.comparison)
-            if found is None:
-                raise Invalid(f"answers[{index}].comparison", "This comparison is not part of the claim.")
-            comparison = found
-        targets.append((comparison, answer, comparison.author_id == annotator.pk))
-    heads = {
-        judgment.comparison_id: judgment
-        for judgment in Judgment.objects.filter(
-            annotator=annotator, comparison__in=[t[0] for t in targets], superseded_by__isnull=True
-        )
-    }
-    now = timezone.now()
+            wanted.append((answer.comparison, answer))
+    targets = _targets(claim)
+    heads: dict[int, UUID] = {}
     rows = []
-    for comparison, answer, authored in targets:
-        head = heads.get(comparison.pk)
-        if answer.supersedes != (head.pk if head else None):
+    now = timezone.now()
+    for (index, _), (comparison_id, answer) in zip(fresh, wanted, strict=True):
+        target = targets.get(comparison_id)
+        if target is None and answer.comparison is None:
+            # The text is a criterion of this pair already, written by somebody else and not in this claim.
+            target = _Target(comparison_id, False, _head(claim, comparison_id))
+        if target is None:
+            raise Invalid(f"answers[{index}].comparison", "This comparison is not part of the claim.")
+        if comparison_id in heads:
+            raise Invalid(f"answers[{index}]", "This criterion is judged twice in one submission.")
+        if answer.supersedes != target.head:
             raise Conflict(
                 "fork",
                 "This comparison has a newer answer of yours than the one you saw. Reload the pair and look again.",
             )
+        heads[comparison_id] = answer.id
         rows.append(
-            Judgment(
-                id=answer.id,
-                claim=claim,
-                annotator=annotator,
-                comparison=comparison,
-                supersedes=head,
-                late=late,
-                authored=authored,
-                seconds=seconds,
-                created_at=now,
+            {
                 **_row(answer, claim),
-            )
+                "id": answer.id,
+                "claim": claim.pk,
+                "annotator": claim.annotator_id,
+                "comparison": comparison_id,
+                "supersedes": target.head,
+                "evidence": Jsonb(answer.evidence),
+                "late": late,
+                "authored": target.authored,
+                "seconds": seconds,
+                "now": now,
+            }
         )
-    Judgment.objects.bulk_create(rows)
-    _seat(claim, rows)
-    if any(comparison.k > 1 for comparison in own_new):
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, rows)
+    _seat(claim, heads)
+    if opened:
         open_pairs(project.pk, [claim.pair_id], Route.AUTHORED)
 
 
-def _seat(claim: Claim, rows: list[Judgment]) -> None:
-    """Make the judgments heads of the annotator's seats; where it has none, of a free one if there is."""
+def _head(claim: Claim, comparison_id: int) -> UUID | None:
+    return (
+        Judgment.objects.filter(
+            comparison=comparison_id, annotator=claim.annotator_id, superseded_by__isnull=True
+        )
+        .values_list("pk", flat=True)
+        .first()
+    )
+
+
+def _seat(claim: Claim, heads: dict[int, UUID]) -> None:
+    """Make the judgments heads of the annotator's seats; where it has none, of a free one if there is.
+
+    `heads`: comparison -> judgment.
+    """
     with connection.cursor() as cursor:
-        pairs = {row.comparison_id: row.pk for row in rows}
         cursor.execute(
             """
             UPDATE annotate_seat s SET head_id = fresh.head
@@ -249,10 +314,10 @@ def _seat(claim: Claim, rows: list[Judgment]) -> None:
             WHERE s.comparison_id = fresh.comparison AND s.annotator_id = %s
             RETURNING s.comparison_id
             """,
-            [list(pairs), list(pairs.values()), claim.annotator_id],
+            [list(heads), list(heads.values()), claim.annotator_id],
         )
         seated = {row[0] for row in cursor.fetchall()}
-        unseated = [comparison for comparison in pairs if comparison not in seated]
+        unseated = [comparison for comparison in heads if comparison not in seated]
         if not unseated:
             return
         cursor.execute(
@@ -266,7 +331,7 @@ def _seat(claim: Claim, rows: list[Judgment]) -> None:
                 WHERE NOT EXISTS (SELECT FROM annotate_seat s WHERE s.comparison_id = c.id AND s.n = place)
             ) free ON free.n IS NOT NULL
             """,
-            [claim.annotator_id, claim.pk, unseated, [pairs[c] for c in unseated]],
+            [claim.annotator_id, claim.pk, unseated, [heads[c] for c in unseated]],
         )
     close_full_draws(claim.pair_id)
 
@@ -294,11 +359,6 @@ def _require_own_criterion(project: Project, claim: Claim) -> None:
         Judgment.objects.filter(claim=claim, authored=True).exists()
     ):
         raise Invalid("answers", "This project asks for at least one criterion of your own for each pair.")
-
-
-def _finish(claim: Claim) -> None:
-    close_claim(claim, Outcome.SUBMITTED)
-    Annotator.objects.filter(pk=claim.annotator_id).update(judged_pairs=F("judged_pairs") + 1)
 
 
 @transaction.atomic
@@ -338,5 +398,5 @@ def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
     claim.outcome, claim.closed_at = Outcome.HELD, None
     claim.expires_at = now + timedelta(minutes=annotator.project.lease_minutes)
     claim.save(update_fields=["outcome", "closed_at", "expires_at"])
-    Annotator.objects.filter(pk=annotator.pk).update(judged_pairs=F("judged_pairs") - 1)
+    _count_pair(annotator, -1)
     return claim

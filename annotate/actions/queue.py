@@ -161,7 +161,7 @@ def claim_next(*, annotator: Annotator, claim_id: UUID) -> Claim | None:
         HandFull, NotOpen
         Conflict: the id is a claim of somebody else.
     """
-    claim = _existing(annotator, claim_id) or _claim_once(annotator, claim_id)
+    claim = _claim_once(annotator, claim_id)
     if claim is None:
         # No worker kept the queue full, or somebody else is filling it this instant: look again either way.
         expire_claims(project_id=annotator.project_id, limit=50)
@@ -170,11 +170,14 @@ def claim_next(*, annotator: Annotator, claim_id: UUID) -> Claim | None:
     return claim
 
 
-def _existing(annotator: Annotator, claim_id: UUID) -> Claim | None:
-    found = Claim.objects.filter(pk=claim_id).first()
-    if found and found.annotator_id != annotator.pk:
+def _existing(cursor: Any, annotator: Annotator, claim_id: UUID) -> Claim | None:
+    cursor.execute("SELECT annotator_id FROM annotate_claim WHERE id = %s", [claim_id])
+    found = cursor.fetchone()
+    if found is None:
+        return None
+    if found[0] != annotator.pk:
         raise Conflict("claim_taken", "This claim id is in use. Make a new one.")
-    return found
+    return Claim.objects.get(pk=claim_id)
 
 
 @transaction.atomic
@@ -182,11 +185,11 @@ def _claim_once(annotator: Annotator, claim_id: UUID) -> Claim | None:
     now = timezone.now()
     with connection.cursor() as cursor:
         walker = _lock_annotator(cursor, annotator.pk, now)
+        # This request, sent before, or its twin that won the race for the annotator's row.
+        if twin := _existing(cursor, annotator, claim_id):
+            return twin
         if walker.state != ProjectState.OPEN:
             raise NotOpen(f"The project is {walker.state}.")
-        # A twin of this very request may have won the race for the annotator's row.
-        if twin := _existing(annotator, claim_id):
-            return twin
         if walker.held >= walker.claims_in_hand:
             raise HandFull(f"You hold {walker.held} pairs already: judge or skip one of them first.")
         names: dict[str, Any] = {
@@ -225,20 +228,27 @@ def _claim_once(annotator: Annotator, claim_id: UUID) -> Claim | None:
                 )
 
 
+_LOCK_CLAIM = """
+    SELECT l.id, l.draw_id, l.pair_id, l.annotator_id, l.comparison_ids, l.flip, l.repeat_of_id,
+           l.created_at, l.expires_at, l.closed_at, l.outcome, l.skip_reason, l.note
+    FROM annotate_claim l JOIN annotate_pair p ON p.id = l.pair_id
+    WHERE l.id = %s AND l.annotator_id = %s FOR NO KEY UPDATE OF l, p
+"""
+
+
 def lock_claim(annotator: Annotator, claim_id: UUID) -> Claim:
     """The annotator's claim, with its pair's row locked until the transaction ends.
 
     Raises:
         Unknown: no such claim of this annotator.
     """
-    claim = (
-        Claim.objects.select_related("pair")
-        .select_for_update(of=("self", "pair"), no_key=True)
-        .filter(pk=claim_id, annotator=annotator)
-        .first()
-    )
-    if claim is None:
-        raise Unknown("There is no such claim of yours.")
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_CLAIM, [claim_id, annotator.pk])
+        row = cursor.fetchone()
+        if row is None:
+            raise Unknown("There is no such claim of yours.")
+        claim = Claim.from_db(connection.alias, [column.name for column in cursor.description], row)
+    claim.annotator = annotator
     return claim
 
 
@@ -250,7 +260,7 @@ def close_claim(claim: Claim, outcome: Outcome) -> None:
         cursor.execute("DELETE FROM annotate_seat WHERE claim_id = %s AND head_id IS NULL", [claim.pk])
         given_back = cursor.rowcount
     if given_back:
-        open_pairs(claim.pair.project_id, [claim.pair_id], Route.REOPENED)
+        open_pairs(claim.annotator.project_id, [claim.pair_id], Route.REOPENED)
 
 
 def heartbeat(*, annotator: Annotator, claim_id: UUID) -> datetime:
@@ -310,7 +320,7 @@ def expire_claims(*, project_id: int | None = None, limit: int = 500) -> int:
     for claim_id in list(due.order_by("expires_at").values_list("pk", flat=True)[:limit]):
         with transaction.atomic():
             claim = (
-                Claim.objects.select_related("pair")
+                Claim.objects.select_related("pair", "annotator")
                 .select_for_update(of=("self", "pair"), no_key=True, skip_locked=True)
                 .filter(pk=claim_id, closed_at__isnull=True, expires_at__lt=timezone.now())
                 .first()

@@ -1,5 +1,6 @@
 """Session login for the API, answering 401 where Django REST framework would say 403."""
 
+from drf_spectacular.authentication import SessionScheme
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
@@ -9,3 +10,9 @@ class BrowserSession(SessionAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Session"
+
+
+class BrowserSessionScheme(SessionScheme):
+    """How the OpenAPI schema tells of it."""
+
+    target_class = "webapp.api.auth.BrowserSession"

@@ -7,10 +7,8 @@ from rest_framework import serializers
 
 from annotate.actions.judging import MAX_ANSWERS, MAX_CRITERION, MAX_RATIONALE, Answer, response_shown
 from annotate.models import (
-    Asset,
     Authoring,
     Claim,
-    Judgment,
     Outcome,
     Project,
     ProjectState,
@@ -18,13 +16,13 @@ from annotate.models import (
     TaskType,
     Verdict,
 )
-from annotate.queries import Asked, Side, Work
+from annotate.queries import Asked, Head, Medium, Side, Work
 
 VERDICTS = ["a", "b", "tie", "cannot_tell", "media_broken"]
 SKIP_REASONS = ["too_long", "not_my_field", "offensive", "unclear", "other"]
 
 
-class StrictSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class StrictSerializer(serializers.Serializer):
     """Refuses fields that it does not know: a misspelt one must not be dropped in silence."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -70,17 +68,17 @@ class EmptySerializer(StrictSerializer):
     pass
 
 
-class ErrorBodySerializer(serializers.Serializer):  # type: ignore[type-arg]
+class ErrorBodySerializer(serializers.Serializer):
     code = serializers.CharField()
     detail = serializers.CharField()
     field = serializers.CharField(allow_blank=True)
 
 
-class ErrorSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class ErrorSerializer(serializers.Serializer):
     error = ErrorBodySerializer()
 
 
-class MediumSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class MediumSerializer(serializers.Serializer):
     modality = serializers.ChoiceField(["image", "video", "audio", "mesh"])
     url = serializers.CharField()
     width = serializers.IntegerField(required=False)
@@ -88,17 +86,17 @@ class MediumSerializer(serializers.Serializer):  # type: ignore[type-arg]
     duration = serializers.FloatField(required=False)
 
 
-class TurnSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class TurnSerializer(serializers.Serializer):
     role = serializers.CharField()
     text = serializers.CharField(allow_blank=True)
 
 
-class PromptSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class PromptSerializer(serializers.Serializer):
     turns = TurnSerializer(many=True)
     media = MediumSerializer(many=True)
 
 
-class SideSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class SideSerializer(serializers.Serializer):
     text = serializers.CharField(allow_blank=True)
     media = MediumSerializer(allow_null=True)
 
@@ -107,14 +105,14 @@ class StoredAnswerSerializer(AnswerSerializer):
     verdict = serializers.ChoiceField([*VERDICTS, "retracted"])
 
 
-class AskedSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class AskedSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     criterion = serializers.CharField()
     own = serializers.BooleanField()
     answer = StoredAnswerSerializer(allow_null=True)
 
 
-class ClaimSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class ClaimSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     project = serializers.SlugField()
     task_type = serializers.ChoiceField(TaskType.choices)
@@ -128,26 +126,26 @@ class ClaimSerializer(serializers.Serializer):  # type: ignore[type-arg]
     comparisons = AskedSerializer(many=True)
 
 
-class HeldSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class HeldSerializer(serializers.Serializer):
     held = ClaimSerializer(many=True)
 
 
-class SubmittedSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class SubmittedSerializer(serializers.Serializer):
     saved = serializers.ListField(child=serializers.UUIDField())
     late = serializers.BooleanField()
     judged_pairs = serializers.IntegerField()
     next = ClaimSerializer(allow_null=True)
 
 
-class SkippedSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class SkippedSerializer(serializers.Serializer):
     next = ClaimSerializer(allow_null=True)
 
 
-class ExpirySerializer(serializers.Serializer):  # type: ignore[type-arg]
+class ExpirySerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField()
 
 
-class PastSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class PastSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     outcome = serializers.ChoiceField(Outcome.choices)
     created_at = serializers.DateTimeField()
@@ -156,11 +154,11 @@ class PastSerializer(serializers.Serializer):  # type: ignore[type-arg]
     answered = serializers.IntegerField()
 
 
-class HistorySerializer(serializers.Serializer):  # type: ignore[type-arg]
+class HistorySerializer(serializers.Serializer):
     claims = PastSerializer(many=True)
 
 
-class ProjectSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class ProjectSerializer(serializers.Serializer):
     slug = serializers.SlugField()
     name = serializers.CharField()
     task_type = serializers.ChoiceField(TaskType.choices)
@@ -192,36 +190,36 @@ def project_shown(project: Project, role: str, judged: int, pairs: int) -> dict[
     }
 
 
-def _medium(claim: Claim, slot: str, asset: Asset) -> dict[str, Any]:
+def _medium(claim: Claim, slot: str, medium: Medium) -> dict[str, Any]:
     """What a viewer needs. The address names the claim and the slot: nothing of the asset can be read from it."""
-    variant = "web" if asset.modality == "image" else "original"
-    shown = {"modality": asset.modality, "url": f"/media/{claim.pk}/{slot}/{variant}"}
+    variant = "web" if medium.modality == "image" else "original"
+    shown = {"modality": medium.modality, "url": f"/media/{claim.pk}/{slot}/{variant}"}
     return shown | {
-        name: asset.probe[name] for name in ("width", "height", "duration") if name in asset.probe
+        name: medium.probe[name] for name in ("width", "height", "duration") if name in medium.probe
     }
 
 
 def _side(claim: Claim, slot: str, side: Side) -> dict[str, Any]:
-    return {"text": side.text, "media": _medium(claim, slot, side.asset) if side.asset else None}
+    return {"text": side.text, "media": _medium(claim, slot, side.medium) if side.medium else None}
 
 
 def _side_of(response: str, flip: bool) -> str:
     return "a" if response_shown("a", flip) == response else "b"
 
 
-def _answer(head: Judgment, flip: bool) -> dict[str, Any]:
+def _answer(asked: Asked, head: Head, flip: bool) -> dict[str, Any]:
     """A stored judgment as the page knows it: by sides."""
     sided = head.verdict in (Verdict.RESPONSE1, Verdict.RESPONSE2)
     return {
-        "id": str(head.pk),
-        "comparison": head.comparison_id,
+        "id": str(head.id),
+        "comparison": asked.id,
         "criterion": "",
         "verdict": _side_of(head.verdict, flip) if sided else head.verdict,
         "strength": head.strength,
         "tie_kind": head.tie_kind,
         "broken": _side_of(head.broken, flip) if head.broken.startswith("response") else head.broken,
         "rationale": head.rationale,
-        "supersedes": str(head.supersedes_id) if head.supersedes_id else None,
+        "supersedes": str(head.supersedes) if head.supersedes else None,
     }
 
 
@@ -230,7 +228,7 @@ def _asked(asked: Asked, flip: bool) -> dict[str, Any]:
         "id": asked.id,
         "criterion": asked.criterion,
         "own": asked.own,
-        "answer": _answer(asked.answer, flip) if asked.answer else None,
+        "answer": _answer(asked, asked.head, flip) if asked.head else None,
     }
 
 
@@ -239,15 +237,15 @@ def claim_shown(work: Work) -> dict[str, Any]:
     claim = work.claim
     return {
         "id": str(claim.pk),
-        "project": work.pair.project.slug,
-        "task_type": work.pair.task_type,
-        "sensitive": work.pair.sensitive,
+        "project": work.project,
+        "task_type": work.task_type,
+        "sensitive": work.sensitive,
         "expires_at": claim.expires_at.isoformat(),
         "server_time": timezone.now().isoformat(),
         "outcome": claim.outcome,
         "prompt": {
             "turns": work.turns,
-            "media": [_medium(claim, f"p{n}", asset) for n, asset in enumerate(work.media)],
+            "media": [_medium(claim, f"p{n}", medium) for n, medium in enumerate(work.media)],
         },
         "a": _side(claim, "a", work.a),
         "b": _side(claim, "b", work.b),

@@ -1,10 +1,11 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework.permissions import IsAuthenticated
 
 from webapp.api import views
 
 urlpatterns = [
-    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("schema/", SpectacularAPIView.as_view(permission_classes=[IsAuthenticated]), name="api-schema"),
     path("projects/", views.Projects.as_view(), name="api-projects"),
     path("projects/<slug:slug>/", views.Project.as_view(), name="api-project"),
     path("projects/<slug:slug>/claims/", views.Claims.as_view(), name="api-claims"),

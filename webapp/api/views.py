@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate import queries
-from annotate.access import Deed, Unknown, require, role_of
+from annotate.access import Deed, require, role_of
 from annotate.actions import judging, queue
 from annotate.actions.people import annotator_for
 from annotate.models import Annotator, Claim, User
@@ -51,17 +52,9 @@ def _annotator(request: Request, slug: str) -> Annotator:
     return annotator_for(user, project)
 
 
-def _own(request: Request, claim_id: UUID) -> tuple[Annotator, Claim]:
-    """A claim of the user's own, in a project that the user still may annotate in."""
-    claim = (
-        Claim.objects.select_related("annotator__project")
-        .filter(pk=claim_id, annotator__user=_user(request))
-        .first()
-    )
-    if claim is None:
-        raise Unknown("There is no such claim of yours.")
-    require(_user(request), Deed.ANNOTATE, claim.annotator.project)
-    return claim.annotator, claim
+def _own(request: Request, claim_id: UUID) -> Annotator:
+    """The user's pseudonym that holds the claim, in a project that the user still may annotate in."""
+    return queries.annotator_of(_user(request), claim_id)
 
 
 def _shown(claim: Claim | None) -> dict[str, Any] | None:
@@ -135,7 +128,7 @@ class Claims(APIView):
 
 class History(APIView):
     @extend_schema(
-        parameters=[OpenApiParameter("before", serializers.DateTimeField)],
+        parameters=[OpenApiParameter("before", OpenApiTypes.DATETIME)],
         responses={200: shapes.HistorySerializer, **_ERRORS},
     )
     def get(self, request: Request, slug: str, **_: Any) -> Response:
@@ -172,14 +165,15 @@ class OneClaim(APIView):
     @extend_schema(responses={200: shapes.ClaimSerializer, **_ERRORS})
     def get(self, request: Request, claim_id: UUID, **_: Any) -> Response:
         """One of my claims with my newest answers."""
-        return Response(_shown(_own(request, claim_id)[1]))
+        annotator = _own(request, claim_id)
+        return Response(_shown(Claim.objects.get(pk=claim_id, annotator=annotator)))
 
 
 class Submit(APIView):
     @extend_schema(request=shapes.SubmitSerializer, responses={200: shapes.SubmittedSerializer, **_ERRORS})
     def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
         """Store my answers; with `next`, also claim the next pair. Safe to send again."""
-        annotator, _claim = _own(request, claim_id)
+        annotator = _own(request, claim_id)
         shape = _parsed(shapes.SubmitSerializer, request)
         receipt = judging.submit(
             annotator=annotator,
@@ -188,12 +182,11 @@ class Submit(APIView):
             seconds=shape.validated_data["seconds"],
         )
         following = _next(annotator, shape.validated_data["next"])
-        judged = Annotator.objects.values_list("judged_pairs", flat=True).get(pk=annotator.pk)
         return Response(
             {
                 "saved": [str(i) for i in receipt.saved],
                 "late": receipt.late,
-                "judged_pairs": judged,
+                "judged_pairs": receipt.judged_pairs,
                 "next": following,
             }
         )
@@ -203,7 +196,7 @@ class Skip(APIView):
     @extend_schema(request=shapes.SkipSerializer, responses={200: shapes.SkippedSerializer, **_ERRORS})
     def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
         """Give the pair back unjudged, with the reason."""
-        annotator, _claim = _own(request, claim_id)
+        annotator = _own(request, claim_id)
         given = _parsed(shapes.SkipSerializer, request).validated_data
         queue.skip_claim(annotator=annotator, claim_id=claim_id, reason=given["reason"], note=given["note"])
         return Response({"next": _next(annotator, given["next"])})
@@ -213,7 +206,7 @@ class Undo(APIView):
     @extend_schema(request=shapes.IdSerializer, responses={200: shapes.ClaimSerializer, **_ERRORS})
     def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
         """Take a submitted pair back, under an id of my own making."""
-        annotator, _claim = _own(request, claim_id)
+        annotator = _own(request, claim_id)
         undo_id = _parsed(shapes.IdSerializer, request).validated_data["id"]
         return Response(_shown(judging.undo(annotator=annotator, claim_id=claim_id, undo_id=undo_id)))
 
@@ -222,7 +215,7 @@ class Heartbeat(APIView):
     @extend_schema(request=shapes.EmptySerializer, responses={200: shapes.ExpirySerializer, **_ERRORS})
     def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
         """I am still at it: extend the lease."""
-        annotator, _claim = _own(request, claim_id)
+        annotator = _own(request, claim_id)
         _parsed(shapes.EmptySerializer, request)
         expires = queue.heartbeat(annotator=annotator, claim_id=claim_id)
         return Response({"expires_at": expires.isoformat()})
