@@ -24,7 +24,7 @@ from webapp.local.supervisor import Child, Supervisor
 
 # name -> (queues, processes): a long export never keeps the short tasks waiting.
 WORKERS = {"tasks": ("default,media", 2), "exports": ("export", 1)}
-START_LIMIT = 60.0
+START_LIMIT = 30.0
 
 
 class Command(BaseCommand):
