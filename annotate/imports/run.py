@@ -206,9 +206,9 @@ class _Import:
         return {
             "file": self._spec.files[place.file].name,
             "row": place.row,
-            "id": external_id,
-            "field": error.field,
-            "problem": error.problem,
+            "id": _printable(external_id),
+            "field": _printable(error.field),
+            "problem": _printable(error.problem),
         }
 
     def _abort(self, report: list[dict[str, Any]]) -> None:
@@ -221,6 +221,11 @@ class _Import:
         raise Refused(
             "\n".join([*told, "Nothing was imported. Mend the rows, or leave them out with on-error skip."])
         )
+
+
+def _printable(text: str) -> str:
+    """What a hostile row says of itself, as the database can hold it."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def _sentence(refusal: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from annotate.imports.checks import MAX_TEXT
 from annotate.imports.files.strict_json import refuse_utf16
@@ -43,21 +43,10 @@ def _rows(text: io.TextIOWrapper) -> Iterator[RawRow]:
         text.seek(0)
         delimiter = max(",;\t", key=first.count)
         rows = csv.reader(text, delimiter=delimiter, strict=True)
-        header = [name.strip() for name in next(rows, [])]
+        header = [name.strip() for name in _next(rows, number) or []]
         _check_header(header)
-        while True:
-            begins = rows.line_num + 1
+        while (cells := _next(rows, number + 1)) is not None:
             number += 1
-            try:
-                cells = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                if "unexpected end" in str(error) or "field limit" in str(error):
-                    problem = f"a quote that opens at or after line {begins} is never closed"
-                else:
-                    problem = f"{error} (line {rows.line_num})"
-                raise FileError(f'row {number}: {problem}. Inside quotes, write " as "".') from None
             if not cells:
                 continue
             if len(cells) != len(header):
@@ -67,6 +56,17 @@ def _rows(text: io.TextIOWrapper) -> Iterator[RawRow]:
                 yield RawRow(number, dict(zip(header, cells, strict=True)))
     except UnicodeDecodeError as error:
         raise FileError(f"row {number}: not UTF-8 ({error.reason}). Save the file as UTF-8.") from None
+
+
+def _next(rows: Any, number: int) -> list[str] | None:
+    begins = rows.line_num + 1
+    try:
+        return next(rows, None)
+    except csv.Error as error:
+        problem = f"{error} (line {rows.line_num})"
+        if "unexpected end" in str(error) or "field limit" in str(error):
+            problem = f"a quote that opens at or after line {begins} is never closed"
+        raise FileError(f'row {number}: {problem}. Inside quotes, write " as "".') from None
 
 
 def _check_header(header: list[str]) -> None:

@@ -76,7 +76,7 @@ def read(file: BinaryIO) -> Iterator[RawRow]:
             decoder = StrictDecoder()
             while True:
                 number += 1
-                yield _row(number, _value(window, decoder), decoder.problem)
+                yield _row(number, _value(window, decoder, number), decoder.problem)
                 after = window.peek()
                 window.at += 1
                 if after == "]":
@@ -91,18 +91,20 @@ def read(file: BinaryIO) -> Iterator[RawRow]:
         raise FileError(f"row {number + 1}: not UTF-8 ({error.reason}). Save the file as UTF-8.") from None
 
 
-def _value(window: _Window, decoder: StrictDecoder) -> Any:
+def _value(window: _Window, decoder: StrictDecoder, number: int) -> Any:
     while True:
         try:
             value, end = decoder.decode(window.text, window.at)
         except json.JSONDecodeError as error:
             if len(window.text) - window.at > MAX_ROW:
-                raise FileError(f"is larger than {MAX_ROW // 2**20} MB, or never ends") from None
+                raise FileError(
+                    f"row {number} is larger than {MAX_ROW // 2**20} MB, or never ends."
+                ) from None
             if window.more():
                 continue
-            raise FileError(f"is not JSON: {error.msg}") from None
+            raise FileError(f"row {number} is not JSON: {error.msg}.") from None
         except RowError as error:
-            raise FileError(error.problem) from None
+            raise FileError(f"row {number} {error.problem}") from None
         # A number at the edge of the window may go on beyond it.
         if end == len(window.text) and not isinstance(value, (dict, list, str)) and window.more():
             continue

@@ -6,6 +6,7 @@ from typing import Any
 
 from annotate.imports.record import RowError
 
+MAX_DIGITS = 1000
 MAX_ROW = 64 * 1024 * 1024  # bytes of one row
 
 
@@ -15,7 +16,10 @@ class StrictDecoder:
     def __init__(self) -> None:
         self.problem: RowError | None = None
         self._decoder = json.JSONDecoder(
-            object_pairs_hook=self._object, parse_constant=self._constant, parse_float=self._float
+            object_pairs_hook=self._object,
+            parse_constant=self._constant,
+            parse_float=self._float,
+            parse_int=self._int,
         )
 
     def decode(self, text: str, start: int = 0) -> tuple[Any, int]:
@@ -23,17 +27,13 @@ class StrictDecoder:
 
         Raises:
             json.JSONDecodeError: not JSON, or not complete.
-            RowError: nested too deep, or a number of too many digits.
+            RowError: nested too deep.
         """
         self.problem = None
         try:
             return self._decoder.raw_decode(text, start)
         except RecursionError:
             raise RowError("", "is nested too deep: flatten it.") from None
-        except json.JSONDecodeError:
-            raise
-        except ValueError as error:  # the digits of one integer
-            raise RowError("", f"holds a number that cannot be read: {error}.") from None
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
@@ -52,6 +52,14 @@ class StrictDecoder:
             self._note(RowError("", f"holds the number {digits[:40]}, which is too large."))
             return 0.0
         return number
+
+    def _int(self, digits: str) -> int:
+        if len(digits) > MAX_DIGITS:
+            self._note(
+                RowError("", f"holds a number of {len(digits):,} digits; at most {MAX_DIGITS} are taken.")
+            )
+            return 0
+        return int(digits)
 
     def _note(self, problem: RowError) -> None:
         self.problem = self.problem or problem
