@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from psycopg_pool import PoolTimeout
@@ -44,8 +44,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
             return _error(
                 401, "logged_out", "Log in, then send this again.", headers={"WWW-Authenticate": "Session"}
             )
+        case RequestDataTooBig():
+            return _error(413, "too_large", "The request is larger than the server takes.")
         case exceptions.Throttled():
-            wait = {"Retry-After": str(int(error.wait or 1))}
+            wait = {"Retry-After": str(int(getattr(error, "wait", None) or 1))}
             return _error(429, "too_fast", str(error.detail), headers=wait)
         case exceptions.APIException():
             code = error.get_codes()
@@ -64,6 +66,8 @@ def _first(detail: Any, path: str = "") -> tuple[str, str]:
     """(field, message) of the first problem in DRF's nested details: answers[1].verdict."""
     if isinstance(detail, dict):
         for key, value in detail.items():
+            if value and isinstance(key, int):  # the items of a list that are wrong, by their place
+                return _first(value, f"{path}[{key}]")
             if value:
                 name = "" if key == "non_field_errors" else str(key)
                 return _first(value, f"{path}.{name}" if path and name else path or name)

@@ -1,0 +1,180 @@
+"""kill -9 of the web server and of PostgreSQL while annotators work: nothing that was acknowledged is lost.
+
+KILLS in the environment sets how many of each (20 for a thorough run).
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from tests.paths import ROOT
+from tests.test_local_servers import eventually
+from tests.test_up import environ, running, until, up
+
+__all__ = ["environ"]  # a fixture
+
+KILLS = int(os.environ.get("KILLS", "4"))
+ANNOTATORS = 6
+
+PREPARE = """
+import json, sys
+from uuid import uuid4
+sys.path.insert(0, {bench!r})
+import loop
+loop.fill("killed", 3000)
+print("SESSIONS", json.dumps(loop.log_in("killed", {annotators})))
+"""
+
+VERIFY = """
+import json
+from annotate.integrity import violations
+from annotate.models import Judgment
+print("STORED", json.dumps([violations(), [str(i) for i in Judgment.objects.values_list("pk", flat=True)]]))
+"""
+
+
+def shell(environ: dict[str, str], code: str, marker: str) -> Any:
+    """What `manage.py shell` prints behind the marker, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith(marker):
+            return json.loads(line.removeprefix(marker))
+    raise AssertionError(done.stdout + done.stderr)
+
+
+class Page:
+    """The judge page's manners: ids made first, the same request again until it is answered."""
+
+    def __init__(self, port: int, session: str) -> None:
+        self.port, self.session = port, session
+        self.acknowledged: list[str] = []
+        self.retries = 0
+        self.refused: list[str] = []
+
+    def post(self, path: str, body: dict[str, Any], give_up: float) -> dict[str, Any] | None:
+        text = json.dumps(body)
+        headers = {
+            "Cookie": f"sessionid={self.session}; csrftoken={'x' * 32}",
+            "X-CSRFToken": "x" * 32,
+            "Content-Type": "application/json",
+        }
+        while time.monotonic() < give_up:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            try:
+                connection.request("POST", f"/api/v1/{path}", text, headers)
+                response = connection.getresponse()
+                answer = response.read()
+                if response.status == 200:
+                    found: dict[str, Any] = json.loads(answer)
+                    return found
+                if response.status == 204:
+                    return None
+                if response.status < 500:
+                    self.refused.append(f"{path}: {response.status} {answer[:200]!r}")
+                    return None
+            except (OSError, http.client.HTTPException, json.JSONDecodeError):
+                pass
+            finally:
+                connection.close()
+            self.retries += 1
+            time.sleep(0.1)
+        return None
+
+    def work(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            claim = self.post("projects/killed/claims/", {"id": str(uuid4())}, time.monotonic() + 60)
+            if claim is None:
+                return
+            answers = [
+                {"id": str(uuid4()), "comparison": asked["id"], "verdict": "b", "strength": 1}
+                for asked in claim["comparisons"]
+            ]
+            reply = self.post(f"claims/{claim['id']}/submit/", {"answers": answers}, time.monotonic() + 60)
+            if reply is None:
+                return
+            self.acknowledged += reply["saved"]
+
+
+def victims(environ: dict[str, str], what: str) -> list[psutil.Process]:
+    """The processes of this run to kill: the web server's workers and their parent, or PostgreSQL's."""
+    found = []
+    for line in running(environ):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(int(line.split()[0]))
+            words = " ".join(process.cmdline())
+            is_web = "granian" in words
+            is_postgres = process.name() == "postgres"
+            if (what == "web" and is_web) or (what == "postgres" and is_postgres):
+                found.append(process)
+    return found
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("what", ["web", "postgres"])
+def test_nothing_acknowledged_is_lost(environ: dict[str, str], what: str, tmp_path: Path) -> None:
+    environ = environ | {"DATA_DIR": str(tmp_path / "data"), "WEB_WORKERS": "2"}
+    rng = random.Random(5)
+    process = up(environ)
+    try:
+        until(process, "Evenhand runs at")
+        threading.Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
+        code = PREPARE.format(bench=str(ROOT / "bench"), annotators=ANNOTATORS)
+        sessions = shell(environ, code, "SESSIONS")
+        pages = [Page(int(environ["PORT"]), session) for session in sessions]
+        stop = threading.Event()
+        threads = [threading.Thread(target=page.work, args=(stop,)) for page in pages]
+        for thread in threads:
+            thread.start()
+        killed = 0
+        while killed < KILLS:
+            before = sum(len(page.acknowledged) for page in pages)
+            eventually_more(pages, before)
+            time.sleep(rng.random() * 0.3)
+            if targets := victims(environ, what):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    rng.choice(targets).send_signal(signal.SIGKILL)
+                    killed += 1
+        eventually_more(pages, sum(len(page.acknowledged) for page in pages))
+        stop.set()
+        for thread in threads:
+            thread.join(90)
+            assert not thread.is_alive()
+        assert [refusal for page in pages for refusal in page.refused] == []
+        broken, stored = shell(environ, VERIFY, "STORED")
+        acknowledged = [i for page in pages for i in page.acknowledged]
+        assert broken == {}
+        assert sorted(acknowledged) == sorted(stored)
+        assert sum(page.retries for page in pages), "no kill was felt: this killed nothing"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        assert eventually(lambda: not running(environ)), running(environ)
+
+
+def eventually_more(pages: list[Page], than: int) -> None:
+    """Wait until work goes on after a kill: more is acknowledged than before it."""
+    deadline = time.monotonic() + 90
+    while sum(len(page.acknowledged) for page in pages) <= than + ANNOTATORS:
+        assert time.monotonic() < deadline, "work does not go on"
+        time.sleep(0.05)
