@@ -61,7 +61,7 @@ def _mp3(data: bytes) -> bytes:
     """Frames alone: without ID3v2 before them, and ID3v1, Lyrics3 and APE after them."""
     start, end = 0, len(data)
     while data[start : start + 3] == b"ID3":
-        a, b, c, d = data[start + 6 : start + 10]
+        a, b, c, d = struct.unpack_from("4B", data, start + 6)
         footer = 10 if data[start + 5] & 0x10 else 0
         start += 10 + (a << 21 | b << 14 | c << 7 | d) + footer
     while True:
@@ -74,8 +74,10 @@ def _mp3(data: bytes) -> bytes:
             end -= 15 + int(data[end - 15 : end - 9])
         else:
             break
-    if end <= start:
-        raise MediaError(_TOO_SHORT)
+    while start < end and data[start] == 0:  # padding that the tag did not count
+        start += 1
+    if end - start < 4 or data[start] != 0xFF or data[start + 1] & 0xE0 != 0xE0:
+        raise MediaError("is not a whole file: no frame follows its tags.")
     return data[start:end]
 
 

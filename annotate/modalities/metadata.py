@@ -3,6 +3,8 @@
 from annotate.modalities import audio_metadata, image_metadata, mp4_metadata
 from annotate.modalities.base import MediaError
 
+_INSTEAD = {"video": ": give it as MP4 or MOV", "audio": ": give it as WAV, FLAC, MP3 or M4A"}
+
 
 def strip_metadata(data: bytes, media_type: str) -> bytes:
     """The file with the same picture, sound or both, and no word on who made it, where, when or with what.
@@ -16,6 +18,5 @@ def strip_metadata(data: bytes, media_type: str) -> bytes:
         return mp4_metadata.strip_metadata(data)
     if media_type in audio_metadata.STRIPPERS:
         return audio_metadata.strip_metadata(data, media_type)
-    raise MediaError(
-        f"metadata of {media_type} cannot be removed. Convert it to MP4, WAV, FLAC or MP3 first."
-    )
+    kind = media_type.split("/")[0]
+    raise MediaError(f"is {media_type}, whose metadata cannot be removed{_INSTEAD.get(kind, '')}.")

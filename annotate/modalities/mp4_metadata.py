@@ -23,6 +23,8 @@ def strip_metadata(data: bytes) -> bytes:
         MediaError: not a whole file of this kind.
     """
     out = bytearray(data)
+    if b"moov" not in [name for name, *_ in _boxes(out, 0, len(out))]:
+        raise MediaError("is not a whole file: it does not say what it holds.")
     _clean(out, 0, len(out))
     return bytes(out)
 
