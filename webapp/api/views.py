@@ -28,6 +28,7 @@ _ERRORS = {
         403: "A member, but not in this role, or the CSRF token is missing.",
         404: "There is no such thing for this user.",
         409: "It contradicts what is stored.",
+        413: "The request is too large.",
         503: "The database is away; send again.",
     }.items()
 }
