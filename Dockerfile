@@ -1,0 +1,39 @@
+# One image for the web server, the workers and the one-shot commands of docker-compose.yml.
+
+# What browsers load from npm packages, bundled as set-up does it.
+FROM node:24-slim AS vendor
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY webapp/build_vendor.mjs webapp/build_vendor.mjs
+RUN npm run build
+
+FROM python:3.11-slim AS packages
+RUN python -m venv /venv
+COPY requirements.lock .
+RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
+
+FROM python:3.11-slim
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    DATA_DIR=/data STATIC_ROOT=/app/static-root
+RUN useradd --uid 10001 --no-create-home --home-dir /data evenhand \
+    && install --directory --owner=evenhand --group=evenhand --mode=0700 /data
+COPY --from=packages /venv /venv
+WORKDIR /app
+COPY manage.py LICENSE ./
+COPY annotate annotate
+COPY webapp webapp
+COPY workers workers
+COPY templates templates
+COPY static static
+COPY --from=vendor /app/build build
+# The key is for this one command, which signs nothing with it.
+RUN SECRET_KEY=unused python manage.py collectstatic --noinput --verbosity 0
+USER evenhand
+VOLUME /data
+EXPOSE 8000
+CMD ["python", "-m", "granian", "webapp.wsgi:application", "--interface", "wsgi", \
+     "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "8", \
+     "--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "5"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://localhost:8000/health', timeout=4)"]
