@@ -20,7 +20,9 @@ export function showGuidelines(text) {
 /** @param {Keys} keys */
 export function showKeys(keys) {
   const dialog = find("shortcuts");
-  const groups = [...keys.list()].map(([group, rows]) =>
+  const order = ["Judge", "Pair", "Look", "More"];
+  const listed = [...keys.list()].sort(([one], [other]) => order.indexOf(one) - order.indexOf(other));
+  const groups = listed.map(([group, rows]) =>
     h("section", {}, h("h3", {}, group), h("dl", {}, ...rows.flatMap((row) => [h("dt", {}, ...row.keys.map(key)), h("dd", {}, row.label)]))),
   );
   dialog.querySelector(".keys").replaceChildren(...groups);

@@ -15,6 +15,7 @@ export class Hand extends EventTarget {
   state = "";
   #filling = null;
   #timer = 0;
+  #stopped = false;
   /** Server time less ours, in ms: the server's clock decides leases. */
   #ahead = 0;
 
@@ -46,6 +47,7 @@ export class Hand extends EventTarget {
   /** Asks for claims until the hand is full or there are none. One at a time, however often it is called. */
   fill() {
     clearTimeout(this.#timer);
+    if (this.#stopped) return Promise.resolve();
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = null;
     });
@@ -55,7 +57,8 @@ export class Hand extends EventTarget {
   async #fill() {
     let state = "";
     let resumed = false;
-    while (!state && this.claims.length < this.size) {
+    // What waits to be sent is still in hand for the server.
+    while (!state && this.claims.length + this.outbox.waiting.length < this.size) {
       try {
         const id = await this.store.ask(this.owner, uuid());
         const claim = await call("POST", `projects/${this.slug}/claims/`, { id });
@@ -76,7 +79,7 @@ export class Hand extends EventTarget {
       }
     }
     this.state = state;
-    if (state) this.#timer = setTimeout(() => this.fill(), state === "unreachable" ? RETRY : LOOK_AGAIN);
+    if (state && !this.#stopped) this.#timer = setTimeout(() => this.fill(), state === "unreachable" ? RETRY : LOOK_AGAIN);
     this.dispatchEvent(new Event("change"));
   }
 
@@ -90,7 +93,7 @@ export class Hand extends EventTarget {
 
   /** Takes a claim in, at the end or as the one on screen. What is answered here already is not taken. */
   add(claim, { first = false } = {}) {
-    if (!claim || claim.outcome || this.outbox.holds(claim.id)) return;
+    if (this.#stopped || !claim || claim.outcome || this.outbox.holds(claim.id)) return;
     this.#ahead = Date.parse(claim.server_time) - Date.now();
     this.claims = this.claims.filter((one) => one.id !== claim.id || (Object.assign(one, claim), !first));
     if (this.claims.some((one) => one.id === claim.id)) return;
@@ -98,6 +101,13 @@ export class Hand extends EventTarget {
     else this.claims.push(claim);
     prefetch(claim);
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Another tab has the hand now. */
+  stop() {
+    this.#stopped = true;
+    this.claims = [];
+    clearTimeout(this.#timer);
   }
 
   remove(id) {

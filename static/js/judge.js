@@ -17,9 +17,10 @@ import { Status } from "./status.js";
 import { openStore, ownerOf } from "./store.js";
 import { uuid } from "./uuid.js";
 
-const SAVE_AFTER = 200; // ms after the last change
+const SAVE_AFTER = 200; // ms between two writes of a draft
 const SOON = 120_000; // ms: a lease that ends sooner is mentioned
 const RETRY = 3000; // ms
+const SLOW = 150; // ms after which waiting is told
 
 const find = (id) => document.getElementById(id);
 const { user, slug } = document.body.dataset;
@@ -29,7 +30,9 @@ class JudgePage {
   /** @type {any} */ claim = null;
   /** @type {Draft|null} */ draft = null;
   #busy = false;
+  #left = false; // another tab has taken over
   #saving = 0; // timer of a draft that is not on the disk yet
+  #written = 0; // when a draft was last written
   #saved = Promise.resolve();
   #confirmed = ""; // the claim whose partial submission was announced
   #ended = new Set(); // claims whose lease is over
@@ -76,6 +79,7 @@ class JudgePage {
 
   /** Shows the claim that stands first, unless it is shown already. */
   async #next() {
+    if (this.#left) return;
     const claim = this.hand.current;
     if (claim && claim === this.claim) return;
     await this.#keepDraft();
@@ -83,17 +87,21 @@ class JudgePage {
     if (claim !== this.hand.current) return this.#next();
     this.claim = claim;
     this.draft = null;
+    // Until all of the new pair is there, nothing of the old one can be judged: no verdict lands on another's responses.
+    this.keys.bind("dock", null);
+    find("work").inert = true;
     if (!claim) return this.#nothing();
-    const saved = await this.store.draft(owner, claim.id);
+    const slow = setTimeout(() => blank("Fetching the next pair", ""), SLOW);
+    const [saved, mount] = await Promise.all([this.store.draft(owner, claim.id), this.panes.prepare(claim)]);
+    clearTimeout(slow);
     if (claim !== this.claim) return;
     this.draft = new Draft(owner, claim, this.points, saved);
     showWork();
+    mount();
     this.prompt.show(claim.prompt);
     find("task").textContent = claim.task_type === this.project.task_type ? this.taskType : claim.task_type.replaceAll("_", " ");
     const media = { a: Boolean(claim.a.media), b: Boolean(claim.b.media), prompt: claim.prompt.media.length > 0 };
-    const shown = this.panes.show(claim);
     this.dock.show(this.draft, { points: this.points, authoring: this.project.authoring, media });
-    await shown;
     this.#refresh();
     this.status.announce(`Next pair. ${this.draft.current?.criterion ?? ""}`);
   }
@@ -118,7 +126,7 @@ class JudgePage {
     const again = h("button", { type: "button", class: "go", on: { click: () => this.#lookAgain() } }, "Look again");
     if (state === "empty") blank("Nothing to judge now", "You have judged all there is for you. New pairs show up here by themselves.", again);
     else if (state === "not_open") blank("This project is paused", "Your answers are safe. It goes on here by itself when it opens.", again);
-    else if (state === "unreachable" || !navigator.onLine)
+    else if (state === "unreachable" || this.outbox.trouble === "offline" || !navigator.onLine)
       blank("You are offline", waiting ? `${waiting} of your answers are saved on this computer and go out when the connection is back.` : "The next pair comes when the connection is back.", again);
     else if (state === "full" && this.outbox.refused.length) blank("Some answers need you", "Open or discard what was refused, then the next pair comes.");
     else if (state && state !== "full") blank("No next pair", state, again);
@@ -183,7 +191,8 @@ class JudgePage {
     this.#hint("");
     this.#confirmed = "";
     clearTimeout(this.#saving);
-    this.#saving = setTimeout(() => this.#keepDraft(), SAVE_AFTER);
+    // At once if the last time is a while ago: one verdict, then away, is a draft too.
+    this.#saving = setTimeout(() => this.#keepDraft(), Math.max(0, this.#written + SAVE_AFTER - Date.now()));
     this.#refresh();
   }
 
@@ -191,6 +200,7 @@ class JudgePage {
   #keepDraft() {
     if (!this.#saving) return this.#saved;
     clearTimeout(this.#saving);
+    this.#written = Date.now();
     this.#saved = this.store
       .putDraft(this.draft.toJSON())
       .catch(() => this.#hint("This browser could not save your draft. Submit it before you leave the page."))
@@ -454,9 +464,11 @@ class JudgePage {
   /** Another tab takes over. */
   async leave() {
     await this.#keepDraft();
-    this.hand.claims = [];
+    this.#left = true;
+    this.hand.stop();
     this.draft = this.claim = null;
     this.panes.clear();
+    this.#refresh();
   }
 }
 
@@ -468,6 +480,7 @@ function blank(title, text, ...children) {
 }
 
 function showWork() {
+  find("work").inert = false;
   find("work").hidden = false;
   find("blank").hidden = true;
 }

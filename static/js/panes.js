@@ -23,15 +23,15 @@ export class Panes {
     this.#swipes();
   }
 
-  /** Shows a claim's responses. What was there before stays until the new can be painted. */
-  async show(claim) {
-    this.claim = claim;
+  /** Fetches what a claim's responses need. Returns what shows them, at once. */
+  async prepare(claim) {
     const kinds = { a: kindOf(claim.a), b: kindOf(claim.b) };
-    const modules = {};
-    for (const side of ["a", "b"]) modules[side] = await loadViewer(kinds[side]).catch((error) => missing(error));
-    modules.text = await loadViewer("text"); // what stands under a medium
-    if (this.claim !== claim) return;
-    this.#clear();
+    const modules = { text: await viewer("text"), a: await viewer(kinds.a), b: await viewer(kinds.b) };
+    return () => this.#show(claim, kinds, modules);
+  }
+
+  #show(claim, kinds, modules) {
+    this.clear();
     // One link for both sides where both are of a kind; else each has its own.
     const links = {};
     links.a = modules.a.createLink?.() ?? null;
@@ -76,11 +76,6 @@ export class Panes {
   }
 
   clear() {
-    this.claim = null;
-    this.#clear();
-  }
-
-  #clear() {
     for (const viewer of this.#mounted) viewer.destroy();
     this.#mounted = [];
     this.#showTools(null);
@@ -121,10 +116,13 @@ export class Panes {
 
 const ARROWS = { ArrowLeft: "\u2190", ArrowRight: "\u2192", ArrowUp: "\u2191", ArrowDown: "\u2193" };
 
+const viewer = (kind) => loadViewer(kind).catch((error) => missing(error));
+
 /** In place of a viewer that could not be had. */
 const missing = (error) => ({
   mount(element) {
-    element.replaceChildren(h("div", { class: "view" }, h("div", { class: "failed" }, h("p", {}, error.message), h("p", {}, "Mark the media as broken, or skip the pair."))));
+    const lines = [error.message, "Reload the page; if that does not help, mark the media as broken, or skip the pair."];
+    element.replaceChildren(h("div", { class: "view" }, h("div", { class: "failed" }, ...lines.map((line) => h("p", {}, line)))));
     return { ready: Promise.resolve(), destroy() {} };
   },
 });
