@@ -1,0 +1,149 @@
+"""Killed at any instruction, an import goes on where it stopped and comes to the same result."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+from annotate.actions.imports import start_import
+from annotate.actions.jobs import cancel_job, run_job
+from annotate.models import Asset, DataImport, Derivative, Draw, Job, JobState, Pair, Project
+from tests.factories import make_project
+from tests.imports.reading import (
+    assert_nothing_left,
+    content,
+    import_files,
+    labels,
+    row,
+    spec_of,
+    write_json,
+    write_lines,
+)
+from tests.media.pictures import coded, picture
+from tests.paths import ROOT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KILLS = 6
+
+
+def start(project: Project, *arguments: Path) -> "subprocess.Popen[str]":
+    given = connection.settings_dict
+    env = os.environ | {
+        "DATABASE_URL": make_conninfo(dbname=given["NAME"], user=given["USER"], host=given["HOST"])
+    }
+    command = [sys.executable, "-m", "tests.imports.importing", str(project.pk), *map(str, arguments)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def import_with_kills(project: Project, chance: random.Random, span: float, *arguments: Path) -> int:
+    """Import in processes that are killed after a random part of `span` seconds, the last one not."""
+    killed = 0
+    for attempt in range(KILLS + 1):
+        process = start(project, *arguments)
+        assert process.stdout and process.stderr
+        with process.stdout as said, process.stderr as problems:
+            assert said.readline() == "reading\n", problems.read()
+            if attempt < KILLS:
+                time.sleep(chance.uniform(0, span))
+                killed += process.poll() is None
+                process.kill()
+            else:
+                assert said.readline() == "done\n", problems.read()
+            process.wait()
+        if attempt < KILLS and DataImport.objects.get(project=project).visible:
+            break
+    return killed
+
+
+def test_text_pairs_with_labels(tmp_path: Path) -> None:
+    rows = [
+        row(
+            n,
+            prompt=f"Prompt {n % 700}",
+            criteria=[{"text": f"Criterion {n % 5}", "judgments": labels("response1", "tie")}, "Clear?"],
+        )
+        for n in range(2000)
+    ]
+    path = write_lines(tmp_path / "p.jsonl", rows)
+    told = []
+    for kill in (False, True):
+        project = make_project(salt="same", pseudonym_key="same", k=2)
+        if kill:
+            began = DataImport.objects.count()
+            assert import_with_kills(project, random.Random(7), 1.2, path) >= 1
+            assert DataImport.objects.count() == began + 1  # it was resumed, not begun anew
+        else:
+            import_files(project, path)
+        told.append(content(project))
+        assert Draw.objects.filter(project=project).count() == 100
+    assert told[0] == told[1]
+
+
+def test_media_leave_no_file_behind(tmp_path: Path) -> None:
+    root = tmp_path / "media"
+    root.mkdir()
+    for n in range(60):
+        (root / f"{n}.png").write_bytes(coded("PNG", picture(160, 120, seed=n)))
+    rows = [row(n, response1={"media": f"{n}.png"}, response2={"media": f"{n + 30}.png"}) for n in range(30)]
+    path = write_json(tmp_path / "p.json", rows)
+    told = []
+    for kill in (False, True):
+        project = make_project(salt="same", pseudonym_key="same")
+        before = files()
+        if kill:
+            assert import_with_kills(project, random.Random(3), 1.5, path, root) >= 1
+        else:
+            import_files(project, path, media=root)
+        told.append(content(project))
+        keys = set(Asset.objects.filter(project=project).values_list("key", flat=True))
+        keys |= set(Derivative.objects.filter(asset__project=project).values_list("key", flat=True))
+        assert files() - before == keys
+    assert told[0] == told[1]
+
+
+def files() -> set[str]:
+    root = Path(default_storage.path("assets"))
+    return {str(path.relative_to(root.parent)) for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_cancelled_import_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.imports.run.BATCH_ROWS", 10)
+    project = make_project()
+    path = write_lines(tmp_path / "p.jsonl", [row(n) for n in range(200)])
+    begun = start_import(by=None, project=project, spec=spec_of(path), by_hand=True)
+
+    def cancel_later(job: Job) -> None:
+        if job.done > path.stat().st_size / 2:
+            cancel_job(by=None, job=job)
+
+    assert run_job(begun.job_id, by_hand=True, progress=cancel_later).state == JobState.CANCELLED
+    assert_nothing_left(project)
+    # Asked for again, it starts over.
+    run_job(begun.job_id, by_hand=True)
+    assert Pair.objects.filter(project=project).count() == 200
+
+
+def test_nothing_is_seen_before_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.imports.run.BATCH_ROWS", 10)
+    project = make_project()
+    path = write_lines(tmp_path / "p.jsonl", [row(n) for n in range(50)])
+    begun = start_import(by=None, project=project, spec=spec_of(path), by_hand=True)
+    seen: list[tuple[int, int]] = []
+
+    def look(job: Job) -> None:
+        visible = Pair.objects.filter(project=project, data_import__visible=True).count()
+        seen.append((Pair.objects.filter(project=project).count(), visible))
+
+    run_job(begun.job_id, by_hand=True, progress=look)
+    assert max(there for there, _ in seen) >= 40 and {visible for _, visible in seen} == {0}
+    assert Pair.objects.filter(data_import__visible=True).count() == 50
