@@ -23,7 +23,11 @@ print(default_storage.url("assets/ab", expire=60))
 
 def link(data_dir: Path, *args: str, **settings: str) -> str:
     """The link that an installation with these settings hands out."""
-    environ = {"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "webapp.settings"}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(data_dir),
+        "DJANGO_SETTINGS_MODULE": "webapp.settings",
+    }
     said = subprocess.run(
         [sys.executable, "-c", PROGRAM, *args],
         env=environ | STORE | settings,
