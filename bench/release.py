@@ -91,6 +91,7 @@ def measure(slug: str, comparisons: int, out: Path) -> dict[str, object]:
         "comparisons": comparisons,
         "judgments": judgments,
         "seconds": round(seconds, 2),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),  # of the exporter alone, not of PostgreSQL
         "judgments_per_second": round(judgments / seconds),
         "peak_rss_mb": round(usage.ru_maxrss / 1024),
         "release_mb": round(sum(entry["size"] for entry in manifest["files"]) / 2**20, 1),
