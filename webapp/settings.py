@@ -42,6 +42,8 @@ WEB_WORKERS = env.int("WEB_WORKERS", 2)  # processes
 WEB_THREADS = env.int("WEB_THREADS", 8)  # of each; no more than DATABASE_POOL
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+# Addresses or networks of the proxies whose X-Forwarded-For is believed: logins are locked by client, not by proxy.
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", [])
 # True where TLS ends before us: cookies are then sent over HTTPS alone, and plain HTTP is redirected.
 HTTPS = env.bool("HTTPS", False)
 
