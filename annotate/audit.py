@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from annotate.models import AuditEntry, Project, User
 
@@ -15,6 +15,15 @@ def record(
         by=by,
         project=project,
         deed=deed,
-        subject=f"{subject._meta.model_name} {subject.pk}",
+        subject=_name(subject),
         details=details,
     )
+
+
+def entries_of(subject: Model, project: Project | None) -> QuerySet[AuditEntry]:
+    """What was done to one thing of a project (None: to what belongs to no project), the newest first."""
+    return AuditEntry.objects.filter(project=project, subject=_name(subject)).order_by("-at", "-pk")
+
+
+def _name(subject: Model) -> str:
+    return f"{subject._meta.model_name} {subject.pk}"

@@ -5,13 +5,18 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.options import ShowFacets
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
 
+from annotate import audit
 from annotate.access import Deed, may
 from annotate.admin_site import managed_projects, signed_in
 from annotate.models import Project
+
+_HISTORY_SHOWN = 500
 
 
 class BoundedPaginator(Paginator):
@@ -51,7 +56,35 @@ class OwnProjectFilter(admin.SimpleListFilter):
         return queryset.filter(**{self._path: int(value)})
 
 
-class ScopedAdmin(admin.ModelAdmin):
+class AuditedAdmin(admin.ModelAdmin):
+    """One trail: the audit rows that actions leave, and none of Django's own beside them."""
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any: ...
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any: ...
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        if row is None or not self.has_view_permission(request, row):
+            raise Http404(f"There is no such {self.opts.verbose_name} for you.")
+        entries = audit.entries_of(row, self.project_of(row)).select_related("by")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "History",
+            "subtitle": str(row),
+            "opts": self.opts,
+            "row": row,
+            "back": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk]),
+            "entries": entries[:_HISTORY_SHOWN],
+        }
+        return TemplateResponse(request, "admin/annotate/history.html", context)
+
+    def project_of(self, row: Any) -> Project | None:
+        """The project in whose trail deeds done to the row stand."""
+        return None
+
+
+class ScopedAdmin(AuditedAdmin):
     """Rows of the projects that the user manages; anything else does not exist. Nothing can be written as it stands.
 
     `project_path` leads from a row to its project, as in a lookup.
@@ -73,7 +106,7 @@ class ScopedAdmin(admin.ModelAdmin):
             return rows
         return rows.filter(**{f"{self.project_path}__in": managed_projects(request)})
 
-    def project_of(self, row: Model) -> Project:
+    def project_of(self, row: Any) -> Project:
         found: Any = row
         for name in self.project_path.split("__"):
             found = getattr(found, name)

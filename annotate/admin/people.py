@@ -13,7 +13,7 @@ from django.urls import reverse
 from annotate import audit
 from annotate.actions.people import withdraw_annotator
 from annotate.admin.acts import Act, ActingAdmin
-from annotate.admin.base import BoundedPaginator, OwnProjectFilter
+from annotate.admin.base import AuditedAdmin, BoundedPaginator, OwnProjectFilter
 from annotate.admin_site import signed_in
 from annotate.models import Annotator, User
 
@@ -22,7 +22,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(StockUserAdmin):
+class UserAdmin(AuditedAdmin, StockUserAdmin):
     paginator = BoundedPaginator
     show_full_result_count = False
     list_display = ("username", "first_name", "last_name", "is_active", "is_superuser", "last_login")

@@ -79,7 +79,7 @@ class MembershipInline(InlineOfOwnProject):
     form = MembershipForm
     formset = MembershipFormSet
     fields = ("username", "role")
-    verbose_name_plural = "members"
+    verbose_name, verbose_name_plural = "member", "members"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         rows: QuerySet[Membership] = super().get_queryset(request)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -318,3 +319,14 @@ def test_accounts_leave_audit_rows_without_secrets(as_root: Client, root: User) 
     assert list(entries.values_list("deed", flat=True)) == ["create user", "change user", "set password"]
     assert set(entries.values_list("by", flat=True)) == {root.pk}
     assert password not in str(list(entries.values_list("details", flat=True)))
+
+
+def test_history_is_the_audit_trail(ours: Site, theirs: Site, as_manager: Client, manager: User) -> None:
+    url = reverse("admin:annotate_project_history", args=[ours.project.pk])
+    act(as_manager, "project", ours.project.pk, "pause")
+    page = as_manager.get(url).content.decode()
+    assert "pause project" in page and "manager" in page
+    assert (
+        as_manager.get(reverse("admin:annotate_project_history", args=[theirs.project.pk])).status_code == 404
+    )
+    assert not LogEntry.objects.exists()
