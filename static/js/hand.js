@@ -16,6 +16,7 @@ export class Hand extends EventTarget {
   #filling = null;
   #timer = 0;
   #stopped = false;
+  #resumed = false; // before that, asking would find the hand full of claims that are not known here
   /** Server time less ours, in ms: the server's clock decides leases. */
   #ahead = 0;
 
@@ -42,12 +43,13 @@ export class Hand extends EventTarget {
   async resume() {
     const { held } = await call("GET", `projects/${this.slug}/claims/`);
     for (const claim of held) this.add(claim);
+    this.#resumed = true;
   }
 
   /** Asks for claims until the hand is full or there are none. One at a time, however often it is called. */
   fill() {
     clearTimeout(this.#timer);
-    if (this.#stopped) return Promise.resolve();
+    if (this.#stopped || !this.#resumed) return Promise.resolve();
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = null;
     });

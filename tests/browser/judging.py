@@ -34,7 +34,9 @@ def make_image(project: Project, content: bytes) -> Asset:
 
 
 def text_pair(project: Project, *criteria: str, **fields: Any) -> Pair:
-    pair = make_pair(project, **{"response1": "The **first** answer.", "response2": "The *second* answer.", **fields})
+    pair = make_pair(
+        project, **{"response1": "The **first** answer.", "response2": "The *second* answer.", **fields}
+    )
     for criterion in criteria or (CLARITY, TRUTH):
         make_comparison(pair, criterion)
     return pair
@@ -43,7 +45,11 @@ def text_pair(project: Project, *criteria: str, **fields: Any) -> Pair:
 def image_pair(project: Project, *criteria: str, **fields: Any) -> Pair:
     red, green = picture((200, 30, 30)), picture((30, 160, 60))
     pair = make_pair(
-        project, response1=make_image(project, red), response2=make_image(project, green), task_type="text_to_image", **fields
+        project,
+        response1=make_image(project, red),
+        response2=make_image(project, green),
+        task_type="text_to_image",
+        **fields,
     )
     for criterion in criteria or (CLARITY, TRUTH):
         make_comparison(pair, criterion)
@@ -52,7 +58,9 @@ def image_pair(project: Project, *criteria: str, **fields: Any) -> Pair:
 
 def judge_project(pairs: int = 3, **fields: Any) -> Project:
     """A project with text pairs of two criteria each."""
-    project = make_project(**{"name": "Kitchen robots", "guidelines": "# How to judge\n\nRead both.", **fields})
+    project = make_project(
+        **{"name": "Kitchen robots", "guidelines": "# How to judge\n\nRead both.", **fields}
+    )
     for _ in range(pairs):
         text_pair(project)
     return project
@@ -103,8 +111,12 @@ class JudgePage:
         before = self.prompt
         self.press("Enter")
         self.page.wait_for_function(
-            "before => document.getElementById('work').hidden"
-            " || [...document.querySelectorAll('#prompt .asked p')].at(-1).innerText !== before",
+            """before => {
+              const work = document.getElementById("work");
+              if (work.hidden) return !document.getElementById("blank").innerText.startsWith("Fetching");
+              const prompt = [...document.querySelectorAll("#prompt .asked p")].at(-1).innerText;
+              return !work.inert && prompt !== before;
+            }""",
             arg=before,
         )
 

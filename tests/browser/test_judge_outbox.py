@@ -122,7 +122,9 @@ def test_a_server_that_is_away_is_asked_again(judge: JudgePage, watch: Watch) ->
     def away_twice(route: Route) -> None:
         tries.append(route.request.url)
         if len(tries) < 3:
-            route.fulfill(status=503, content_type="application/json", body='{"error": {"code": "database_away"}}')
+            route.fulfill(
+                status=503, content_type="application/json", body='{"error": {"code": "database_away"}}'
+            )
         else:
             route.continue_()
 

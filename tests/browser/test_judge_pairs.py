@@ -50,7 +50,13 @@ def test_unequal_verdicts_on_text_and_images_flipped_and_not(page: Page, sign_in
         judge.saved()
         expect(page.locator("#blank h2")).to_have_text("Nothing to judge now")
     found = [
-        (row.annotator.user_id, row.comparison.pair_id, row.comparison.criterion.text, row.verdict, row.strength)
+        (
+            row.annotator.user_id,
+            row.comparison.pair_id,
+            row.comparison.criterion.text,
+            row.verdict,
+            row.strength,
+        )
         for row in Judgment.objects.select_related("annotator", "comparison__criterion")
     ]
     assert sorted(found) == sorted(expected)
@@ -68,7 +74,9 @@ def test_ties_cannot_tell_and_broken_media(page: Page, sign_in) -> None:
     judge.press("4", "5", "0", "m")
     expect(page.get_by_role("group", name="Which is broken?")).to_be_visible()
     judge.press("b")
-    expect(judge.lines).to_have_text([re.compile("Both good$"), re.compile("Both bad$"), re.compile("Cannot tell$")])
+    expect(judge.lines).to_have_text(
+        [re.compile("Both good$"), re.compile("Both bad$"), re.compile("Cannot tell$")]
+    )
     judge.submit()
     judge.saved()
     found = heads(pair)
@@ -145,7 +153,9 @@ def test_required_authoring_is_asked_for(page: Page, sign_in) -> None:
     sign_in(make_member(project))
     judge = JudgePage(page, project).open()
     judge.press("1", "Enter")
-    expect(judge.hint).to_have_text("This project asks for a criterion of your own: press N, write it and judge it.")
+    expect(judge.hint).to_have_text(
+        "This project asks for a criterion of your own: press N, write it and judge it."
+    )
     judge.press("n")
     page.keyboard.type("It is brief.")
     judge.press("Escape", "Enter")  # written but left: it becomes a criterion all the same
@@ -246,20 +256,25 @@ def test_undo_after_a_reload_and_of_an_own_criterion(page: Page, sign_in) -> Non
     assert [row.verdict for row in heads(pair).values()].count(Verdict.TIE) == 1
 
 
-def test_the_next_pair_and_its_images_are_fetched_ahead(page: Page, sign_in) -> None:
+def test_the_next_pair_and_its_images_are_fetched_ahead(page: Page, sign_in, watch) -> None:
+    watch.allow("ERR_INTERNET_DISCONNECTED")
     project = judge_project(pairs=0)
     for _ in range(3):
         image_pair(project, CLARITY)
     sign_in(make_member(project))
     judge = JudgePage(page, project).open()
     expect(page.locator("#sides img")).to_have_count(2)
-    page.wait_for_function("() => performance.getEntriesByType('resource').filter(e => e.name.includes('/media/')).length >= 4")
+    page.wait_for_function(
+        "() => performance.getEntriesByType('resource').filter(e => e.name.includes('/media/')).length >= 4"
+    )
     before = page.locator("#body-a img").element_handle()
     page.context.set_offline(True)
     judge.press("1")
     judge.submit()
     expect(page.locator("#sides img")).to_have_count(2)
-    assert page.locator("#body-a img").evaluate("(image, before) => image !== before && image.naturalWidth > 0", before)
+    assert page.locator("#body-a img").evaluate(
+        "(image, before) => image !== before && image.naturalWidth > 0", before
+    )
     page.context.set_offline(False)
     judge.saved()
     assert Judgment.objects.count() == 1

@@ -7,7 +7,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from annotate.models import User
-from tests.browser.judging import CLARITY, JudgePage, image_pair, judge_project, make_image, picture, text_pair
+from tests.browser.judging import (
+    CLARITY,
+    JudgePage,
+    image_pair,
+    judge_project,
+    make_image,
+    picture,
+    text_pair,
+)
 from tests.factories import make_member
 
 LOOKS = [("light", 1440, 900), ("dark", 390, 844)]
@@ -42,7 +50,11 @@ def test_server_pages(looked: Page, sign_in: Callable[[User], None], watch) -> N
     user = make_member(project)
     make_member(judge_project(state="paused", name="Paused one"), user=user)
     sign_in(user)
-    for path, heading in (("/", "Projects"), ("/password/", "Change password"), ("/nowhere/", "Nothing here")):
+    for path, heading in (
+        ("/", "Projects"),
+        ("/password/", "Change password"),
+        ("/nowhere/", "Nothing here"),
+    ):
         looked.goto(path)
         expect(looked.locator("h1")).to_have_text(heading)
         clean(looked, path)
@@ -50,7 +62,9 @@ def test_server_pages(looked: Page, sign_in: Callable[[User], None], watch) -> N
 
 def test_the_judge_page_in_every_state(looked: Page, sign_in: Callable[[User], None]) -> None:
     project = judge_project(pairs=0, task_type="text_image_to_text")
-    text_pair(project, CLARITY, "Another one.", "A third.", media=[make_image(project, picture((90, 90, 200)))])
+    text_pair(
+        project, CLARITY, "Another one.", "A third.", media=[make_image(project, picture((90, 90, 200)))]
+    )
     image_pair(project, CLARITY, "Another one.")
     sign_in(make_member(project))
     judge = JudgePage(looked, project).open()
@@ -70,9 +84,7 @@ def test_the_judge_page_in_every_state(looked: Page, sign_in: Callable[[User], N
         expect(looked.get_by_role("dialog", name=name)).to_be_visible()
         clean(looked, name)
         judge.press("Escape")
-    judge.press("0", "k")
-    for _ in range(4):
-        judge.press("0", "j")
+    judge.press("k", *"00000")  # each opens the next that is not judged
     judge.submit()
     clean(looked, "second pair")
     judge.press("0", "0")
@@ -109,7 +121,9 @@ def test_a_phone_shows_one_side_flipped_in_place(page: Page, sign_in: Callable[[
     assert page.locator("#body-b .scroller").evaluate("element => element.scrollTop") == 700
     page.get_by_role("button", name="A", exact=True).click()
     expect(page.locator("#body-a")).to_be_visible()
-    assert all(box["height"] >= 40 for radio in page.get_by_role("radio").all() if (box := radio.bounding_box()))
+    assert all(
+        box["height"] >= 40 for radio in page.get_by_role("radio").all() if (box := radio.bounding_box())
+    )
 
 
 def test_single_keys_can_be_switched_off(page: Page, sign_in: Callable[[User], None]) -> None:

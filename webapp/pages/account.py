@@ -5,7 +5,8 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -20,23 +21,35 @@ class Login(views.LoginView):
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         # A fetch that logs in again must not be sent to the home page because another tab was faster.
-        self.redirect_authenticated_user = not self._by_fetch()
+        self.redirect_authenticated_user = not _by_fetch(request)
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
-        if self._by_fetch():
+        if _by_fetch(self.request):
             return JsonResponse({"user": form.get_user().pk})
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        if self._by_fetch():
+        if _by_fetch(self.request):
             detail = " ".join(str(error) for errors in form.errors.values() for error in errors)
-            return JsonResponse({"error": {"code": "login", "detail": detail, "field": ""}}, status=400)
+            return _refused("login", detail, 400)
         return super().form_invalid(form)
 
-    def _by_fetch(self) -> bool:
-        return self.request.headers.get("Accept") == "application/json"
+
+def locked(request: HttpRequest, *_: Any) -> HttpResponse:
+    """What a login is answered after too many wrong ones for this name from this address."""
+    if _by_fetch(request):
+        return _refused("locked", "Too many tries. Wait a quarter of an hour, then log in again.", 429)
+    return render(request, "locked.html", status=429)
+
+
+def _by_fetch(request: HttpRequest) -> bool:
+    return request.headers.get("Accept") == "application/json"
+
+
+def _refused(code: str, detail: str, status: int) -> JsonResponse:
+    return JsonResponse({"error": {"code": code, "detail": detail, "field": ""}}, status=status)
 
 
 class PasswordChange(views.PasswordChangeView):
