@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,20 +129,44 @@ def test_the_image_runs_the_web_server_as_up_does() -> None:
     assert "localhost" in OURS["web"]["environment"]["ALLOWED_HOSTS"].split(",")
 
 
-def test_the_health_page_answers_the_image_s_probe_over_plain_http(tmp_path: Path) -> None:
-    """Behind the proxy plain HTTP is redirected; the probe inside the container is not."""
-    environ = image_environment() | OURS["web"]["environment"] | {"DATA_DIR": str(tmp_path)}
-    environ |= {"DATABASE_URL": os.environ["DATABASE_URL"], "PATH": os.environ["PATH"]}
-    program = (
-        "import django; django.setup()\n"
-        "from django.test import Client\n"
-        "print([Client().get(path, HTTP_HOST='localhost:8000').status_code for path in ('/health', '/login/')])"
+SERVE = """
+import django; django.setup()
+from django.test import Client
+import workers.tasks
+browser = Client(headers={"host": "evenhand.example.org", "x-forwarded-proto": "https"})
+probe = Client(headers={"host": "localhost:8000"})
+print([browser.get("/login/").status_code, probe.get("/health").status_code, probe.get("/login/").status_code])
+"""
+
+
+def test_what_the_image_copies_serves_the_site(tmp_path: Path) -> None:
+    """The image without Docker: what it copies, in a folder, and its commands there.
+
+    Behind the proxy plain HTTP is redirected; the health page, asked from within, is not.
+    """
+    app = tmp_path / "app"
+    app.mkdir()
+    for text in instructions("COPY"):
+        *names, target = text.removeprefix("--from=vendor ").split()
+        for source in (ROOT / name.removeprefix("/app/") for name in names if name != "--from=packages"):
+            if source.is_dir():
+                shutil.copytree(source, app / target, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy(source, app / target)
+    environ = image_environment() | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "DATA_DIR": str(tmp_path),
+        "STATIC_ROOT": str(tmp_path / "static"),
+    }
+    collect = next(text for text in instructions("RUN") if "collectstatic" in text)
+    subprocess.run(collect, shell=True, env=environ, cwd=app, check=True, timeout=60)
+    assert list((tmp_path / "static" / "vendor").glob("markdown-it.*.js"))
+    environ |= OURS["web"]["environment"]
+    environ |= {"DATABASE_URL": os.environ["DATABASE_URL"], "DJANGO_SETTINGS_MODULE": "webapp.settings"}
+    served = subprocess.run(
+        ["python", "-c", SERVE], env=environ, cwd=app, capture_output=True, text=True, timeout=60
     )
-    environ |= {"DJANGO_SETTINGS_MODULE": "webapp.settings"}
-    said = subprocess.run(
-        [sys.executable, "-c", program], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert said.stdout.strip() == "[200, 301]", said.stderr
+    assert served.stdout.strip() == "[200, 200, 301]", served.stderr
 
 
 def test_every_command_exists_and_has_the_options_given() -> None:
