@@ -5,6 +5,8 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,37 +33,40 @@ from tests.paths import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-KILLS = 6
+KILLS = 4
 
 
-def start(project: Project, *arguments: Path) -> "subprocess.Popen[str]":
+@contextmanager
+def importing(project: Project, *arguments: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process that imports into the test's database and has begun to read. It is dead afterwards."""
     given = connection.settings_dict
     env = os.environ | {
         "DATABASE_URL": make_conninfo(dbname=given["NAME"], user=given["USER"], host=given["HOST"])
     }
     command = [sys.executable, "-m", "tests.imports.importing", str(project.pk), *map(str, arguments)]
-    return subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    ) as process:
+        assert process.stdout and process.stderr
+        try:
+            assert process.stdout.readline() == "reading\n", process.stderr.read()
+            yield process
+        finally:
+            process.kill()
 
 
 def import_with_kills(project: Project, chance: random.Random, span: float, *arguments: Path) -> int:
     """Import in processes that are killed after a random part of `span` seconds, the last one not."""
     killed = 0
-    for attempt in range(KILLS + 1):
-        process = start(project, *arguments)
+    for _ in range(KILLS):
+        with importing(project, *arguments) as process:
+            time.sleep(chance.uniform(0, span))
+            killed += process.poll() is None
+        if DataImport.objects.get(project=project).visible:
+            return killed
+    with importing(project, *arguments) as process:
         assert process.stdout and process.stderr
-        with process.stdout as said, process.stderr as problems:
-            assert said.readline() == "reading\n", problems.read()
-            if attempt < KILLS:
-                time.sleep(chance.uniform(0, span))
-                killed += process.poll() is None
-                process.kill()
-            else:
-                assert said.readline() == "done\n", problems.read()
-            process.wait()
-        if attempt < KILLS and DataImport.objects.get(project=project).visible:
-            break
+        assert process.stdout.readline() == "done\n", process.stderr.read()
     return killed
 
 
@@ -69,10 +74,10 @@ def test_text_pairs_with_labels(tmp_path: Path) -> None:
     rows = [
         row(
             n,
-            prompt=f"Prompt {n % 700}",
+            prompt=f"Prompt {n % 350}",
             criteria=[{"text": f"Criterion {n % 5}", "judgments": labels("response1", "tie")}, "Clear?"],
         )
-        for n in range(2000)
+        for n in range(1000)
     ]
     path = write_lines(tmp_path / "p.jsonl", rows)
     told = []
@@ -80,7 +85,7 @@ def test_text_pairs_with_labels(tmp_path: Path) -> None:
         project = make_project(salt="same", pseudonym_key="same", k=2)
         if kill:
             began = DataImport.objects.count()
-            assert import_with_kills(project, random.Random(7), 1.2, path) >= 1
+            assert import_with_kills(project, random.Random(7), 1.0, path) >= 1
             assert DataImport.objects.count() == began + 1  # it was resumed, not begun anew
         else:
             import_files(project, path)
@@ -92,9 +97,9 @@ def test_text_pairs_with_labels(tmp_path: Path) -> None:
 def test_media_leave_no_file_behind(tmp_path: Path) -> None:
     root = tmp_path / "media"
     root.mkdir()
-    for n in range(60):
+    for n in range(40):
         (root / f"{n}.png").write_bytes(coded("PNG", picture(160, 120, seed=n)))
-    rows = [row(n, response1={"media": f"{n}.png"}, response2={"media": f"{n + 30}.png"}) for n in range(30)]
+    rows = [row(n, response1={"media": f"{n}.png"}, response2={"media": f"{n + 20}.png"}) for n in range(20)]
     path = write_json(tmp_path / "p.json", rows)
     told = []
     for kill in (False, True):

@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
@@ -23,7 +24,9 @@ CAT = coded("PNG", picture(30, 20, seed=1))
 DOG = coded("JPEG", picture(30, 20, seed=2), exif=exif(6))
 
 
-def picture_row(number: int = 1, first: str = "a/cat.png", second: str = "dog.jpg", **fields: object) -> dict:  # type: ignore[type-arg]
+def picture_row(
+    number: int = 1, first: str = "a/cat.png", second: str = "dog.jpg", **fields: object
+) -> dict[str, Any]:
     return row(number, response1={"media": first, "model": "m1"}, response2={"media": second}, **fields)
 
 
@@ -77,7 +80,7 @@ def test_embedded_in_parquet_or_beside_json_is_the_same_content(tmp_path: Path) 
         response1={"media": {"bytes": CAT, "path": "cat.png"}, "model": "m1"},
         response2={"media": {"bytes": DOG, "path": None}},
     )
-    told = []
+    told: list[object] = []
     for path in (
         write_json(tmp_path / "p.json", [picture_row(1)]),
         write_parquet(tmp_path / "p.parquet", [embedded]),

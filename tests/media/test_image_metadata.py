@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ def png_chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def loaded_png(**options: object) -> bytes:
+def loaded_png(**options: Any) -> bytes:
     text = PngImagePlugin.PngInfo()
     text.add_text("Author", "SECRETAUTHOR")
     text.add_itxt("Comment", "SECRETCOMMENT", zip=True)
@@ -33,14 +34,14 @@ def loaded_png(**options: object) -> bytes:
     return data[:end] + extra + data[end:] + b"<html>SECRETTAIL</html>"
 
 
-def loaded_jpeg(**options: object) -> bytes:
+def loaded_jpeg(**options: Any) -> bytes:
     data = coded("JPEG", quality=80, icc_profile=srgb_profile(), comment=b"SECRETCOMMENT", xmp=XMP, **options)
     iptc = b"Photoshop 3.0\0SECRETIPTC"
     app13 = b"\xff\xed" + struct.pack(">H", len(iptc) + 2) + iptc
     return data[:2] + app13 + data[2:] + b"SECRETTAIL"
 
 
-def loaded_webp(**options: object) -> bytes:
+def loaded_webp(**options: Any) -> bytes:
     return coded("WEBP", icc_profile=srgb_profile(), xmp=XMP, quality=80, **options)
 
 
