@@ -66,7 +66,7 @@ def fill(slug: str, comparisons: int) -> None:
     with transaction.atomic():
         connection.ensure_connection()
         ClientCursor(connection.connection).execute(
-            "SET LOCAL statement_timeout = 0;" + FILL,
+            "SET LOCAL statement_timeout = 0; SET LOCAL enable_nestloop = off;" + FILL,
             {"project": project.pk, "job": job.pk, "n": comparisons},
         )
     with connection.cursor() as cursor:

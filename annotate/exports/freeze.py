@@ -56,6 +56,9 @@ def freeze(release: Release) -> None:
     if release.frozen_at:
         return
     with connection.cursor() as cursor:
+        # Right after a large import the planner still believes the project to be empty. Nested loops over what
+        # it then takes for a row or two would never end; whole projects are for hash joins anyway.
+        cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute(
             _FREEZE,
             {
@@ -64,6 +67,7 @@ def freeze(release: Release) -> None:
                 "sources": release.recipe["sources"],
             },
         )
+        cursor.execute("SET LOCAL enable_nestloop = on")
         # The planner knows nothing yet of what has just been written, and would scan it whole for every batch.
         cursor.execute("ANALYZE annotate_frozencomparison; ANALYZE annotate_frozenjudgment")
     Release.objects.filter(pk=release.pk).update(frozen_at=timezone.now())

@@ -162,7 +162,7 @@ def _reason(label: Label, *, leaks: bool, bench: bool, task_type: str) -> str:
     if bench and task_type == TaskType.OTHER:
         return "no_config"
     if not bench and label == Label.TIE:
-        return "tie"
+        return "no_side"
     return ""
 
 
@@ -171,7 +171,7 @@ REASONS = {
     Label.NO_CONSENSUS: "the most frequent verdicts are equally frequent",
     "leaks": "its prompt, prompt group or media also stand in reserve (or, for train, in validation)",
     "no_config": "another mix of media than the nine configs of the benchmark",
-    "tie": "a preference row needs a chosen side",
+    "no_side": "a tie, and a preference row needs a chosen side",
 }
 
 

@@ -142,7 +142,7 @@ def test_training_rows_are_trl_preferences(tmp_path: Path) -> None:
     }
     (table,) = pq.read_table(out / "train/text_to_text").to_pylist()
     assert {key: table[key] for key in row} == row
-    assert manifest["counts"]["train"]["text_to_text"]["excluded"] == {"tie": 1}
+    assert manifest["counts"]["train"]["text_to_text"]["excluded"] == {"no_side": 1}
 
 
 def test_merged_criteria_are_one_and_an_annotator_counts_once(tmp_path: Path) -> None:
