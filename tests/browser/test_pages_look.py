@@ -87,7 +87,7 @@ def test_the_judge_page_in_every_state(looked: Page, sign_in: Callable[[User], N
     judge.press("k", *"00000")  # each opens the next that is not judged
     judge.submit()
     clean(looked, "second pair")
-    judge.press("0", "0")
+    judge.press(*"000")
     judge.submit()
     expect(looked.locator("#blank h2")).to_have_text("Nothing to judge now")
     clean(looked, "nothing to judge")
