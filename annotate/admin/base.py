@@ -25,7 +25,7 @@ class BoundedPaginator(Paginator):
     What lies further back is reached by searching and filtering, not by leafing.
     """
 
-    LIMIT = 10_000
+    LIMIT = 2_000
 
     @cached_property
     def count(self) -> int:

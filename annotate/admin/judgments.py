@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from annotate.admin.base import OwnProjectFilter, ScopedAdmin
+from annotate.admin_site import managed_projects, signed_in
 from annotate.models import Annotator, Judgment
 
 
@@ -64,8 +65,10 @@ class JudgmentAdmin(ScopedAdmin):
         try:
             return queryset.filter(pk=UUID(term)), False
         except ValueError:
-            named = list(Annotator.objects.filter(pseudonym=term).values_list("pk", flat=True)[:100])
-            return queryset.filter(annotator__in=named), False
+            named = Annotator.objects.filter(pseudonym=term)
+            if not signed_in(request).is_superuser:  # else all rows are gone through for a foreign one
+                named = named.filter(project__in=managed_projects(request))
+            return queryset.filter(annotator__in=list(named.values_list("pk", flat=True)[:100])), False
 
     @admin.display(description="project")
     def project_name(self, judgment: Judgment) -> str:

@@ -1,7 +1,9 @@
 """What managers do in the admin goes through the actions: it takes effect, leaves audit rows, and asks first."""
 
 import json
+from io import BytesIO
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -11,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from annotate.actions.jobs import run_job
 from annotate.models import (
     Annotator,
     AuditEntry,
@@ -214,7 +217,13 @@ def test_export_begins_a_release_and_says_what_is_wrong(ours: Site, as_manager: 
     answer = act(as_manager, "project", ours.project.pk, "export", min_labels=2, sources=" test ,")
     made = Release.objects.exclude(pk=ours.rows["release"].pk).get()
     assert made.recipe["sources"] == ["test"]
-    assert answer.redirect_chain[-1][0] == reverse("admin:annotate_job_progress", args=[made.job_id])
+    page = reverse("admin:annotate_job_progress", args=[made.job_id])
+    assert answer.redirect_chain[-1][0] == page
+    assert run_job(made.job_id).error == ""
+    download = reverse("admin:annotate_release_download", args=[made.pk])
+    assert download in as_manager.get(page).content.decode()
+    archive = b"".join(as_manager.get(download).streaming_content)  # type: ignore[attr-defined]
+    assert "MANIFEST.json" in ZipFile(BytesIO(archive)).namelist()
 
 
 def test_download_of_a_release(ours: Site, theirs: Site, as_manager: Client, manager: User) -> None:
@@ -265,7 +274,10 @@ def test_import_of_an_upload(ours: Site, theirs: Site, as_manager: Client) -> No
     assert answer.redirect_chain[-1][0] == reverse("admin:annotate_job_progress", args=[made.job_id])
     assert (made.spec["source"], made.spec["k"], made.spec["files"][0]["name"]) == ("mine", 2, "rows.jsonl")
     assert made.job.state == JobState.QUEUED
-    assert deeds(ours.project) == ["queue import", "start import"]
+    assert run_job(made.job_id).error == ""
+    found = as_manager.get(reverse("admin:annotate_pair_changelist"), {"q": "1"}).content.decode()
+    assert '<td class="field-source">mine</td>' in found and "Why?" in found
+    assert deeds(ours.project)[:2] == ["queue import", "start import"]
 
 
 def test_job_page_tells_progress_errors_and_the_report(ours: Site, as_manager: Client) -> None:
