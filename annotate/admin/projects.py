@@ -193,7 +193,7 @@ class ProjectAdmin(ActingAdmin):
     inlines = (MembershipInline, CriterionInline)
     fieldsets = (
         (None, {"fields": ("name", "slug", "state", "task_type", "guidelines")}),
-        ("How is judged", {"fields": ("scale", "split_ties", "authoring")}),
+        ("How pairs are judged", {"fields": ("scale", "split_ties", "authoring")}),
         (
             "How often (of comparisons made from now on)",
             {"fields": ("k", "reserve_k", "authored_k")},
