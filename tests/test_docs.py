@@ -27,7 +27,8 @@ READERS = ("data/", "release/", "media_data/")
 
 
 def code_of(text: str) -> list[str]:
-    """Spans and lines of blocks that are code."""
+    """Spans and lines of blocks that are code; a line that goes on in the next is one."""
+    text = re.sub(r"\\\n\s*", " ", text)
     blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     indented = re.findall(r"(?m)^    (\S.*)$", text)
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
