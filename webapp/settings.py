@@ -191,12 +191,12 @@ if S3_BUCKET:
         "BACKEND": "webapp.object_store.ObjectStore",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": env.str("S3_ENDPOINT_URL", None),
+            "endpoint_url": env.str("S3_ENDPOINT_URL", "") or None,
             # Where browsers reach the store, if that is another address than ours.
-            "public_url": env.str("S3_PUBLIC_URL", None),
-            "region_name": env.str("S3_REGION", None),
-            "access_key": env.str("S3_ACCESS_KEY", None),
-            "secret_key": env.str("S3_SECRET_KEY", None),
+            "public_url": env.str("S3_PUBLIC_URL", "") or None,
+            "region_name": env.str("S3_REGION", "") or None,
+            "access_key": env.str("S3_ACCESS_KEY", "") or None,
+            "secret_key": env.str("S3_SECRET_KEY", "") or None,
             "default_acl": None,
             "file_overwrite": False,
             "querystring_auth": True,
