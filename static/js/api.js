@@ -1,6 +1,7 @@
 // Requests to our own API. Three ends: an answer, an ApiError (the server refused) or Unreachable (nobody knows).
 
 const API = "/api/v1/";
+const HOME = "/";
 const LOGIN = "/login/";
 const TIMEOUT = 20_000; // ms
 
@@ -44,6 +45,16 @@ export async function call(method, path, body) {
     if (!(error instanceof ApiError && error.status === 403 && error.message.startsWith("CSRF"))) throw error;
     await freshToken(); // another tab logged in since: its token is the one that counts
     return request();
+  }
+}
+
+/** The id of who is logged in, "" for nobody: as any page says it. */
+export async function whoIsIn() {
+  try {
+    const page = await fetch(HOME, { credentials: "same-origin", cache: "no-store" });
+    return new DOMParser().parseFromString(await page.text(), "text/html").body.dataset.user ?? "";
+  } catch (error) {
+    throw new Unreachable(error.message);
   }
 }
 

@@ -1,6 +1,6 @@
 // Answers that a closed tab left on this computer: told, and sent from here.
 
-import { call } from "./api.js";
+import { whoIsIn } from "./api.js";
 import { Outbox } from "./outbox.js";
 import { openStore } from "./store.js";
 
@@ -10,7 +10,7 @@ const place = document.getElementById("waiting");
 async function sendWhatWaits() {
   const store = await openStore();
   const mine = (await store.owners()).filter((owner) => owner.startsWith(`${user}/`));
-  const isMe = async () => (await call("GET", "projects/").catch(() => [])).length > 0;
+  const isMe = async () => (await whoIsIn()) === user;
   const boxes = mine.map((owner) => new Outbox(store, owner, isMe));
   const tell = () => {
     const waiting = boxes.flatMap((box) => box.waiting).length;

@@ -1,6 +1,6 @@
 // The judge page: claims come in, one question at a time is answered, answers go out through the outbox.
 
-import { ApiError, call, Unreachable } from "./api.js";
+import { ApiError, call, Unreachable, whoIsIn } from "./api.js";
 import { Clock } from "./clock.js";
 import { askLogin, askSkip, showGuidelines, showKeys, showRefused } from "./dialogs.js";
 import { Dock } from "./dock.js";
@@ -45,7 +45,7 @@ class JudgePage {
     this.taskType = find("task").textContent;
     this.keys = new Keys();
     this.status = new Status(find("state"));
-    this.outbox = new Outbox(store, owner, () => this.#isMe());
+    this.outbox = new Outbox(store, owner, async () => (await whoIsIn()) === user);
     this.hand = new Hand({ store, outbox: this.outbox, owner, slug, size: project.claims_in_hand });
     this.panes = new Panes(this.keys);
     this.prompt = new PromptView(find("prompt"));
@@ -444,15 +444,6 @@ class JudgePage {
     }
     await this.#next();
     this.hand.fill();
-  }
-
-  /** Is it still the one who opened the page who is logged in? */
-  async #isMe() {
-    try {
-      return (await call("GET", `projects/${slug}/`)).pseudonym === this.project.pseudonym;
-    } catch (error) {
-      return error instanceof Unreachable || error.passing; // unknown: then the entry is judged by its own error
-    }
   }
 
   async #login() {

@@ -126,7 +126,9 @@ export class Outbox extends EventTarget {
     if (!(error instanceof ApiError)) throw error;
     this.trouble = "";
     // Somebody else's session answers "not found" or "denied" for what is ours: then it waits for us.
-    if (error.status === 401 || ([403, 404].includes(error.status) && !(await this.isMe()))) {
+    const mine = ![401, 403, 404].includes(error.status) || (error.status !== 401 && (await this.isMe().catch(() => null)));
+    if (mine === null) return FIRST_WAIT; // nobody knows who is logged in: asked again
+    if (!mine) {
       this.#emit("login");
       return null;
     }

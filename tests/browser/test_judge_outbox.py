@@ -247,7 +247,7 @@ def test_answers_wait_for_the_one_who_made_them(
     context.set_offline(True)
     judge.press("1")
     judge.submit()
-    owner = Claim.objects.first().annotator.user
+    owner = Claim.objects.all()[0].annotator.user
     other = make_member(judge.project, user=make_user("somebody-else"))
     sign_in(other)
     context.set_offline(False)
@@ -299,12 +299,11 @@ def test_a_refused_answer_can_be_opened_again(judge: JudgePage, watch: Watch) ->
     assert head.strength == 3 and str(head.supersedes_id) == answer["id"]
 
 
-def test_undo_before_it_was_sent_needs_no_server(judge: JudgePage, watch: Watch) -> None:
+def test_undo_of_an_answer_that_did_not_get_through(judge: JudgePage, watch: Watch) -> None:
     watch.allow(NO_LINE)
     page = judge.page
     in_hand(page, 4)
     first = judge.prompt
-    # The line is cut before the first attempt: the answer is certainly not with the server.
     page.route(submits(), lambda route: route.abort())
     judge.press("1")
     judge.submit()
@@ -335,3 +334,16 @@ def test_a_paused_project_says_so_and_goes_on_by_itself(judge: JudgePage, watch:
     type(judge.project).objects.update(state="open")
     page.get_by_role("button", name="Look again").click()
     judge.ready()
+
+
+def test_the_lease_is_extended_while_somebody_is_at_it(page: Page, sign_in) -> None:
+    project = judge_project(pairs=1, lease_minutes=30)
+    sign_in(make_member(project))
+    page.clock.install()
+    JudgePage(page, project).open()
+    before = Claim.objects.get().expires_at
+    with page.expect_response("**/heartbeat/"):
+        page.clock.fast_forward("12:00")
+        page.mouse.move(200, 200)
+        page.mouse.move(210, 210)
+    assert Claim.objects.get().expires_at > before
