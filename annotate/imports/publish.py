@@ -182,7 +182,6 @@ DELETE FROM annotate_annotator a WHERE a.project_id = %(project)s AND a.user_id 
 
 def discard(data_import: DataImport) -> None:
     """Remove everything that an import which never became visible has written. Its own row and report stay."""
-    folder = data_import.position.get("folder")
     names = {"import": data_import.pk, "project": data_import.project_id}
     with transaction.atomic(), connection.cursor() as cursor:
         locked = DataImport.objects.select_for_update(no_key=True).get(pk=data_import.pk)
@@ -198,7 +197,7 @@ def discard(data_import: DataImport) -> None:
             " WHERE a.data_import_id = %(import)s",
             names,
         )
-        keys = [row[0] for row in cursor.fetchall()]
+        folders = {os.path.dirname(row[0]) for row in cursor.fetchall()} | set(storage_folders(locked))
         cursor.execute(
             "DELETE FROM annotate_derivative d USING annotate_asset a"
             " WHERE a.id = d.asset_id AND a.data_import_id = %(import)s",
@@ -207,10 +206,25 @@ def discard(data_import: DataImport) -> None:
         cursor.execute("DELETE FROM annotate_asset WHERE data_import_id = %(import)s", names)
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET LOCAL evenhand.erase = 'off'")
-        locked.position = {}
+        locked.position = {"folders": sorted(folders)} if folders else {}
         locked.pairs_new = locked.pairs_same = locked.judgments_new = 0
         locked.save(update_fields=["position", "pairs_new", "pairs_same", "judgments_new"])
     data_import.refresh_from_db()
-    media.remove(keys)
-    for emptied in {os.path.dirname(key) for key in keys} | ({folder} if folder else set()):
-        media.remove_folder(emptied)
+    remove_folders(data_import)
+
+
+def storage_folders(data_import: DataImport) -> list[str]:
+    """Folders of files without rows: of a batch that was being written, or of what was discarded."""
+    position = data_import.position
+    return [*position.get("folders", ()), *([position["folder"]] if "folder" in position else ())]
+
+
+def remove_folders(data_import: DataImport) -> None:
+    """Remove those folders. They stay on the import's row until they are gone, so that a kill loses none."""
+    folders = storage_folders(data_import)
+    for folder in folders:
+        media.remove_folder(folder)
+    if folders:
+        kept = {key: value for key, value in data_import.position.items() if key not in ("folder", "folders")}
+        data_import.position = kept
+        data_import.save(update_fields=["position"])

@@ -1,5 +1,6 @@
 """The work of an import: read, write batch by batch, publish. Killed anywhere, it goes on where it stopped."""
 
+import gc
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -11,13 +12,12 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from annotate import media
 from annotate.actions.jobs import Cancelled, Lease, Refused
 from annotate.imports.ahead import ahead
 from annotate.imports.assets import MediaDesk
 from annotate.imports.files import reader_of
 from annotate.imports.media_source import FolderMedia, MediaSource, NoMedia, ZipMedia
-from annotate.imports.publish import discard, only_import_of, publish
+from annotate.imports.publish import discard, only_import_of, publish, remove_folders
 from annotate.imports.record import FileError, PairRow, Place, RawRow, RowError
 from annotate.imports.schemas import Schema, schema_for
 from annotate.imports.schemas.context import Context
@@ -43,13 +43,34 @@ def run(lease: Lease) -> None:
     """
     data_import = DataImport.objects.select_related("project", "job__by").get(job=lease.job)
     if data_import.visible:
+        _remove_uploads(data_import)
         return
-    with only_import_of(data_import.project_id):
+    with only_import_of(data_import.project_id), _rare_collections():
         try:
             _Import(data_import, lease).run()
         except (Refused, Cancelled):
             discard(data_import)
             raise
+    _remove_uploads(data_import)
+
+
+def _remove_uploads(data_import: DataImport) -> None:
+    """Uploaded files are kept while the import may be tried again, and no longer."""
+    spec = ImportSpec.from_json(data_import.spec)
+    for file in (*spec.files, *([spec.media] if spec.media else ())):
+        if file.key:
+            default_storage.delete(file.key)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Rows hold no cycles: looking for some among thousands of them over and over costs a third of the reading."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Batch:
@@ -88,7 +109,7 @@ class _Import:
         self._spec = ImportSpec.from_json(data_import.spec)
 
     def run(self) -> None:
-        self._clean_up()
+        remove_folders(self._import)  # of a batch that was killed before its rows were written
         with ExitStack() as stack:
             source = stack.enter_context(_media_source(self._spec.media))
             sandbox = stack.enter_context(ImageSandbox())
@@ -101,11 +122,6 @@ class _Import:
                         self._read_file(index, opened, desk, sum(sizes[:index]))
         self._lease.beat(step="publishing")
         publish(self._import)
-
-    def _clean_up(self) -> None:
-        """Remove the files of a batch that was killed before its rows were written."""
-        if folder := self._import.position.get("folder"):
-            media.remove_folder(folder)
 
     def _announce(self, folder: str) -> None:
         """Note where files are about to be stored, before they are."""

@@ -84,7 +84,10 @@ def test_uploads_are_stored_and_read_by_a_job(tmp_path: Path) -> None:
         by=manager, project=project, uploads=[upload], media_zip=media, on_error="skip"
     )
     assert begun.job.state == JobState.QUEUED and begun.spec["files"][0]["name"] == "p.json"
+    uploaded = {file["key"] for file in [*begun.spec["files"], begun.spec["media"]]}
+    assert uploaded <= stored_files()
     run_job(begun.job_id)
+    assert not uploaded & stored_files()
     assert Pair.objects.get(project=project).external_id == "r1"
 
 
