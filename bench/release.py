@@ -9,12 +9,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from place import ROOT, own_servers
+
 SIZES = (10_000, 100_000)
 
 # One project of %(n)s pairs with texts of 600 characters, one criterion, and three judgments that count.
@@ -32,12 +31,12 @@ SELECT %(project)s, sha256(i::text::bytea),
 FROM generate_series(1, %(n)s) i;
 INSERT INTO annotate_response (project_id, text, model_name, metadata)
 SELECT %(project)s, repeat(md5(i::text), 18), 'model-' || i %% 7, '{}' FROM generate_series(1, 2 * %(n)s) i;
+WITH r AS MATERIALIZED (SELECT min(id) AS first FROM annotate_response WHERE project_id = %(project)s)
 INSERT INTO annotate_pair (project_id, source, external_id, digest, task_type, prompt_id, response1_id, response2_id,
                            sensitive, metadata, "group", partition, shuffle, queued, created_at)
 SELECT %(project)s, 'bench', i, '\\x00', 'text_to_text', p.id, r.first + 2 * (i - 1), r.first + 2 * i - 1,
        false, '{}', i, CASE i %% 2 WHEN 0 THEN 'train' ELSE 'reserve' END, i, true, now()
-FROM (SELECT id, row_number() OVER (ORDER BY id) AS i FROM annotate_prompt WHERE project_id = %(project)s) p,
-     (SELECT min(id) AS first FROM annotate_response WHERE project_id = %(project)s) r;
+FROM (SELECT id, row_number() OVER (ORDER BY id) AS i FROM annotate_prompt WHERE project_id = %(project)s) p, r;
 INSERT INTO annotate_comparison (pair_id, criterion_id, k, created_at)
 SELECT p.id, c.id, 3, now() FROM annotate_pair p JOIN annotate_criterion c USING (project_id)
 WHERE p.project_id = %(project)s;
@@ -102,28 +101,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N", help="comparisons")
     sizes = parser.parse_args().sizes
-    with tempfile.TemporaryDirectory(prefix="evenhand-bench-") as name:
-        for variable in ("DATABASE_URL", "REDIS_URL"):
-            os.environ.pop(variable, None)
-        os.environ |= {"DATA_DIR": f"{name}/data", "DJANGO_SETTINGS_MODULE": "webapp.settings"}
-        from webapp.local.servers import Servers
-
-        servers = Servers(Path(name) / "data")
-        try:
-            import django
-            from django.core.management import call_command
-            from django.db import connection
-
-            django.setup()
-            call_command("migrate", verbosity=0)
-            results = []
-            for size in sizes:
-                fill(f"bench-{size}", size)
-                results.append(measure(f"bench-{size}", size, Path(name) / f"out-{size}"))
-            connection.close()
-            print(json.dumps({"bench": "release", "cpus": os.cpu_count(), "results": results}, indent=2))
-        finally:
-            servers.release()
+    with own_servers() as place:
+        results = []
+        for size in sizes:
+            fill(f"bench-{size}", size)
+            results.append(measure(f"bench-{size}", size, place / f"out-{size}"))
+        print(json.dumps({"bench": "release", "cpus": os.cpu_count(), "results": results}, indent=2))
 
 
 if __name__ == "__main__":
