@@ -13,7 +13,6 @@ from annotate import audit, media
 from annotate.access import Deed, require
 from annotate.actions.jobs import Refused, create_job, send
 from annotate.imports.files import reader_of
-from annotate.imports.publish import discard
 from annotate.imports.schemas import LAYOUTS
 from annotate.imports.schemas import mapping as mapping_schema
 from annotate.imports.schemas.context import Context, task_type
@@ -102,8 +101,7 @@ def check_spec(spec: ImportSpec, project: Project) -> None:
 def start_import(*, by: User | None, project: Project, spec: ImportSpec, by_hand: bool = False) -> DataImport:
     """A new import with its job. `by_hand`: the caller runs the job itself; else it is sent to the workers.
 
-    One that was interrupted while reading the very same files in the same way is taken up again instead. What
-    one that failed or was cancelled left behind is removed.
+    One that was interrupted while reading the very same files in the same way is taken up again instead.
 
     Raises:
         Denied, Unknown: the user does not manage the project.
@@ -123,8 +121,6 @@ def start_import(*, by: User | None, project: Project, spec: ImportSpec, by_hand
                 f"Import {earlier.pk} of {names} has not ended. Let it finish (at the terminal: run its command"
                 f" again), or cancel job {earlier.job_id}."
             )
-        if earlier.position:
-            discard(earlier)
     job = create_job(by=by, project=project, kind=JobKind.IMPORT)
     data_import = DataImport.objects.create(project=project, job=job, spec=stored)
     audit.record(by, "start import", data_import, project, files=[file.name for file in spec.files])

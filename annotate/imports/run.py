@@ -46,12 +46,23 @@ def run(lease: Lease) -> None:
         _remove_uploads(data_import)
         return
     with only_import_of(data_import.project_id), _rare_collections():
+        _discard_others(data_import)
         try:
             _Import(data_import, lease).run()
         except (Refused, Cancelled):
             discard(data_import)
             raise
     _remove_uploads(data_import)
+
+
+def _discard_others(data_import: DataImport) -> None:
+    """Remove what imports that failed left in the project: no row may lean on one that never became visible.
+
+    None of them is at work, as we hold the place. If one is tried again, it starts over.
+    """
+    others = DataImport.objects.filter(project_id=data_import.project_id, visible=False)
+    for other in others.exclude(pk=data_import.pk).exclude(position={}):
+        discard(other)
 
 
 def _remove_uploads(data_import: DataImport) -> None:

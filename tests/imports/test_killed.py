@@ -15,7 +15,7 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from annotate.actions.imports import start_import
-from annotate.actions.jobs import cancel_job, run_job
+from annotate.actions.jobs import Refused, cancel_job, run_job
 from annotate.models import Asset, DataImport, Derivative, Draw, Job, JobState, Pair, Project
 from tests.factories import make_project
 from tests.imports.reading import (
@@ -152,3 +152,27 @@ def test_nothing_is_seen_before_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     run_job(begun.job_id, by_hand=True, progress=look)
     assert max(there for there, _ in seen) >= 40 and {visible for _, visible in seen} == {0}
     assert Pair.objects.filter(data_import__visible=True).count() == 50
+
+
+def test_what_a_failed_import_left_is_no_part_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotate.imports.run.BATCH_ROWS", 10)
+    project = make_project(reserve_share=0, validation_share=0)
+    path = write_lines(tmp_path / "p.jsonl", [row(n) for n in range(50)])
+    begun = start_import(by=None, project=project, spec=spec_of(path), by_hand=True)
+
+    def fail_later(job: Job) -> None:
+        if job.done > path.stat().st_size / 2:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run_job(begun.job_id, by_hand=True, progress=fail_later)
+    assert Pair.objects.filter(project=project).exists()
+    other = write_lines(tmp_path / "other.jsonl", [row(n, response1="Another.") for n in range(5)])
+    made = import_files(project, other, source="p")
+    assert made.pairs_new == 5 == Pair.objects.filter(project=project).count()
+    # Tried again, the first one starts over, and meets the names that are taken now.
+    with pytest.raises(Refused, match="row 1, response1: differs"):
+        run_job(begun.job_id, by_hand=True)
+    assert Pair.objects.filter(project=project).count() == 5
