@@ -18,47 +18,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from pairs import fill
 from place import own_servers
 
 SIZES = (10_000, 100_000)
 ANNOTATORS = (1, 8, 32)
-
-# A project of %(n)s pairs with texts of 600 characters and one criterion, nothing drawn yet.
-FILL = """
-INSERT INTO annotate_criterion (project_id, text, text_key, created_at)
-VALUES (%(project)s, 'Which answer follows the instruction more closely?', '\\x00', now());
-INSERT INTO annotate_prompt (project_id, digest, turns)
-SELECT %(project)s, sha256(i::text::bytea),
-       jsonb_build_array(jsonb_build_object('role', 'user', 'text', 'Question ' || i || repeat(md5(i::text), 6)))
-FROM generate_series(1, %(n)s) i;
-INSERT INTO annotate_response (project_id, text, model_name, metadata)
-SELECT %(project)s, repeat(md5(i::text), 18), 'model-' || i %% 7, '{}' FROM generate_series(1, 2 * %(n)s) i;
-INSERT INTO annotate_pair (project_id, source, external_id, digest, task_type, prompt_id, response1_id, response2_id,
-                           sensitive, metadata, "group", partition, shuffle, queued, created_at)
-SELECT %(project)s, 'bench', i, '\\x00', 'text_to_text', p.id, r.first + 2 * (i - 1), r.first + 2 * i - 1,
-       false, '{}', i, 'train', hashint8(i), false, now()
-FROM (SELECT id, row_number() OVER (ORDER BY id) AS i FROM annotate_prompt WHERE project_id = %(project)s) p,
-     (SELECT min(id) AS first FROM annotate_response WHERE project_id = %(project)s) r;
-INSERT INTO annotate_comparison (pair_id, criterion_id, k, created_at)
-SELECT p.id, c.id, 3, now() FROM annotate_pair p JOIN annotate_criterion c USING (project_id)
-WHERE p.project_id = %(project)s;
-INSERT INTO annotate_stream (project_id, partition, total, queued) VALUES (%(project)s, 'train', %(n)s, 0);
-"""
-
-
-def fill(slug: str, pairs: int) -> None:
-    from django.db import connection, transaction
-    from psycopg import ClientCursor
-
-    from annotate.actions.jobs import unlimited_statements
-    from annotate.models import Project
-
-    project = Project.objects.create(slug=slug, name=slug, task_type="text_to_text")
-    with unlimited_statements():
-        with transaction.atomic():
-            ClientCursor(connection.connection).execute(FILL, {"project": project.pk, "n": pairs})
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM ANALYZE")
 
 
 def log_in(slug: str, count: int) -> list[str]:
@@ -145,7 +109,9 @@ def verify(slug: str, acknowledged: list[str]) -> None:
     from annotate.integrity import violations
     from annotate.models import Judgment
 
-    stored = {str(i) for i in Judgment.objects.filter(annotator__project__slug=slug).values_list("pk", flat=True)}
+    stored = {
+        str(i) for i in Judgment.objects.filter(annotator__project__slug=slug).values_list("pk", flat=True)
+    }
     if len(acknowledged) != len(set(acknowledged)) or set(acknowledged) != stored:
         sys.exit(f"{slug}: {len(acknowledged)} acknowledged, {len(stored)} stored")
     with unlimited_statements():
@@ -198,7 +164,7 @@ def main() -> None:
             supervisor.until(lambda: is_healthy("127.0.0.1", port), child, 30)
             for size in options.sizes:
                 slug, log = f"bench-{size}", list[str]()
-                fill(slug, size)
+                fill(slug, size, kept=False)
                 measured = [measure(port, slug, n, options.seconds, log) for n in options.annotators]
                 results.append({"pairs": size, "runs": measured, "verified_judgments": len(log)})
             with connection.cursor() as cursor:

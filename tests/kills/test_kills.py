@@ -33,8 +33,8 @@ PREPARE = """
 import json, sys
 from uuid import uuid4
 sys.path.insert(0, {bench!r})
-import loop
-loop.fill("killed", 3000)
+import loop, pairs
+pairs.fill("killed", 3000, kept=False)
 print("SESSIONS", json.dumps(loop.log_in("killed", {annotators})))
 """
 
