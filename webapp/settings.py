@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 from csp.constants import NONE, SELF
@@ -155,11 +156,17 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+S3_BUCKET = env.str("S3_BUCKET", "")
+# Where browsers fetch media from by signed links, if not from us: without it the policy below would block them.
+_STORE = urlsplit(env.str("S3_PUBLIC_URL", "") or env.str("S3_ENDPOINT_URL", ""))
+MEDIA_ORIGINS = env.list("MEDIA_ORIGINS", []) or (
+    [f"{_STORE.scheme}://{_STORE.netloc}"] if S3_BUCKET and _STORE.netloc else []
+)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "img-src": [SELF, "blob:", *env.list("MEDIA_ORIGINS", [])],
-        "media-src": [SELF, "blob:", *env.list("MEDIA_ORIGINS", [])],
+        "img-src": [SELF, "blob:", *MEDIA_ORIGINS],
+        "media-src": [SELF, "blob:", *MEDIA_ORIGINS],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],
@@ -176,7 +183,6 @@ STATIC_ROOT = Path(env.str("STATIC_ROOT", str(DATA_DIR / "static")))
 # build/ holds what set-up bundles from node_modules: vendor/NAME.js
 STATICFILES_DIRS = [BASE_DIR / "static", BASE_DIR / "build"]
 
-S3_BUCKET = env.str("S3_BUCKET", "")
 STORAGES: dict[str, dict[str, object]] = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
