@@ -1,0 +1,206 @@
+"""What a batch of rows asks for: rows of one pair gathered, checked against each other and against the project."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from annotate.actions.judging import text_key
+from annotate.imports import digests
+from annotate.imports.assets import BatchMedia, Seen
+from annotate.imports.checks import MAX_LABELS
+from annotate.imports.record import AskedCriterion, Label, PairRow, RowError
+from annotate.models import Project
+
+Name = tuple[str, str]  # (source, external id)
+
+
+@dataclass(slots=True)
+class Asked:
+    """A criterion of a pair with all the labels that the batch brings for it."""
+
+    text: str
+    k: int | None
+    labels: dict[str, Label]
+
+
+@dataclass(slots=True)
+class PairPlan:
+    """A pair as the rows of this batch tell it."""
+
+    row: PairRow
+    media: list[Seen]
+    prompt: bytes
+    digest: bytes
+    known_id: int | None
+    known_partition: str = ""
+    asked: dict[bytes, Asked] = field(default_factory=dict)
+
+
+def plan_batch(
+    project: Project, rows: Sequence[PairRow], media: BatchMedia, refused: list[tuple[int, RowError]]
+) -> dict[Name, PairPlan]:
+    """Rows of one pair gathered, each checked against the others and against what the project holds."""
+    known = _known_pairs(project, {(row.source, row.external_id) for row in rows})
+    stored = _stored_judgments(project, [row for row in rows if (row.source, row.external_id) in known])
+    plans: dict[Name, PairPlan] = {}
+    for index, row in enumerate(rows):
+        files = media.of_row.get(index)
+        if files is None:
+            continue  # refused for its media
+        try:
+            _add_row(project, plans, row, files, known.get((row.source, row.external_id)), stored)
+        except RowError as error:
+            refused.append((index, error))
+    return plans
+
+
+def _add_row(
+    project: Project,
+    plans: dict[Name, PairPlan],
+    row: PairRow,
+    files: list[Seen],
+    known: tuple[int, bytes, str] | None,
+    stored: dict[UUID, tuple[Any, ...]],
+) -> None:
+    name = (row.source, row.external_id)
+    shas = [seen.sha256 for seen in files]
+    count = len(row.media)
+    sides: list[bytes | None] = []
+    for side in (row.response1, row.response2):
+        sides.append(shas[count] if side.media else None)
+        count += side.media is not None
+    prompt = digests.prompt_digest(row.turns, shas[: len(row.media)])
+    digest = digests.pair_digest(row, prompt, (sides[0], sides[1]))
+    plan = plans.get(name)
+    expected = plan.digest if plan else known[1] if known else digest
+    if digest != expected:
+        raise RowError(
+            _differing_field(row, prompt, sides, plan, known),
+            f"differs from the pair {row.external_id!r:.80} of source {row.source!r:.80} that is there already."
+            " A pair never changes: give the row another id, or another --source.",
+        )
+    if plan is None:
+        plan = PairPlan(row, files, prompt, digest, known[0] if known else None, known[2] if known else "")
+    asked = [(text_key(one.text), one) for one in row.criteria]
+    for key, one in asked:
+        _check_labels(project, row, key, one, plan.asked.get(key), stored)
+    # Only a row that is taken as a whole leaves anything in the plan.
+    plans[name] = plan
+    for key, one in asked:
+        have = plan.asked.setdefault(key, Asked(one.text, one.k, {}))
+        have.k = max(have.k or 0, one.k or 0) or None
+        have.labels |= {label.annotator: label for label in one.labels}
+
+
+def _check_labels(
+    project: Project,
+    row: PairRow,
+    key: bytes,
+    one: AskedCriterion,
+    have: Asked | None,
+    stored: dict[UUID, tuple[Any, ...]],
+) -> None:
+    """
+    Raises:
+        RowError: a label contradicts one of the same person's, or they are more than a comparison holds.
+    """
+    names = {label.annotator for label in one.labels} | (set(have.labels) if have else set())
+    if len(names) > MAX_LABELS:
+        raise RowError("criteria", f"{one.text!r:.80} has more than {MAX_LABELS} labels on this pair.")
+    for label in one.labels:
+        there = (
+            _label_values(have.labels[label.annotator]) if have and label.annotator in have.labels else None
+        )
+        if stored and there is None:
+            there = stored.get(
+                digests.judgment_id(project.pk, row.source, row.external_id, key, label.annotator)
+            )
+        if there is not None and there != _label_values(label):
+            raise RowError(
+                "criteria",
+                f"{label.annotator!r:.80} judged {one.text!r:.80} as {there[0]} before and as {label.verdict} here."
+                " A label never changes: keep one of them.",
+            )
+
+
+def _label_values(label: Label) -> tuple[Any, ...]:
+    return (label.verdict, label.strength, label.tie_kind, label.broken, label.rationale)
+
+
+def _differing_field(
+    row: PairRow,
+    prompt: bytes,
+    sides: list[bytes | None],
+    plan: PairPlan | None,
+    known: tuple[int, bytes, str] | None,
+) -> str:
+    """The first field that differs from the pair that is there."""
+    if plan:
+        other = plan.row
+        if prompt != plan.prompt:
+            return "prompt"
+        for name in ("response1", "response2"):
+            if getattr(row, name) != getattr(other, name):
+                return name
+        same = ("task_type", "group", "sensitive", "metadata")
+        return next((name for name in same if getattr(row, name) != getattr(other, name)), "id")
+    assert known
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT q.digest, r1.text, a1.sha256, r1.model_name, r2.text, a2.sha256, r2.model_name, p.task_type,
+                   p.sensitive, p.metadata
+            FROM annotate_pair p JOIN annotate_prompt q ON q.id = p.prompt_id
+            JOIN annotate_response r1 ON r1.id = p.response1_id LEFT JOIN annotate_asset a1 ON a1.id = r1.asset_id
+            JOIN annotate_response r2 ON r2.id = p.response2_id LEFT JOIN annotate_asset a2 ON a2.id = r2.asset_id
+            WHERE p.id = %s
+            """,
+            [known[0]],
+        )
+        there = cursor.fetchone()
+    here: list[Any] = [prompt, row.response1.text, sides[0], row.response1.model]
+    here += [row.response2.text, sides[1], row.response2.model, row.task_type, row.sensitive, row.metadata]
+    fields = ["prompt", *["response1"] * 2, "response1.model", *["response2"] * 2, "response2.model"]
+    fields += ["task_type", "sensitive", "metadata"]
+    for name, old, new in zip(fields, there, here, strict=True):
+        old = bytes(old) if isinstance(old, memoryview) else old
+        if (json.loads(old) if name == "metadata" and isinstance(old, str) else old) != new:
+            return name
+    return "id"
+
+
+def _known_pairs(project: Project, names: set[Name]) -> dict[Name, tuple[int, bytes, str]]:
+    """(id, digest, partition) of the pairs that the project has under these names."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT p.source, p.external_id, p.id, p.digest, p.partition
+            FROM unnest(%s::text[], %s::text[]) AS asked (source, external_id)
+            JOIN annotate_pair p ON p.project_id = %s AND p.source = asked.source
+                                AND p.external_id = asked.external_id
+            """,
+            [[source for source, _ in names], [external_id for _, external_id in names], project.pk],
+        )
+        return {(source, name): (pk, bytes(digest), part) for source, name, pk, digest, part in cursor}
+
+
+def _stored_judgments(project: Project, rows: Iterable[PairRow]) -> dict[UUID, tuple[Any, ...]]:
+    """The labels of these rows that the project has already, by their ids."""
+    ids = [
+        digests.judgment_id(project.pk, row.source, row.external_id, text_key(one.text), label.annotator)
+        for row in rows
+        for one in row.criteria
+        for label in one.labels
+    ]
+    if not ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, verdict, strength, tie_kind, broken, rationale FROM annotate_judgment WHERE id = ANY (%s)",
+            [ids],
+        )
+        return {row[0]: tuple(row[1:]) for row in cursor}
