@@ -62,7 +62,11 @@ RULES = {
     "an annotator's count of judged pairs is off": """
         SELECT a.id FROM annotate_annotator a
         WHERE a.judged_pairs <> (SELECT count(*) FROM annotate_claim l
-                                 WHERE l.annotator_id = a.id AND l.outcome = 'submitted')""",
+                                 WHERE l.annotator_id = a.id AND l.outcome = 'submitted')
+            + (SELECT count(DISTINCT c.pair_id) FROM annotate_judgment j
+               JOIN annotate_comparison c ON c.id = j.comparison_id
+               JOIN annotate_dataimport i ON i.id = j.data_import_id AND i.visible
+               WHERE j.annotator_id = a.id AND j.claim_id IS NULL)""",
 }
 
 

@@ -1,7 +1,6 @@
 """Real pairs from import to benchmark: PandaLM's 999 test pairs with three annotators each, against its figures."""
 
 import json
-import time
 from collections import Counter
 from io import StringIO
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from annotate.integrity import violations
 from annotate.models import Comparison, Judgment, Partition
 from tests.offline_datasets import load_dataset
 from tests.paths import ROOT, SHARED_DATA, needs_shared_data
@@ -20,7 +20,6 @@ OF_ANNOTATOR = {"0": "tie", "1": "response1", "2": "response2"}
 @needs_shared_data
 @pytest.mark.django_db(transaction=True)
 def test_pandalm_from_file_to_benchmark(tmp_path: Path) -> None:
-    begun = time.monotonic()
     call_command(
         "import_pairs",
         str(SOURCE),
@@ -33,6 +32,7 @@ def test_pandalm_from_file_to_benchmark(tmp_path: Path) -> None:
         stdout=StringIO(),
     )
     assert Judgment.objects.count() == 3 * 999
+    assert violations() == {}
     assert set(Comparison.objects.values_list("pair__partition", flat=True)) == {Partition.RESERVE}
 
     said = StringIO()
@@ -46,7 +46,6 @@ def test_pandalm_from_file_to_benchmark(tmp_path: Path) -> None:
 
     out = tmp_path / "release"
     call_command("export_bench", "--project=pandalm", f"--out={out}", "--min-labels=3", stdout=StringIO())
-    assert time.monotonic() - begun < 30
 
     counts = {"response1": 422, "response2": 472, "tie": 105}
     manifest = json.loads((out / "MANIFEST.json").read_text())
