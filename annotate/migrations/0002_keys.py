@@ -29,9 +29,15 @@ CREATE TRIGGER append_only BEFORE DELETE ON annotate_draw
     FOR EACH ROW EXECUTE FUNCTION evenhand_append_only();
 CREATE TRIGGER append_only_but_open BEFORE UPDATE OF id, project_id, route, epoch, pos, pair_id, q, pool_size
     ON annotate_draw FOR EACH ROW EXECUTE FUNCTION evenhand_append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON annotate_frozencomparison
+    FOR EACH ROW EXECUTE FUNCTION evenhand_append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON annotate_frozenjudgment
+    FOR EACH ROW EXECUTE FUNCTION evenhand_append_only();
 """
 
 UNDO = """
+DROP TRIGGER append_only ON annotate_frozencomparison;
+DROP TRIGGER append_only ON annotate_frozenjudgment;
 DROP TRIGGER append_only_but_open ON annotate_draw;
 DROP TRIGGER append_only ON annotate_draw;
 DROP TRIGGER append_only ON annotate_auditentry;

@@ -1,4 +1,7 @@
-"""What is compared: prompts, responses, pairs of them, criteria, and the comparisons they make."""
+"""What is compared: prompts, responses, pairs of them, criteria, and the comparisons they make.
+
+A foreign key that a unique constraint begins with has no index of its own: it would only be written, never read.
+"""
 
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
@@ -20,7 +23,7 @@ class Partition(models.TextChoices):
 class Prompt(models.Model):
     """What was asked. `turns` is a list of {"role", "text"}; its media stand in PromptAsset, in order."""
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="prompts")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="prompts", db_index=False)
     digest = models.BinaryField(max_length=32)
     turns = models.JSONField()
     data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="prompts")
@@ -62,7 +65,7 @@ class Response(models.Model):
 class Pair(models.Model):
     """A prompt and two responses. Named by project, source and external id, never by its content."""
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="pairs")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="pairs", db_index=False)
     source = models.CharField(max_length=200)
     external_id = models.CharField(max_length=200)
     digest = models.BinaryField(max_length=32, help_text="of the whole content: tells a changed row")
@@ -127,7 +130,7 @@ class Criterion(models.Model):
 class Comparison(models.Model):
     """(pair, criterion): the unit that is labelled, a row of the benchmark. It wants k labels."""
 
-    pair = models.ForeignKey(Pair, models.CASCADE, related_name="comparisons")
+    pair = models.ForeignKey(Pair, models.CASCADE, related_name="comparisons", db_index=False)
     criterion = models.ForeignKey(Criterion, models.PROTECT, related_name="comparisons")
     k = models.PositiveSmallIntegerField()
     author = models.ForeignKey(Annotator, models.SET_NULL, null=True, blank=True, related_name="authored")
