@@ -12,7 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from annotate.models import Pair
+from annotate.models import Pair, Project
 from tests.security.permissions import ACTS, EXPECTED, MAY_SEE
 from tests.security.world import ROLES, World, make_world
 
@@ -142,3 +142,17 @@ def test_pages_and_api(role: str, world: World) -> None:
 def test_admin(role: str, world: World) -> None:
     wrong = ask(world, role, [row for row in EXPECTED if row[0].startswith("admin/")])
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_hole_would_be_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row for row in EXPECTED if row[0].startswith("assets/")]
+    assert not ask(world, "stranger", rows)
+    monkeypatch.setattr("webapp.pages.media.may", lambda *_: True)
+    assert any("answers 200, not 404" in problem for problem in ask(world, "stranger", rows))
+
+
+def test_a_leak_would_be_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row for row in EXPECTED if row[0] == "api/<str:version>/projects/"]
+    assert not ask(world, "stranger", rows)
+    monkeypatch.setattr("annotate.queries.visible_to", lambda _: Project.objects.all())
+    assert any("shows canary-ours-project" in problem for problem in ask(world, "stranger", rows))
