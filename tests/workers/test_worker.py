@@ -74,7 +74,7 @@ def kill(worker: "subprocess.Popen[bytes]") -> None:
         worker.wait()
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
+def until(condition: Callable[[], object], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "nothing came of it in time"
