@@ -63,11 +63,12 @@ def test_an_unknown_name_takes_as_many_hashes_as_a_wrong_password(
     hashed: list[str] = []
     hasher = type(get_hasher())
     encode = hasher.encode
-    monkeypatch.setattr(
-        hasher,
-        "encode",
-        lambda self, password, *rest: hashed.append(password) or encode(self, password, *rest),
-    )
+
+    def noted(self: Any, password: str, *rest: Any) -> str:
+        hashed.append(password)
+        return encode(self, password, *rest)
+
+    monkeypatch.setattr(hasher, "encode", noted)
     for name in ("ada", "bob"):
         log_in(name, f"wrong for {name}")
     assert hashed == ["wrong for ada", "wrong for bob"]
@@ -153,14 +154,14 @@ def test_a_session_gets_a_new_key_at_login_and_dies_at_logout(ada: User) -> None
     session["planted"] = True
     session.save()
     planted = session.session_key
-    client.cookies[configured.SESSION_COOKIE_NAME] = planted
+    client.cookies[configured.SESSION_COOKIE_NAME] = str(planted)
     log_in("ada", "right horse", client=client)
     key = client.session.session_key
     assert key and key != planted
     thief = Client()
-    thief.cookies[configured.SESSION_COOKIE_NAME] = planted
+    thief.cookies[configured.SESSION_COOKIE_NAME] = str(planted)
     assert thief.get("/")["Location"].startswith("/login/")
-    thief.cookies[configured.SESSION_COOKIE_NAME] = key
+    thief.cookies[configured.SESSION_COOKIE_NAME] = str(key)
     assert thief.get("/").status_code == 200
     assert client.get("/logout/").status_code == 405
     client.post("/logout/")

@@ -69,12 +69,13 @@ def body_of(route: str, case: str, role: str, world: World) -> dict[str, Any]:
     assert claim
     answer = {"id": str(uuid4()), "comparison": claim.comparison_ids[0], "verdict": "a", "strength": 2}
     last = route.rstrip("/").rsplit("/", 1)[-1]
-    return {
+    bodies: dict[str, dict[str, Any]] = {
         "claims": {"id": str(uuid4())},
         "submit": {"answers": [answer]},
         "skip": {"reason": "other"},
         "undo": {"id": str(uuid4())},
-    }.get(last, {})
+    }
+    return bodies.get(last, {})
 
 
 def content_of(response: Any) -> bytes:
@@ -98,7 +99,7 @@ def ask(world: World, role: str, rows: list[tuple[str, str, str, tuple[int, ...]
         data = json.dumps(body_of(route, case, role, world)) if route.startswith("api/") else ""
         kind = "application/json" if route.startswith("api/") else "application/x-www-form-urlencoded"
         with transaction.atomic():
-            options = {} if method in SAFE else {"data": data, "content_type": kind}
+            options: dict[str, Any] = {} if method in SAFE else {"data": data, "content_type": kind}
             response = client.generic(method, path, **options)
             problems = wrong_of(response, role)
             expected = statuses[ROLES.index(role)]

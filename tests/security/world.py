@@ -82,7 +82,7 @@ def _place(name: str) -> Place:
         pseudonym=f"canary-{name}-pseudonym",
     )
     asset = make_image(project, picture((200, 30, 30)))
-    names = {
+    names: dict[str, Any] = {
         "models": (f"canary-{name}-model-1", f"canary-{name}-model-2"),
         "source": f"canary-{name}-source",
         "metadata": {"note": f"canary-{name}-metadata"},
@@ -137,7 +137,7 @@ def _place(name: str) -> Place:
             "job": failed,
             "dataimport": data_import,
             "release": release,
-            "auditentry": project.auditentry_set.get(),  # type: ignore[attr-defined]
+            "auditentry": project.auditentry_set.get(),
         },
     )
 
