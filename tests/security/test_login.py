@@ -64,11 +64,11 @@ def test_an_unknown_name_takes_as_many_hashes_as_a_wrong_password(
     hasher = type(get_hasher())
     encode = hasher.encode
 
-    def noted(self: Any, password: str, *rest: Any) -> str:
+    def counted(self: Any, password: str, *rest: Any) -> str:
         hashed.append(password)
         return encode(self, password, *rest)
 
-    monkeypatch.setattr(hasher, "encode", noted)
+    monkeypatch.setattr(hasher, "encode", counted)
     for name in ("ada", "bob"):
         log_in(name, f"wrong for {name}")
     assert hashed == ["wrong for ada", "wrong for bob"]
@@ -153,10 +153,10 @@ def test_a_session_gets_a_new_key_at_login_and_dies_at_logout(ada: User) -> None
     session = client.session
     session["planted"] = True
     session.save()
-    planted = session.session_key
+    planted = session.session_key or ""
     client.cookies[configured.SESSION_COOKIE_NAME] = str(planted)
     log_in("ada", "right horse", client=client)
-    key = client.session.session_key
+    key = client.session.session_key or ""
     assert key and key != planted
     thief = Client()
     thief.cookies[configured.SESSION_COOKIE_NAME] = str(planted)

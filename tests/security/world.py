@@ -16,6 +16,7 @@ from annotate import audit
 from annotate.actions import queue
 from annotate.models import (
     Annotator,
+    AuditEntry,
     Claim,
     DataImport,
     Draw,
