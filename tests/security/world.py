@@ -16,7 +16,6 @@ from annotate import audit
 from annotate.actions import queue
 from annotate.models import (
     Annotator,
-    AuditEntry,
     Claim,
     DataImport,
     Draw,
