@@ -212,10 +212,11 @@ class _Target:
     head: UUID | None
 
 
+# IS TRUE hides the annotator from the planner, who might else read all their judgments; see _OPEN_TO_ME.
 _TARGETS = """
     SELECT c.id, c.author_id IS NOT DISTINCT FROM %(annotator)s, h.id
     FROM annotate_comparison c
-    LEFT JOIN annotate_judgment h ON h.comparison_id = c.id AND h.annotator_id = %(annotator)s
+    LEFT JOIN annotate_judgment h ON h.comparison_id = c.id AND (h.annotator_id = %(annotator)s) IS TRUE
          AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = h.id)
     WHERE c.pair_id = %(pair)s AND (c.id = ANY (%(offered)s) OR c.author_id = %(annotator)s)
 """

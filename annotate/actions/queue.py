@@ -56,16 +56,17 @@ VISIBLE_SQL = """(c.data_import_id IS NULL
                   OR EXISTS (SELECT FROM annotate_dataimport i WHERE i.id = c.data_import_id AND i.visible))"""
 
 # Comparisons of pair %(pair)s (or d.pair_id) with a free seat that this annotator has not sat on and was not
-# offered before in a claim that ended by submitting or skipping.
+# offered before in a claim that ended by submitting or skipping. Seats and claims are asked for by comparison and
+# pair alone, in aggregates: the planner's statistics may know nothing of this annotator or this project yet, and
+# given the choice it would then read all that the annotator ever did.
 _OPEN_TO_ME = f"""
     FROM annotate_comparison c
     WHERE c.pair_id = {{pair}} AND {VISIBLE_SQL}
-      AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
-      AND NOT EXISTS (SELECT FROM annotate_seat s
-                      WHERE s.comparison_id = c.id AND s.annotator_id = %(annotator)s)
-      AND NOT EXISTS (SELECT FROM annotate_claim l
-                      WHERE l.pair_id = c.pair_id AND l.annotator_id = %(annotator)s
-                        AND l.outcome IN ('submitted', 'skipped') AND c.id = ANY (l.comparison_ids))
+      AND (SELECT count(*) < c.k AND bool_or(s.annotator_id = %(annotator)s) IS NOT TRUE
+           FROM annotate_seat s WHERE s.comparison_id = c.id)
+      AND (SELECT bool_or(l.annotator_id = %(annotator)s AND l.outcome IN ('submitted', 'skipped')
+                          AND c.id = ANY (l.comparison_ids))
+           FROM annotate_claim l WHERE l.pair_id = c.pair_id) IS NOT TRUE
 """
 
 # The subquery is a scalar one on purpose: the planner cannot turn it into a join over the whole table, so the
@@ -77,9 +78,11 @@ _WALK = f"""
     ORDER BY d.id LIMIT 1
 """
 
+# One row: the newest draw there is, and the next one for this annotator, if any.
 _PICK = f"""
-    SELECT first.id, first.pair_id, locked.id, locked.pair_id
-    FROM (SELECT d.id, d.pair_id {_WALK}) first
+    SELECT newest.id, first.id, first.pair_id, locked.id, locked.pair_id
+    FROM (SELECT (SELECT id FROM annotate_draw WHERE project_id = %(project)s ORDER BY id DESC LIMIT 1)) newest (id)
+    LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK}) first ON true
     LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK} FOR NO KEY UPDATE OF p SKIP LOCKED) locked ON true
 """
 
@@ -202,10 +205,15 @@ def _claim_once(annotator: Annotator, claim_id: UUID) -> Claim | None:
         }
         while True:
             cursor.execute(_PICK, names)
-            row = cursor.fetchone()
-            if row is None:
+            newest, first_draw, first_pair, draw, pair = cursor.fetchone()
+            if first_draw is None:
+                # None of the draws up to the newest will ever be for this annotator: whatever reopens is a new one.
+                # Who waits at the end of the queue does not walk it again.
+                cursor.execute(
+                    "UPDATE annotate_annotator SET cursor = greatest(cursor, %s) WHERE id = %s",
+                    [newest, annotator.pk],
+                )
                 return None
-            first_draw, first_pair, draw, pair = row
             if pair is None:  # every pair in reach is being claimed this instant: wait for the first of them
                 draw, pair = first_draw, first_pair
                 cursor.execute("SELECT FROM annotate_pair WHERE id = %s FOR NO KEY UPDATE", [pair])
@@ -228,11 +236,12 @@ def _claim_once(annotator: Annotator, claim_id: UUID) -> Claim | None:
                 )
 
 
+# IS TRUE hides the annotator from the planner, for the reason given at _OPEN_TO_ME.
 _LOCK_CLAIM = """
     SELECT l.id, l.draw_id, l.pair_id, l.annotator_id, l.comparison_ids, l.flip, l.repeat_of_id,
            l.created_at, l.expires_at, l.closed_at, l.outcome, l.skip_reason, l.note
     FROM annotate_claim l JOIN annotate_pair p ON p.id = l.pair_id
-    WHERE l.id = %s AND l.annotator_id = %s FOR NO KEY UPDATE OF l, p
+    WHERE l.id = %s AND (l.annotator_id = %s) IS TRUE FOR NO KEY UPDATE OF l, p
 """
 
 
@@ -271,11 +280,11 @@ def heartbeat(*, annotator: Annotator, claim_id: UUID) -> datetime:
         Conflict: the claim has ended.
     """
     expires = timezone.now() + timedelta(minutes=annotator.project.lease_minutes)
-    mine = Claim.objects.filter(pk=claim_id, annotator=annotator)
-    if not mine.filter(closed_at__isnull=True).update(expires_at=expires):
-        if mine.exists():
-            raise Conflict("claim_ended", "This claim has ended. Your answers are still accepted.")
+    claim = Claim.objects.filter(pk=claim_id).first()
+    if claim is None or claim.annotator_id != annotator.pk:
         raise Unknown("There is no such claim of yours.")
+    if not Claim.objects.filter(pk=claim_id, closed_at__isnull=True).update(expires_at=expires):
+        raise Conflict("claim_ended", "This claim has ended. Your answers are still accepted.")
     return expires
 
 

@@ -131,7 +131,7 @@ class Migration(migrations.Migration):
                 ('outcome', models.CharField(blank=True, choices=[('', 'held'), ('submitted', 'submitted'), ('skipped', 'skipped'), ('expired', 'expired'), ('released', 'released')], default='', max_length=10)),
                 ('skip_reason', models.CharField(blank=True, max_length=32)),
                 ('note', models.TextField(blank=True)),
-                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='annotate.annotator')),
+                ('annotator', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='annotate.annotator')),
                 ('repeat_of', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='repeat', to='annotate.claim')),
                 ('draw', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='annotate.draw')),
             ],
@@ -237,7 +237,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='claim',
             name='pair',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='annotate.pair'),
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='annotate.pair'),
         ),
         migrations.CreateModel(
             name='Project',
@@ -289,7 +289,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='draw',
             name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='draws', to='annotate.project'),
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='draws', to='annotate.project'),
         ),
         migrations.AddField(
             model_name='dataimport',
@@ -412,9 +412,9 @@ class Migration(migrations.Migration):
                 ('pk', models.CompositePrimaryKey('comparison_id', 'n', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('n', models.PositiveSmallIntegerField()),
                 ('k', models.PositiveSmallIntegerField()),
-                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='seats', to='annotate.annotator')),
+                ('annotator', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='seats', to='annotate.annotator')),
                 ('claim', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='seats', to='annotate.claim')),
-                ('comparison', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='seats', to='annotate.comparison')),
+                ('comparison', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='seats', to='annotate.comparison')),
                 ('head', models.OneToOneField(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='seat', to='annotate.judgment')),
             ],
         ),

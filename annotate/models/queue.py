@@ -31,7 +31,8 @@ class Draw(models.Model):
     are empty where chance had no part (reserve, authored, reopened).
     """
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="draws")
+    # The indexes below begin with the project. One of it alone would tempt the planner to read the whole queue.
+    project = models.ForeignKey(Project, models.CASCADE, related_name="draws", db_index=False)
     route = models.CharField(max_length=8, choices=Route)
     epoch = models.PositiveIntegerField()
     pos = models.PositiveIntegerField()
@@ -75,8 +76,8 @@ class Claim(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     draw = models.ForeignKey(Draw, models.CASCADE, related_name="claims")
-    pair = models.ForeignKey(Pair, models.CASCADE, related_name="claims")
-    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="claims")
+    pair = models.ForeignKey(Pair, models.CASCADE, related_name="claims", db_index=False)
+    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="claims", db_index=False)
     comparison_ids = ArrayField(models.BigIntegerField())
     flip = models.BooleanField()
     repeat_of = models.OneToOneField("self", models.CASCADE, null=True, blank=True, related_name="repeat")
@@ -110,10 +111,12 @@ class Seat(models.Model):
     """One of a comparison's k places, held by one annotator; counted once it has a head judgment."""
 
     pk = models.CompositePrimaryKey("comparison_id", "n")
-    comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="seats")
+    # Always found by comparison, through the keys. An index of annotators alone would tempt the planner, whose
+    # statistics know nothing of a new one, to read all that somebody ever judged.
+    comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="seats", db_index=False)
     n = models.PositiveSmallIntegerField()
     k = models.PositiveSmallIntegerField()
-    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="seats")
+    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="seats", db_index=False)
     claim = models.ForeignKey(Claim, models.CASCADE, null=True, related_name="seats")
     head = models.OneToOneField("Judgment", models.CASCADE, null=True, related_name="seat")
 

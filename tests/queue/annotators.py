@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from annotate.actions import queue
 from annotate.actions.judging import Answer, submit, undo
-from annotate.models import Annotator, Claim, Judgment
+from annotate.models import Annotator, Claim, Comparison, Judgment
 
 CRITERIA = [f"Written on the way, number {n}" for n in range(12)]
 
@@ -38,9 +38,11 @@ def _answers(rng: random.Random, claim: Claim, write: bool) -> list[Answer]:
         Answer(id=uuid4(), comparison=i, verdict=rng.choice(["a", "b"]), strength=rng.choice([1, 2, 3]))
         for i in chosen
     ]
-    if write:
+    asked = Comparison.objects.filter(pk__in=claim.comparison_ids).values_list("criterion__text", flat=True)
+    new = [text for text in CRITERIA if text not in set(asked)]
+    if write and new:
         answers.append(
-            Answer(id=uuid4(), criterion=rng.choice(CRITERIA), verdict=rng.choice(["a", "b"]), strength=2)
+            Answer(id=uuid4(), criterion=rng.choice(new), verdict=rng.choice(["a", "b"]), strength=2)
         )
     return answers
 

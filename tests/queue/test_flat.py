@@ -1,0 +1,230 @@
+"""An annotator's loop costs the same however long the queue is and however far ahead one annotator is.
+
+Measured in pages of the database that its very statements touch, which no busy machine can blur, and whatever the
+planner's statistics say: they know nothing of a queue that was made a moment ago.
+"""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection, transaction
+
+from annotate.actions import queue
+from annotate.actions.judging import Answer, submit
+from annotate.models import Annotator, Project
+from annotate.queries import annotator_of, claim_work
+from tests.factories import make_annotator, make_comparison, make_member, make_pair, make_project, make_user
+
+SHORT, LONG = 1_000, 50_000
+# A lookup takes three or four pages, a statement a dozen lookups. Whatever walks the queue takes hundreds at LONG.
+MOST_PAGES = 90
+
+
+class Meter:
+    """Runs each statement a second time under EXPLAIN, undone, and keeps what it read."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, int] = {}
+        self.draws = 0
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.split()[0] in ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE") and not many:
+            # A cursor of the driver's own: Django's would come back here.
+            with connection.connection.cursor() as cursor:
+                cursor.execute("SAVEPOINT meter")
+                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+                self._read(sql, cursor.fetchone()[0])
+                cursor.execute("ROLLBACK TO SAVEPOINT meter")
+        return execute(sql, params, many, context)
+
+    def _read(self, sql: str, told: Any) -> None:
+        [explained] = json.loads(told) if isinstance(told, str) else told
+        plan = explained["Plan"]
+        pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        self.pages[sql] = max(pages, self.pages.get(sql, 0))
+        for node in _nodes(plan):
+            if node.get("Relation Name") == "annotate_draw" and node["Node Type"] != "ModifyTable":
+                read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+                self.draws = max(self.draws, int(read * node["Actual Loops"]))
+
+
+def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for part in plan.get("Plans", []) for node in _nodes(part))]
+
+
+def make_queue(pairs: int) -> Project:
+    """A project whose queue holds each of its pairs once: one comparison each, k = 3."""
+    project = make_project(reserve_share=0, validation_share=0)
+    sample = make_pair(project)
+    criterion = make_comparison(sample).criterion
+    names = {
+        "project": project.pk,
+        "sample": sample.pk,
+        "criterion": criterion.pk,
+        "more": pairs - 1,
+    }
+    _run(
+        """
+        INSERT INTO annotate_pair (project_id, source, external_id, digest, task_type, prompt_id, response1_id,
+                                   response2_id, sensitive, metadata, "group", partition, shuffle, queued, created_at)
+        SELECT project_id, source, 'more-' || n, digest, task_type, prompt_id, response1_id, response2_id,
+               sensitive, metadata, "group", partition, n, true, now()
+        FROM annotate_pair, generate_series(1, %(more)s) n WHERE id = %(sample)s
+        """,
+        """
+        INSERT INTO annotate_comparison (pair_id, criterion_id, k, created_at)
+        SELECT id, %(criterion)s, 3, now() FROM annotate_pair WHERE project_id = %(project)s AND id <> %(sample)s
+        """,
+        "UPDATE annotate_pair SET queued = true WHERE id = %(sample)s",
+        "UPDATE annotate_stream SET total = %(more)s + 1, queued = %(more)s + 1 WHERE project_id = %(project)s",
+        """
+        INSERT INTO annotate_draw (project_id, route, epoch, pos, pair_id, open, created_at)
+        SELECT project_id, 'reserve', 1, row_number() OVER (ORDER BY id), id, true, now()
+        FROM annotate_pair WHERE project_id = %(project)s ORDER BY id
+        """,
+        **names,
+    )
+    return project
+
+
+def judge_first(annotator: Annotator, pairs: int, seat: int) -> None:
+    """Let the annotator have judged the first pairs of the queue, on the given seat of each."""
+    _run(
+        """
+        INSERT INTO annotate_claim (id, draw_id, pair_id, annotator_id, comparison_ids, flip, created_at, expires_at,
+                                    closed_at, outcome, skip_reason, note)
+        SELECT gen_random_uuid(), d.id, d.pair_id, %(annotator)s, ARRAY[c.id], false, now(), now(), now(),
+               'submitted', '', ''
+        FROM annotate_draw d JOIN annotate_comparison c ON c.pair_id = d.pair_id
+        WHERE d.project_id = %(project)s ORDER BY d.id LIMIT %(pairs)s
+        """,
+        """
+        INSERT INTO annotate_judgment (id, claim_id, annotator_id, comparison_id, verdict, tie_kind, broken, rationale,
+                                       evidence, late, authored, created_at)
+        SELECT gen_random_uuid(), id, annotator_id, comparison_ids[1], 'response1', '', '', '', '{}', false, false, now()
+        FROM annotate_claim WHERE annotator_id = %(annotator)s
+        """,
+        """
+        INSERT INTO annotate_seat (comparison_id, n, k, annotator_id, claim_id, head_id)
+        SELECT comparison_id, %(seat)s, 3, annotator_id, claim_id, id
+        FROM annotate_judgment WHERE annotator_id = %(annotator)s
+        """,
+        """
+        UPDATE annotate_annotator SET judged_pairs = %(pairs)s, seen_at = now(),
+               cursor = (SELECT max(draw_id) FROM annotate_claim WHERE annotator_id = %(annotator)s)
+        WHERE id = %(annotator)s
+        """,
+        """
+        UPDATE annotate_draw d SET open = false WHERE d.project_id = %(project)s AND d.open AND NOT EXISTS (
+            SELECT FROM annotate_comparison c WHERE c.pair_id = d.pair_id
+            AND c.k > (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id))
+        """,
+        annotator=annotator.pk,
+        project=annotator.project_id,
+        pairs=pairs,
+        seat=seat,
+    )
+
+
+def _run(*statements: str, **names: int) -> None:
+    with connection.cursor() as cursor:
+        # Looking up millions of foreign keys would take most of the test's time.
+        cursor.execute("SET session_replication_role = replica")
+        for statement in statements:
+            cursor.execute(statement, names)
+        cursor.execute("SET session_replication_role = origin")
+
+
+def vacuum() -> None:
+    """What autovacuum does within a minute: statistics, and no entries of closed draws in the index."""
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def loop(annotator: Annotator) -> tuple[int | None, Meter]:
+    """The place in the queue of the pair that the annotator is served, and what it took to claim and judge it.
+
+    All of it is undone.
+    """
+    meter, place = Meter(), None
+    annotator.refresh_from_db()
+    user = annotator.user
+    assert user
+    with transaction.atomic(), connection.execute_wrapper(meter):
+        if claim := queue.claim_next(annotator=annotator, claim_id=uuid4()):
+            place = claim.draw.pos
+            assert annotator_of(user, claim.pk) == annotator and claim_work([claim])
+            queue.heartbeat(annotator=annotator, claim_id=claim.pk)
+            answers = [
+                Answer(id=uuid4(), comparison=i, verdict="a", strength=2) for i in claim.comparison_ids
+            ]
+            submit(annotator=annotator, claim_id=claim.pk, answers=answers)
+        transaction.set_rollback(True)
+    return place, meter
+
+
+def play(pairs: int) -> dict[str, Meter]:
+    """What a loop costs, by who makes it and when.
+
+    A judges all pairs but ten, and B and C begin. Then these have judged all but a fiftieth, and D joins. At last
+    A has judged all that there is, and most of it is asked once more, of others.
+    """
+    project = make_queue(pairs)
+    a, b, c, d = (
+        make_annotator(project, make_member(project, user=make_user(password=None))) for _ in range(4)
+    )
+    costs = {}
+    judge_first(a, pairs - 10, seat=1)
+    for now in ("by the statistics of before", "by the statistics of now"):
+        for name, who, place in (("A, far ahead", a, pairs - 9), ("B, behind", b, 1), ("C, behind", c, 1)):
+            served, costs[f"{name}, {now}"] = loop(who)
+            assert served == place
+        vacuum()
+
+    filled = pairs - pairs // 50
+    judge_first(b, filled, seat=2)
+    judge_first(c, filled, seat=3)
+    vacuum()
+    served, costs["D, who joins late"] = loop(d)
+    assert served == filled + 1
+
+    _run(
+        """
+        INSERT INTO annotate_draw (project_id, route, epoch, pos, pair_id, open, created_at)
+        SELECT project_id, 'reopened', 2, pos, pair_id, true, now()
+        FROM annotate_draw WHERE project_id = %(project)s AND pos <= %(filled)s ORDER BY id
+        """,
+        """
+        UPDATE annotate_draw SET open = false
+        WHERE project_id = %(project)s AND epoch = 1 AND pos > %(pairs)s - 10
+        """,
+        """
+        UPDATE annotate_comparison c SET k = 4 FROM annotate_pair p
+        WHERE p.id = c.pair_id AND p.project_id = %(project)s
+        """,
+        """
+        UPDATE annotate_seat s SET k = 4 FROM annotate_comparison c JOIN annotate_pair p ON p.id = c.pair_id
+        WHERE c.id = s.comparison_id AND p.project_id = %(project)s
+        """,
+        project=project.pk,
+        filled=filled,
+        pairs=pairs,
+    )
+    vacuum()
+    assert queue.claim_next(annotator=a, claim_id=uuid4()) is None
+    served, costs["A, for whom there is nothing"] = loop(a)
+    assert served is None
+    return costs
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_loop_is_flat_however_far_ahead_one_annotator_is() -> None:
+    short, long = play(SHORT), play(LONG)
+    for who, meter in long.items():
+        assert meter.draws <= 3, who
+        for sql, pages in meter.pages.items():
+            assert pages <= MOST_PAGES, (who, sql, pages)
+        # Trees of fifty times as many rows are a level deeper.
+        assert sum(meter.pages.values()) <= 1.5 * sum(short[who].pages.values()), who
