@@ -20,6 +20,7 @@ from annotate.models import (
     Project,
     Stream,
     User,
+    Verdict,
 )
 
 VISIBLE_IMPORT = Q(data_import__isnull=True) | Q(data_import__visible=True)
@@ -206,7 +207,10 @@ def history(annotator: Annotator, before: Any = None, size: int = 50) -> list[Cl
         Claim.objects.filter(pk__in=Subquery(newest))
         .select_related("pair__prompt")
         .annotate(
-            answered=Count("judgments", filter=Q(judgments__superseded_by__isnull=True)),
+            answered=Count(
+                "judgments",
+                filter=Q(judgments__superseded_by__isnull=True) & ~Q(judgments__verdict=Verdict.RETRACTED),
+            ),
         )
         .order_by(F("created_at").desc())
     )

@@ -25,6 +25,7 @@ from annotate.models import (
     Seat,
     Verdict,
 )
+from annotate.queries import history
 from tests.factories import make_annotator, make_comparison, make_criterion, make_pair, make_project
 
 pytestmark = pytest.mark.django_db
@@ -266,3 +267,15 @@ def test_judgments_cannot_be_changed_or_deleted() -> None:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute(statement)
     assert Judgment.objects.get().verdict == "response1"
+
+
+def test_history_counts_what_stands() -> None:
+    claim = claimed("calm", "true")
+    send(claim, answer(claim), answer(claim, "b", 1))
+    [past] = history(claim.annotator)
+    assert past.answered == 2  # type: ignore[attr-defined]
+    undo(annotator=claim.annotator, claim_id=claim.pk, undo_id=uuid4())
+    Claim.objects.filter(pk=claim.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    queue.expire_claims()
+    [past] = history(claim.annotator)
+    assert past.answered == 0  # type: ignore[attr-defined]
