@@ -24,7 +24,6 @@ def _start_servers() -> None:
         os.environ.pop(name, None)
     os.environ |= {
         "DATA_DIR": str(data_dir),
-        "DJANGO_SETTINGS_MODULE": "webapp.settings",
         "SECRET_KEY": "the suite's own, of fifty characters or more, for nothing else",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
         "LOG_FORMAT": "text",
@@ -43,13 +42,21 @@ def _start_servers() -> None:
 
 
 # On import, which is before any other conftest.py needs Django's settings. Workers of xdist inherit the
-# environment of the process that started the servers; each has a Redis database of its own.
+# environment of the process that started the servers; each has a Redis database and media of its own.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     number = int(worker.removeprefix("gw")) + 1
     os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={number}")
+    os.environ["MEDIA_ROOT"] = f"{os.environ['DATA_DIR']}/media-{worker}"
 else:
     _start_servers()
+os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings"
 django.setup()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """A worker that inherits the module's name reads the settings before the lines above have changed them."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -114,7 +114,7 @@ def test_both_answer_keep_what_they_are_told_and_stop(data_dir: Path) -> None:
             connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
     finally:
         servers.release()
-    assert users_of(data_dir) == []
+    assert eventually(lambda: users_of(data_dir) == [])
     servers, environ = start(data_dir)
     try:
         assert one(environ["DATABASE_URL"], "SELECT n FROM kept") == 7
@@ -151,7 +151,7 @@ def test_two_processes_share_and_the_last_one_stops_them(data_dir: Path) -> None
     servers.release()
     assert answers(environ)
     holder.communicate()
-    assert users_of(data_dir) == []
+    assert eventually(lambda: users_of(data_dir) == [])
 
 
 def test_many_who_come_and_go_at_once_meet_a_running_server(data_dir: Path) -> None:
@@ -165,7 +165,7 @@ def test_many_who_come_and_go_at_once_meet_a_running_server(data_dir: Path) -> N
             holder.stdin.close()
         servers.release()
         assert [holder.wait(30) for holder in holders] == [0, 0]
-    assert users_of(data_dir) == []
+    assert eventually(lambda: users_of(data_dir) == [])
 
 
 def test_a_killed_holder_leaves_nothing_running_and_the_next_one_starts(data_dir: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_data_dir_too_deep_for_sockets(tmp_path: Path) -> None:
     finally:
         servers.release()
     assert not elsewhere.exists()
-    assert users_of(data_dir) == []
+    assert eventually(lambda: users_of(data_dir) == [])
 
 
 def test_another_versions_data_are_refused_in_one_line(data_dir: Path) -> None:

@@ -188,7 +188,7 @@ STATICFILES_DIRS = [BASE_DIR / "static", BASE_DIR / "build"]
 STORAGES: dict[str, dict[str, object]] = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": DATA_DIR / "media", "base_url": None},
+        "OPTIONS": {"location": env.str("MEDIA_ROOT", str(DATA_DIR / "media")), "base_url": None},
     },
     "staticfiles": {"BACKEND": "webapp.static.HashedModules"},
 }
