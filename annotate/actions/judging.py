@@ -229,12 +229,15 @@ _INSERT = """
 """
 
 
-def _targets(claim: Claim) -> dict[int, _Target]:
-    """The comparisons that this claim may judge: those offered and those its annotator wrote."""
+def _targets(claim: Claim, named: list[int]) -> dict[int, _Target]:
+    """The comparisons that this claim may judge: those offered, those its annotator wrote and those `named`.
+
+    `named`: by the text of a criterion, which may be one of this pair already, written by somebody else.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _TARGETS,
-            {"annotator": claim.annotator_id, "pair": claim.pair_id, "offered": claim.comparison_ids},
+            {"annotator": claim.annotator_id, "pair": claim.pair_id, "offered": claim.comparison_ids + named},
         )
         return {row[0]: _Target(*row) for row in cursor.fetchall()}
 
@@ -243,23 +246,22 @@ def _store(
     project: Project, claim: Claim, fresh: list[tuple[int, Answer]], late: bool, seconds: float | None
 ) -> None:
     wanted: list[tuple[int, Answer]] = []
+    named: list[int] = []
     opened = False
     for _, answer in fresh:
         if answer.comparison is None:
             comparison, created = _author(project, claim, answer.criterion)
             opened |= created and comparison.k > 1
+            named.append(comparison.pk)
             wanted.append((comparison.pk, answer))
         else:
             wanted.append((answer.comparison, answer))
-    targets = _targets(claim)
+    targets = _targets(claim, named)
     heads: dict[int, UUID] = {}
     rows = []
     now = timezone.now()
     for (index, _), (comparison_id, answer) in zip(fresh, wanted, strict=True):
         target = targets.get(comparison_id)
-        if target is None and answer.comparison is None:
-            # The text is a criterion of this pair already, written by somebody else and not in this claim.
-            target = _Target(comparison_id, False, _head(claim, comparison_id))
         if target is None:
             raise Invalid(f"answers[{index}].comparison", "This comparison is not part of the claim.")
         if comparison_id in heads:
@@ -290,16 +292,6 @@ def _store(
     _seat(claim, heads)
     if opened:
         open_pairs(project.pk, [claim.pair_id], Route.AUTHORED)
-
-
-def _head(claim: Claim, comparison_id: int) -> UUID | None:
-    return (
-        Judgment.objects.filter(
-            comparison=comparison_id, annotator=claim.annotator_id, superseded_by__isnull=True
-        )
-        .values_list("pk", flat=True)
-        .first()
-    )
 
 
 def _seat(claim: Claim, heads: dict[int, UUID]) -> None:
