@@ -18,14 +18,15 @@ class Label(StrEnum):
         return self in USABLE
 
 
-# The verdicts that count, in the order of every tally. "Cannot tell" and "media broken" are no opinion on
-# which response is better, so they are never a tie: they are left out.
+# The verdicts that count, in the order of every tally. "Cannot tell", "not applicable" and "media broken" are no
+# opinion on which response is better, so they are never a tie: they are left out.
 USABLE = (Label.RESPONSE1, Label.RESPONSE2, Label.TIE)
 
 RULE = (
     "A label is what more of a comparison's usable verdicts say than anything else: response1, response2 or "
     "tie. Where the two most frequent are equally frequent there is no consensus, and no label. "
-    "Usable are response1, response2 and tie; cannot_tell and media_broken are never ties and are left out."
+    "Usable are response1, response2 and tie; cannot_tell, not_applicable and media_broken are never ties and "
+    "are left out."
 )
 
 

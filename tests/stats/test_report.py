@@ -1,0 +1,227 @@
+"""A project's statistics from its rows: each figure of a small project by hand, and the job that keeps them."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from django.utils import timezone
+
+from annotate.access import Denied, Unknown
+from annotate.actions.jobs import run_job
+from annotate.actions.reports import is_outdated, start_report
+from annotate.models import Annotator, Claim, Judgment, Project, Report, Role
+from annotate.reports import full_report
+from annotate.verdicts import USABLE_OF_LEVEL, read_pair_models, read_verdicts, read_wanted
+from tests.factories import (
+    judge,
+    make_annotator,
+    make_comparison,
+    make_criterion,
+    make_member,
+    make_pair,
+    make_project,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+TODAY = date(2026, 3, 10)
+
+
+class Site:
+    """Three annotators, two criteria on the same four pairs of models x and y, and one pair of x and z."""
+
+    def __init__(self) -> None:
+        self.project = make_project()
+        self.people = [make_annotator(self.project, pseudonym=name) for name in ("Ada", "Bo", "Cy")]
+        said = {
+            "Truth": ["111", "112", "22t", "222"],
+            "Brevity": ["222", "221", "221", "11t"],
+        }
+        pairs = [make_pair(self.project, models=("x", "y")) for _ in range(4)]
+        for criterion, columns in said.items():
+            for pair, verdicts in zip(pairs, columns, strict=True):
+                comparison = make_comparison(pair, criterion)
+                for annotator, verdict in zip(self.people, verdicts, strict=True):
+                    self.judge(comparison, verdict, annotator)
+        self.last = make_comparison(make_pair(self.project, models=("x", "z")), "Truth")
+        self.judge(self.last, "1", self.people[0], strength=3)
+        judge(self.last, "cannot_tell", self.people[1], seconds=90)
+
+    def judge(self, comparison: Any, said: str, annotator: Annotator, **fields: Any) -> Judgment:
+        """Ada always says what stands left; the others see response 1 left."""
+        verdict = {"1": "response1", "2": "response2", "t": "tie"}[said]
+        flip = annotator.pseudonym == "Ada" and said == "2"
+        return judge(
+            comparison, verdict, annotator, flip=flip, **{"seconds": 10.0 * len(annotator.pseudonym)} | fields
+        )
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+def values(rows: list[dict[str, Any]], name: str, figure: str) -> dict[str, Any]:
+    return {row[name]: row[figure]["value"] for row in rows}
+
+
+def test_every_verdict_comes_once_with_what_is_known_of_it(site: Site) -> None:
+    verdicts = read_verdicts(site.project)
+    assert len(verdicts) == 26
+    by_level = dict.fromkeys(range(-1, 7), 0)
+    for level in verdicts.level.tolist():
+        by_level[level] += 1
+    # Without a strength a preference is a clear one; the one with strength 3 is at the end of the scale.
+    assert by_level == {-1: 1, 0: 1, 1: 9, 2: 0, 3: 2, 4: 0, 5: 13, 6: 0}
+    assert USABLE_OF_LEVEL[[0, 3, 6]].tolist() == [0, 2, 1]
+    assert sorted(set(verdicts.flip.tolist())) == [0, 1]
+    assert sorted(set(verdicts.seconds.tolist())) == [20.0, 30.0, 90.0]
+    models = read_pair_models(site.project)
+    first, second = models.of(np.array([verdicts.pair.max()]))
+    assert (models.names[first[0]], models.names[second[0]]) == ("x", "z")
+
+
+def test_progress_and_forecast(site: Site) -> None:
+    now = datetime.now(UTC).date()
+    progress = full_report(site.project, now)["progress"]
+    assert (progress["comparisons"], progress["labels"], progress["judged"]) == (9, 27, 26)
+    assert (progress["begun"], progress["full"]) == (9, 8)
+    assert progress["no_opinion"]["value"] == pytest.approx(1 / 26, abs=1e-6)
+    assert progress["days"] == [{"day": now.isoformat(), "verdicts": 26, "annotators": 3}]
+    assert progress["forecast"] == {
+        "left": 1,
+        "rate": round(26 / 7, 2),
+        "done": (now + timedelta(days=1)).isoformat(),
+        "why": "",
+    }
+    later = full_report(site.project, now + timedelta(days=30))["progress"]["forecast"]
+    assert (later["done"], later["why"]) == ("", "Nobody judged in the last 7 days.")
+    assert [row.full for row in read_wanted(site.project)] == [8]
+
+
+def test_agreement_is_told_by_criterion_pair_and_time(site: Site) -> None:
+    found = full_report(site.project, TODAY)["agreement"]
+    assert (found["overall"]["comparisons"], found["overall"]["verdicts"]) == (9, 25)
+    assert found["overall"]["pairable"] == 8
+    assert found["overall"]["percent"]["value"] == pytest.approx(100 * (3 + 5 / 3) / 8, abs=1e-6)
+    assert found["overall"]["labels"] == {"response1": 4, "response2": 5}
+    assert [row["task_type"] for row in found["by_task_type"]] == ["text_to_text"]
+    pairs = {tuple(row["annotators"]): row for row in found["by_pair"]}
+    assert set(pairs) == {("Ada", "Bo"), ("Ada", "Cy"), ("Bo", "Cy")}
+    assert pairs["Ada", "Bo"]["kappa"]["value"] == 1
+    assert pairs["Ada", "Cy"]["percent"]["value"] == pytest.approx(3 / 8)
+    (span,) = found["over_time"]
+    assert span["comparisons"] == 9
+    assert span["alpha"]["value"] == found["overall"]["alpha"]["value"]
+
+
+def test_agreement_over_time_goes_by_the_last_verdict(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seventy days are cut into spans of three."""
+    now = timezone.now()
+    comparison = make_comparison(make_pair(site.project), "Later")
+    judge(comparison, "response1", site.people[0])
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now + timedelta(days=69))
+    judge(comparison, "tie", site.people[1])
+    spans = full_report(site.project, TODAY)["agreement"]["over_time"]
+    assert [span["comparisons"] for span in spans] == [9, 1]
+    assert (date.fromisoformat(spans[0]["to"]) - date.fromisoformat(spans[0]["from"])).days == 2
+    assert spans[1]["percent"]["value"] == 0
+
+
+def test_annotators_are_compared(site: Site) -> None:
+    rows = full_report(site.project, TODAY)["annotators"]["rows"]
+    assert {row["annotator"]: row["verdicts"] for row in rows} == {"Ada": 9, "Bo": 8, "Cy": 8}
+    left = values(rows, "annotator", "left")
+    assert left["Ada"] == 1
+    assert left["Bo"] == pytest.approx(3 / 8)
+    agreement = values(rows, "annotator", "agreement")
+    assert agreement["Ada"] == pytest.approx((3 + 5 / 2) / 8)
+    assert agreement["Cy"] == pytest.approx(3 / 8)
+    assert agreement["Ada"] > agreement["Cy"]
+    assert {row["annotator"]: row["seconds"] for row in rows} == {"Ada": 30, "Bo": 20, "Cy": 20}
+    assert {row["repeats"]["why"] for row in rows} == {"Nothing was asked again."}
+
+
+def test_what_was_asked_again_tells_how_steady_somebody_is(site: Site) -> None:
+    first = Judgment.objects.get(comparison=site.last, annotator=site.people[0])
+    again = judge(site.last, "response2", site.people[0], seated=False)
+    Claim.objects.filter(judgments=again).update(repeat_of=first.claim_id)
+    found = full_report(site.project, TODAY)
+    assert found["agreement"]["overall"]["verdicts"] == 25, "a repeat does not count"
+    ada = next(row for row in found["annotators"]["rows"] if row["annotator"] == "Ada")
+    assert (ada["repeats"]["value"], ada["verdicts"]) == (0, 9)
+
+
+def test_a_criterion_that_overturns_the_others(site: Site) -> None:
+    rows = full_report(site.project, TODAY)["criteria"]["rows"]
+    overturns = values(rows, "criterion", "overturns")
+    # Three of the four pairs that both criteria decide have opposite winners.
+    assert overturns == {"Truth": pytest.approx(3 / 4), "Brevity": pytest.approx(3 / 4)}
+    assert values(rows, "criterion", "ties") == {
+        "Truth": pytest.approx(1 / 13, abs=1e-6),
+        "Brevity": pytest.approx(1 / 12, abs=1e-6),
+    }
+
+
+def test_models_are_ranked_by_project_and_criterion(site: Site) -> None:
+    boards = full_report(site.project, TODAY)["leaderboards"]
+    assert [(board["kind"], board["title"]) for board in boards] == [
+        ("project", "All comparisons"),
+        ("criterion", "Truth"),
+        ("criterion", "Brevity"),
+    ]
+    everything, truth, brevity = boards
+    assert [row["model"] for row in everything["rows"]][-1] == "z"
+    assert {row["model"]: (row["wins"], row["losses"], row["ties"]) for row in everything["rows"]} == {
+        "x": (10, 13, 2),
+        "y": (13, 9, 2),
+        "z": (0, 1, 0),
+    }
+    assert brevity["rows"][0]["model"] == "y"
+    assert {row["model"] for row in truth["rows"]} == {"x", "y", "z"}
+
+
+def test_merged_criteria_are_one(site: Site) -> None:
+    brevity = make_criterion(site.project, "Brevity")
+    brevity.canonical = make_criterion(site.project, "Truth")
+    brevity.save()
+    found = full_report(site.project, TODAY)
+    assert [row["criterion"] for row in found["criteria"]["rows"]] == ["Truth"]
+    assert found["agreement"]["overall"]["comparisons"] == 5
+
+
+def test_a_project_without_judgments_says_why_there_is_nothing() -> None:
+    found = full_report(make_project(), TODAY)
+    assert found["progress"]["forecast"]["why"] == "There is nothing to judge yet."
+    assert found["agreement"]["overall"]["alpha"]["why"] == "No comparison has two verdicts or more."
+    assert found["annotators"]["left"]["why"].startswith("Nobody knows which response stood left")
+    assert found["leaderboards"][0]["why"].startswith("No verdict compares")
+    assert found["annotators"]["rows"] == found["criteria"]["rows"] == []
+
+
+def test_the_job_keeps_one_report_a_project(site: Site) -> None:
+    manager = make_member(site.project, Role.MANAGER, make_user(password=None))
+    assert is_outdated(None)
+    job = start_report(by=manager, project=site.project, send_it=False)
+    assert start_report(by=manager, project=site.project, send_it=False) == job, "one at a time"
+    run_job(job.pk, by_hand=True)
+    report = Report.objects.get(project=site.project)
+    assert (report.verdicts, report.content["progress"]["judged"]) == (25, 26)
+    assert not is_outdated(report)
+
+    Report.objects.update(read_at=report.read_at - timedelta(hours=1))
+    assert is_outdated(Report.objects.get()), "there are newer judgments, and it is old enough"
+    again = start_report(by=None, project=site.project, send_it=False)
+    assert again != job
+    run_job(again.pk, by_hand=True)
+    assert Report.objects.get().read_at > report.read_at
+
+
+def test_only_managers_ask_for_it(site: Site) -> None:
+    for role in (Role.ANNOTATOR, Role.REVIEWER):
+        with pytest.raises(Denied):
+            start_report(by=make_member(site.project, role), project=site.project)
+    with pytest.raises(Unknown):
+        start_report(by=make_user(password=None), project=site.project)
+    assert not Project.objects.filter(report__isnull=False).exists()
