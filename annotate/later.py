@@ -14,12 +14,16 @@ from kombu.exceptions import OperationalError
 log = structlog.get_logger(__name__)
 
 
-def send_on_commit(task: str, *args: Any, queue: str = "default") -> None:
-    """Queue `task` (its registered name) with JSON-able arguments after the commit."""
+def send_on_commit(task: str, *args: Any, queue: str = "default", time_limit: int | None = None) -> None:
+    """Queue `task` (its registered name) with JSON-able arguments after the commit.
+
+    `time_limit`: seconds after which its worker is ended, where the settings' limit is too short.
+    """
+    limits = {"time_limit": time_limit, "soft_time_limit": time_limit - 60} if time_limit else {}
 
     def send() -> None:
         try:
-            current_app.send_task(task, args=args, queue=queue, retry=False)
+            current_app.send_task(task, args=args, queue=queue, retry=False, **limits)
         except (OperationalError, OSError) as error:
             log.warning("broker down, left to the sweeper", task=task, error=str(error))
 

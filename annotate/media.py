@@ -1,15 +1,22 @@
 """Media files in storage: random keys, written once, read back for viewing and for releases."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 
+from annotate.modalities import Kind
 from annotate.modalities.metadata import strip_metadata
-from annotate.models import Asset
+from annotate.modalities.sandbox import MediaSandbox
+from annotate.models import Asset, Modality
 
 FOLDER = "assets"
+_PIECE = 1024 * 1024
 
 
 def new_folder() -> str:
@@ -24,6 +31,20 @@ def store(folder: str, content: bytes | File) -> str:
     if stored != key:
         raise OSError(f"The storage wrote {stored} where {key} was asked for.")
     return key
+
+
+@contextmanager
+def local_copy(key: str) -> Iterator[BinaryIO]:
+    """A stored file at its beginning, with a descriptor for a child process: itself, or a copy of an object."""
+    with default_storage.open(key) as stored:
+        if isinstance(stored.file, BufferedReader):
+            yield stored.file
+        else:
+            with TemporaryFile() as copy:
+                for chunk in stored.chunks(_PIECE):
+                    copy.write(chunk)
+                copy.seek(0)
+                yield copy
 
 
 def remove(keys: Iterable[str]) -> None:
@@ -45,17 +66,13 @@ def remove_folder(folder: str) -> None:
         return  # an object store has no folders
 
 
-def original_bytes(asset: Asset) -> bytes:
-    """The file exactly as it was given."""
-    with default_storage.open(asset.key) as file:
-        data: bytes = file.read()
-    return data
-
-
-def released_bytes(asset: Asset) -> bytes:
-    """The original coded data with metadata removed: what a release may carry.
+def write_released(asset: Asset, target: BinaryIO, sandbox: MediaSandbox) -> None:
+    """Write the original coded data, its metadata removed, into an empty file: what a release may carry.
 
     Raises:
-        MediaError: the file is not whole, or of a type whose metadata cannot be removed.
+        MediaError: the file is not whole.
+        FileNotFoundError: it is not in storage.
     """
-    return strip_metadata(original_bytes(asset), asset.media_type)
+    kind = Kind(Modality(asset.modality), asset.media_type, asset.extension)
+    with local_copy(asset.key) as source:
+        strip_metadata(source, kind, target, sandbox)

@@ -1,19 +1,20 @@
 """Reads. Whatever is shown to somebody goes through visible_to or a claim of their own."""
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db.models import Count, F, Q, QuerySet, Subquery, Sum
 
 from annotate.access import Unknown
+from annotate.likeness import bigrams, most_alike, words
 from annotate.models import (
     Annotator,
     Claim,
+    Criterion,
     Membership,
     Outcome,
     Pair,
@@ -22,6 +23,8 @@ from annotate.models import (
     User,
     Verdict,
 )
+from annotate.models.pairs import CRITERION_WORDS
+from annotate.prepared import columns, made, prepared_cursor
 
 VISIBLE_IMPORT = Q(data_import__isnull=True) | Q(data_import__visible=True)
 
@@ -33,19 +36,32 @@ def visible_to(user: User) -> QuerySet[Project]:
     return Project.objects.filter(memberships__user=user)
 
 
+_OF_CLAIM = f"""
+    SELECT {columns(Annotator, "a")}, {columns(Project, "j")}
+    FROM annotate_claim l
+    JOIN annotate_annotator a ON a.id = l.annotator_id
+    JOIN annotate_project j ON j.id = a.project_id
+    WHERE l.id = %(claim)s AND a.user_id = %(user)s
+      AND (%(everywhere)s OR EXISTS (SELECT FROM annotate_membership m
+                                     WHERE m.project_id = j.id AND m.user_id = %(user)s))
+"""
+
+
 def annotator_of(user: User, claim_id: UUID) -> Annotator:
     """The user's pseudonym that holds a claim, with its project.
 
     Raises:
         Unknown: there is no such claim of the user's own, or the user is no longer in its project.
     """
-    mine = Annotator.objects.select_related("project").filter(claims=claim_id, user=user)
-    if not user.is_superuser:
-        mine = mine.filter(project__memberships__user=user)
-    found = mine.first()
-    if found is None:
+    with prepared_cursor() as cursor:
+        cursor.execute(_OF_CLAIM, {"claim": claim_id, "user": user.pk, "everywhere": user.is_superuser})
+        row = cursor.fetchone()
+    if row is None:
         raise Unknown("There is no such claim of yours.")
-    return found
+    width = len(Annotator._meta.concrete_fields)
+    annotator = made(Annotator, row[:width])
+    annotator.project = made(Project, row[width:])
+    return annotator
 
 
 def project_for(user: User, slug: str) -> Project:
@@ -79,6 +95,33 @@ def projects_with_progress(user: User) -> list[tuple[Project, str, int, int]]:
     ]
 
 
+LIKE_LEAST = 0.35  # likeness below which two criteria have nothing to do with each other
+_LIKE_LOOKED_AT = 100
+_LIKE_RANKED = 3000  # of a large library where every text has the word, not all are weighed
+
+
+def like_criteria(project: Project, typed: str, most: int = 5) -> list[tuple[str, float]]:
+    """Criteria of the project's library that are written much like what is typed, with their likeness (0 to 1).
+
+    Candidates share a word, the last of which may be half typed, or two neighbouring characters where a script does
+    not part words. Merged criteria are left out: their canonical one says the same.
+    """
+    library = Criterion.objects.filter(VISIBLE_IMPORT, project=project, canonical__isnull=True)
+    found: list[str] = []
+    if parts := words(typed):
+        query = SearchQuery(" | ".join(f"'{word}':*" for word in parts), config="english", search_type="raw")
+        holding = library.annotate(words=CRITERION_WORDS).filter(words=query).values("pk")[:_LIKE_RANKED]
+        ranked = Criterion.objects.filter(pk__in=Subquery(holding))
+        best = ranked.order_by(SearchRank(CRITERION_WORDS, query).desc())
+        found += best.values_list("text", flat=True)[:_LIKE_LOOKED_AT]
+    if pieces := bigrams(typed):
+        holds = Q()
+        for piece in pieces:
+            holds |= Q(text__contains=piece)
+        found += library.filter(holds).values_list("text", flat=True)[:_LIKE_LOOKED_AT]
+    return most_alike(typed, set(found), least=LIKE_LEAST, most=most)
+
+
 @dataclass(frozen=True)
 class Medium:
     """An asset as a viewer needs it: nothing that identifies the file."""
@@ -105,6 +148,8 @@ class Head:
     tie_kind: str
     broken: str
     rationale: str
+    tags: list[str]
+    evidence: dict[str, Any]
     supersedes: UUID | None
 
 
@@ -129,56 +174,74 @@ class Work:
     a: Side
     b: Side
     asked: list[Asked]
+    draft: dict[str, Any] | None
 
 
-# Written by hand, as the page's way to the next pair goes through them once each.
-_SHOWN_PAIRS = """
-    SELECT p.id, j.slug, p.task_type, p.sensitive, q.turns,
+# Written by hand, as the page's way to the next pair goes through it.
+_SHOWN = """
+    SELECT l.id, j.slug, p.task_type, p.sensitive, q.turns,
            (SELECT jsonb_agg(jsonb_build_array(m.modality, m.probe) ORDER BY pa.position)
             FROM annotate_promptasset pa JOIN annotate_asset m ON m.id = pa.asset_id WHERE pa.prompt_id = q.id),
-           r1.text, m1.modality, m1.probe, r2.text, m2.modality, m2.probe
-    FROM annotate_pair p
+           r1.text, m1.modality, m1.probe, r2.text, m2.modality, m2.probe,
+           (SELECT jsonb_agg(jsonb_build_array(
+                       c.id, t.text, c.author_id IS NOT DISTINCT FROM l.annotator_id,
+                       h.id, h.verdict, h.strength, h.tie_kind, h.broken, h.rationale, h.tags,
+                       h.evidence, h.supersedes_id) ORDER BY c.id)
+            FROM annotate_comparison c
+            JOIN annotate_criterion t ON t.id = c.criterion_id
+            LEFT JOIN annotate_judgment h ON h.comparison_id = c.id AND (h.annotator_id = l.annotator_id) IS TRUE
+                 AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = h.id)
+            WHERE c.pair_id = l.pair_id AND (c.id = ANY (l.comparison_ids) OR c.author_id = l.annotator_id)),
+           (SELECT body FROM annotate_claimdraft WHERE claim_id = l.id)
+    FROM annotate_claim l
+    JOIN annotate_pair p ON p.id = l.pair_id
     JOIN annotate_project j ON j.id = p.project_id
     JOIN annotate_prompt q ON q.id = p.prompt_id
     JOIN annotate_response r1 ON r1.id = p.response1_id
     LEFT JOIN annotate_asset m1 ON m1.id = r1.asset_id
     JOIN annotate_response r2 ON r2.id = p.response2_id
     LEFT JOIN annotate_asset m2 ON m2.id = r2.asset_id
-    WHERE p.id = ANY (%s)
-"""
-_ASKED = """
-    SELECT l.id, c.id, t.text, c.author_id IS NOT DISTINCT FROM l.annotator_id,
-           h.id, h.verdict, h.strength, h.tie_kind, h.broken, h.rationale, h.supersedes_id
-    FROM annotate_claim l
-    JOIN annotate_comparison c ON c.pair_id = l.pair_id
-         AND (c.id = ANY (l.comparison_ids) OR c.author_id = l.annotator_id)
-    JOIN annotate_criterion t ON t.id = c.criterion_id
-    LEFT JOIN annotate_judgment h ON h.comparison_id = c.id AND h.annotator_id = l.annotator_id
-         AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = h.id)
-    WHERE l.id = ANY (%s) ORDER BY c.id
+    WHERE l.id = ANY (%s)
 """
 
 
 def claim_work(claims: Sequence[Claim]) -> list[Work]:
-    """What each claim shows, in two statements however many there are."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SHOWN_PAIRS, [[claim.pair_id for claim in claims]])
-        pairs = {row[0]: row[1:] for row in cursor.fetchall()}
-        cursor.execute(_ASKED, [[claim.pk for claim in claims]])
-        asked: defaultdict[UUID, list[Asked]] = defaultdict(list)
-        for claim_id, comparison_id, criterion, own, *head in cursor.fetchall():
-            asked[claim_id].append(Asked(comparison_id, criterion, own, Head(*head) if head[0] else None))
-    return [_work(claim, pairs[claim.pair_id], asked[claim.pk]) for claim in claims]
+    """What each claim shows, in one statement however many there are."""
+    with prepared_cursor() as cursor:
+        cursor.execute(_SHOWN, [[claim.pk for claim in claims]])
+        shown = {row[0]: row[1:] for row in cursor.fetchall()}
+    return [_work(claim, shown[claim.pk]) for claim in claims]
 
 
-def _work(claim: Claim, pair: tuple[Any, ...], asked: list[Asked]) -> Work:
-    slug, task_type, sensitive, turns, media, text1, modality1, probe1, text2, modality2, probe2 = pair
+def _work(claim: Claim, row: tuple[Any, ...]) -> Work:
+    slug, task_type, sensitive, turns, media, *sides, asked, draft = row
+    text1, modality1, probe1, text2, modality2, probe2 = sides
     first = Side(text1, _medium(modality1, probe1))
     second = Side(text2, _medium(modality2, probe2))
     if claim.flip:
         first, second = second, first
     prompt_media = [Medium(modality, probe) for modality, probe in _json(media) or []]
-    return Work(claim, slug, task_type, sensitive, _json(turns), prompt_media, first, second, asked)
+    return Work(
+        claim,
+        slug,
+        task_type,
+        sensitive,
+        _json(turns),
+        prompt_media,
+        first,
+        second,
+        [_asked(*one) for one in _json(asked) or []],
+        json.loads(draft) if draft else None,
+    )
+
+
+def _asked(id: int, criterion: str, own: bool, *head: Any) -> Asked:
+    judgment, verdict, strength, tie_kind, broken, rationale, tags, evidence, supersedes = head
+    if judgment is None:
+        return Asked(id, criterion, own, None)
+    before = UUID(supersedes) if supersedes else None
+    found = Head(UUID(judgment), verdict, strength, tie_kind, broken, rationale, tags, evidence, before)
+    return Asked(id, criterion, own, found)
 
 
 def _medium(modality: str | None, probe: Any) -> Medium | None:
@@ -186,7 +249,7 @@ def _medium(modality: str | None, probe: Any) -> Medium | None:
 
 
 def _json(value: Any) -> Any:
-    """Django's connections hand jsonb to raw statements as text."""
+    """Django's connections hand jsonb to statements of ours as text."""
     return json.loads(value) if isinstance(value, str) else value
 
 

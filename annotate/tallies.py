@@ -5,18 +5,18 @@ annotator who judged several of them counts once, by the canonical one if they j
 """
 
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from django.db import connection
 
-from annotate.models import Project
+from annotate.leaks import KEPT_FROM
+from annotate.models import Partition, Project
+from annotate.visible import visible
 
-_SEEN = """({0}.data_import_id IS NULL
-     OR EXISTS (SELECT FROM annotate_dataimport i WHERE i.id = {0}.data_import_id AND i.visible))"""
-
-# units: every visible comparison of project %(project)s with its pair and canonical criterion.
-# standings: every visible judgment of these, and how it stands (models.Standing).
-# A criterion's canonical one may itself have been merged since: `merged` follows the chain to its end.
-STANDINGS = f"""
+# merged: each criterion of project %(project)s that was merged, and the one it counts as. Its canonical one may itself
+# have been merged since: the chain is followed to its end.
+_MERGED = """
 RECURSIVE chain AS (
     SELECT id, canonical_id AS root, 1 AS length FROM annotate_criterion
     WHERE project_id = %(project)s AND canonical_id IS NOT NULL
@@ -26,16 +26,23 @@ RECURSIVE chain AS (
     WHERE c.canonical_id IS NOT NULL AND chain.length < 100
 ), merged AS (
     SELECT DISTINCT ON (id) id, root FROM chain ORDER BY id, length DESC
-), units AS (
+)
+"""
+
+# units: every visible comparison of project %(project)s with its pair and canonical criterion.
+# standings: every visible judgment of these, and how it stands (models.Standing).
+STANDINGS = f"""
+{_MERGED}, units AS (
     SELECT c.id AS comparison_id, c.pair_id, COALESCE(m.root, c.criterion_id) AS criterion_id,
            m.root IS NULL AS canonical, p.task_type, p.partition
     FROM annotate_comparison c
     JOIN annotate_pair p ON p.id = c.pair_id
     LEFT JOIN merged m ON m.id = c.criterion_id
-    WHERE p.project_id = %(project)s AND {_SEEN.format("c")} AND {_SEEN.format("p")}
+    WHERE p.project_id = %(project)s AND {visible("c")} AND {visible("p")}
       AND (%(sources)s::text[] IS NULL OR p.source = ANY (%(sources)s))
 ), standings AS (
     SELECT u.pair_id, u.criterion_id, u.task_type, u.partition, j.id AS judgment_id, j.verdict,
+           j.annotator_id, j.strength, j.seconds, j.created_at, l.flip,
            CASE WHEN EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = j.id) THEN 'revised'
                 WHEN j.verdict = 'retracted' THEN 'retracted'
                 WHEN l.repeat_of_id IS NOT NULL THEN 'repeat'
@@ -47,7 +54,7 @@ RECURSIVE chain AS (
     JOIN annotate_judgment j ON j.comparison_id = u.comparison_id
     LEFT JOIN annotate_claim l ON l.id = j.claim_id
     LEFT JOIN annotate_seat s ON s.head_id = j.id
-    WHERE {_SEEN.format("j")}
+    WHERE {visible("j")}
 )
 """
 
@@ -59,30 +66,49 @@ TALLY = """
 """
 
 
+def canonical_criteria(project: Project) -> dict[int, int]:
+    """Of each criterion that was merged, the one it counts as."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {_MERGED} SELECT id, root FROM merged", {"project": project.pk})
+        return dict(cursor.fetchall())
+
+
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """How many comparisons of a task type and criterion have these counts, in the order of USABLE."""
+class Unit:
+    """A pair under a canonical criterion, and its usable counted verdicts in the order of USABLE."""
 
-    task_type: str
+    pair_id: int
     criterion_id: int
+    group: int  # of its prompt
     counts: tuple[int, int, int]
-    times: int
+    newest: tuple[datetime, UUID]  # of its judgments
 
 
-def tallies(project: Project) -> list[Tally]:
-    """The project's counted judgments as they stand now, in one snapshot; as many rows as there are patterns."""
+def judged_units(project: Project, partition: Partition) -> list[Unit]:
+    """What of a partition has a usable counted verdict, in one snapshot, in the order of pairs and criteria.
+
+    Without the pairs that share something with a partition before it: no release has them there either.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH {STANDINGS}, tally (task_type, criterion_id, r1, r2, tie) AS (
-                SELECT task_type, criterion_id, {TALLY} FROM standings
-                WHERE standing = 'counted' GROUP BY pair_id, criterion_id, task_type
+            WITH {STANDINGS}, {KEPT_FROM}, counted AS (
+                SELECT s.* FROM standings s
+                WHERE s.standing = 'counted' AND s.partition = %(partition)s
+                  AND s.pair_id NOT IN (SELECT id FROM kept_from)
+                  AND s.verdict IN ('response1', 'response2', 'tie')
             )
-            SELECT task_type, criterion_id, r1, r2, tie, count(*) FROM tally
-            GROUP BY task_type, criterion_id, r1, r2, tie ORDER BY task_type, criterion_id, r1, r2, tie
+            SELECT t.pair_id, t.criterion_id, p.group, t.r1, t.r2, t.tie, t.newest_at, t.newest_id
+            FROM (SELECT pair_id, criterion_id, {TALLY}, max(created_at),
+                         (array_agg(judgment_id ORDER BY created_at DESC, judgment_id))[1]
+                  FROM counted GROUP BY pair_id, criterion_id)
+                 t (pair_id, criterion_id, r1, r2, tie, newest_at, newest_id)
+            JOIN annotate_pair p ON p.id = t.pair_id
+            ORDER BY t.pair_id, t.criterion_id
             """,
-            {"project": project.pk, "sources": None},
+            {"project": project.pk, "sources": None, "partition": partition},
         )
         return [
-            Tally(task, criterion, (r1, r2, tie), n) for task, criterion, r1, r2, tie, n in cursor.fetchall()
+            Unit(pair, criterion, group, (r1, r2, tie), (at, judgment))
+            for pair, criterion, group, r1, r2, tie, at, judgment in cursor.fetchall()
         ]

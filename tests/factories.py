@@ -85,6 +85,7 @@ def make_asset(
         "extension": extension,
         "size": len(content),
         "key": key,
+        "prepared": True,
     }
     return Asset.objects.create(project=project, sha256=digest, modality=modality, **{**given, **fields})
 
@@ -163,7 +164,7 @@ def judge(
     flip: bool = False,
     seated: bool = True,
     supersedes: Judgment | None = None,
-    route: Route = Route.UNIFORM,
+    route: Route | None = None,
     **fields: Any,
 ) -> Judgment:
     """A judgment as the judge page leaves it: a submitted claim, the judgment and, unless told not, its seat.
@@ -175,8 +176,11 @@ def judge(
         annotator, claim = supersedes.annotator, supersedes.claim
     else:
         annotator = annotator or make_annotator(comparison.pair.project)
+        if route is None:
+            route = Route.UNIFORM if comparison.pair.partition == Partition.TRAIN else Route.RESERVE
         by_chance = route in (Route.UNIFORM, Route.POLICY)
-        draw = Draw.objects.create(
+        # A pair is drawn once: who judges it after the first comes by the same draw.
+        draw = Draw.objects.filter(pair=comparison.pair, route=route).first() or Draw.objects.create(
             project=comparison.pair.project,
             route=route,
             epoch=1,

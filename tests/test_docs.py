@@ -105,12 +105,12 @@ def test_every_path_named_exists(document: Path) -> None:
 def test_the_main_job_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = README.partition("## From pairs to a benchmark")[2].partition("\n## ")[0]
     commands = [command for block in code_blocks(job, "sh") for command in commands_of(f"```sh\n{block}```")]
-    imported, agreement, export = (command for command in commands if "demo" in command)
+    imported, agreement, export = (command for command in commands if "first" in command)
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
 
     call_command(*imported, stdout=StringIO())
-    project = Project.objects.get(slug="demo")
+    project = Project.objects.get(slug="first")
     annotator = make_annotator(project)
     judged = 0
     while claim := queue.claim_next(annotator=annotator, claim_id=uuid4()):

@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from django.core.files.storage import storages
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage, storages
 from django.http import HttpResponse
 from django.test import Client
 
 from annotate.actions.people import annotator_for
 from annotate.actions.queue import claim_next
-from annotate.models import Asset, Claim, Modality, Project, Role, User
+from annotate.models import Asset, Claim, Derivative, Modality, Project, Role, User
 from tests.browser.judging import make_image, picture
 from tests.factories import make_asset, make_comparison, make_member, make_pair, make_project, make_user
 
@@ -50,7 +51,7 @@ def claimed(project: Project, user: User) -> Claim:
 def get(user: User | None, url: str, **headers: str) -> Any:
     client = Client()
     if user:
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(user, backend="webapp.sessions.Accounts")
     return client.get(url, headers=headers)
 
 
@@ -63,8 +64,8 @@ def test_sides_are_the_ones_shown(claim: Claim, user: User) -> None:
         Claim.objects.filter(pk=claim.pk).update(flip=flip)
         a, b = (SECOND, FIRST) if flip else (FIRST, SECOND)
         for slot, content in (("a", a), ("b", b), ("p0", ASKED)):
-            for variant in ("web", "thumb"):
-                response = get(user, f"/media/{claim.pk}/{slot}/{variant}")
+            for kind in ("web", "thumb"):
+                response = get(user, f"/media/{claim.pk}/{slot}/{kind}")
                 assert (response.status_code, body(response)) == (200, content)
 
 
@@ -154,16 +155,22 @@ def test_if_range_has_nothing_to_match(claim: Claim, user: User) -> None:
     assert body(response) == (SECOND if claim.flip else FIRST)
 
 
-def test_sound_is_served_as_it_was_given(project: Project, user: User) -> None:
+def test_each_modality_has_its_own_kinds_and_never_the_original(project: Project, user: User) -> None:
     sounds = [
         make_asset(project, content, modality=Modality.AUDIO, extension="mpeg")
         for content in (b"one" * 9, b"two" * 9)
     ]
+    for asset, content in zip(sounds, (b"1st" * 9, b"2nd" * 9), strict=True):
+        key = default_storage.save(f"derivatives/{uuid4().hex}", ContentFile(content))
+        Derivative.objects.create(asset=asset, kind="web", media_type="audio/flac", size=27, key=key)
     make_comparison(make_pair(project, response1=sounds[0], response2=sounds[1]))
     claim = claimed(project, user)
-    response = get(user, f"/media/{claim.pk}/a/original", Range="bytes=3-")
-    assert (response.status_code, response["Content-Type"]) == (206, "audio/mpeg")
-    assert body(response) == (b"two" if claim.flip else b"one") * 8
+    response = get(user, f"/media/{claim.pk}/a/web", Range="bytes=3-")
+    assert (response.status_code, response["Content-Type"]) == (206, "audio/flac")
+    assert body(response) == (b"2nd" if claim.flip else b"1st") * 8
+    for kind in ("original", "thumb", "peaks"):  # not of sound, and not made
+        assert get(user, f"/media/{claim.pk}/a/{kind}").status_code == 404
+        assert get(make_user(superuser=True), f"/assets/{sounds[0].pk}/{kind}/").status_code == 404
 
 
 def test_previews_are_for_those_who_may_see_judgments(claim: Claim, project: Project, user: User) -> None:

@@ -33,6 +33,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "DATA_DIR": str(tmp_path_factory.mktemp("up") / "data"),
         "PORT": str(port),
         "WEB_WORKERS": "1",
+        "DEMO": "0",
     }
 
 

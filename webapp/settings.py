@@ -39,6 +39,8 @@ def _secret_key() -> str:
 SECRET_KEY = _secret_key()
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 8000)
+# Make the demo project on the first start of `manage.py up`.
+DEMO = env.bool("DEMO", True)
 WEB_WORKERS = env.int("WEB_WORKERS", 2)  # processes
 WEB_THREADS = env.int("WEB_THREADS", 8)  # of each; no more than DATABASE_POOL
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
@@ -69,6 +71,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "webapp.compress.CompressAnswers",
     # Before whatever may answer in their place: a refused host is protected too.
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -87,7 +90,7 @@ WSGI_APPLICATION = "webapp.wsgi.application"
 AUTH_USER_MODEL = "annotate.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "webapp.sessions.Accounts",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -126,6 +129,8 @@ TEMPLATES = [
 
 # Limits of what a web request may take of the database; exports and imports lift them for themselves.
 _DATABASE_LIMITS = "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+# For the statements of annotate/prepared.py, the only prepared ones: one plan, made once.
+_ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
 
 
 def _database(url: str) -> dict[str, object]:
@@ -141,13 +146,19 @@ def _database(url: str) -> dict[str, object]:
         "PORT": given.pop("port", ""),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**given, "options": _DATABASE_LIMITS, "pool": pool},
+        "OPTIONS": {
+            **given,
+            "options": f"{_DATABASE_LIMITS} {_ONE_PLAN}",
+            "prepare_threshold": 0,
+            "pool": pool,
+        },
     }
 
 
 DATABASES = {"default": _database(env.str("DATABASE_URL", "postgresql:///evenhand"))}
 REDIS_URL = env.str("REDIS_URL", "redis://localhost:6379/0")
 
+SESSION_ENGINE = "webapp.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -169,6 +180,8 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [SELF],
         "img-src": [SELF, "blob:", *MEDIA_ORIGINS],
         "media-src": [SELF, "blob:", *MEDIA_ORIGINS],
+        # Sounds and 3D models are read by scripts; the textures inside a model, by way of blobs.
+        "connect-src": [SELF, "blob:", *MEDIA_ORIGINS],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],

@@ -1,4 +1,4 @@
-"""The Celery application: `celery -A workers.celery worker`. Queues: default, media, gpu, export."""
+"""The Celery application: `celery -A workers.celery worker`. Queues: default, media, export, learn, gpu."""
 
 import os
 from typing import Any
@@ -21,6 +21,7 @@ def _every(seconds: int, task: str) -> dict[str, Any]:
 
 app.conf.beat_schedule = {
     "top up queues": _every(5, "top_up_queues"),
+    "tend learning loops": _every(10, "tend_loops"),
     "expire claims": _every(15, "expire_claims"),
     "sweep": _every(30, "sweep"),
 }

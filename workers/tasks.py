@@ -5,6 +5,7 @@ from datetime import timedelta
 import structlog
 
 from annotate.actions import jobs, queue
+from workers import loop
 from workers.celery import app
 
 log = structlog.get_logger(__name__)
@@ -38,3 +39,9 @@ def expire_claims() -> None:
 def top_up_queues() -> None:
     """Keep the open projects' queues ahead of their annotators."""
     queue.top_up_queues()
+
+
+@app.task
+def tend_loops() -> None:
+    """Let the open projects' models learn, and choose what people are asked next."""
+    loop.tick()

@@ -6,10 +6,12 @@ from django.db import connection, transaction
 from annotate import audit
 from annotate.access import Deed, require
 from annotate.actions.jobs import Lease, create_job, send
-from annotate.actions.judging import MAX_CRITERION, text_key
+from annotate.actions.judging import text_key
 from annotate.actions.queue import open_pairs
 from annotate.models import Criterion, Job, JobKind, Pair, Project, Route, User
+from annotate.models.project import MAX_CRITERION
 from annotate.queries import pair_count
+from annotate.visible import visible
 
 _BATCH = 2000
 
@@ -73,12 +75,11 @@ def run_apply(lease: Lease) -> None:
 def _apply(project: Project, criterion: Criterion, pair_ids: list[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH locked AS (
                 SELECT p.id, p.partition, p.queued FROM annotate_pair p
                 WHERE p.id = ANY (%(pairs)s)
-                  AND (p.data_import_id IS NULL
-                       OR (SELECT i.visible FROM annotate_dataimport i WHERE i.id = p.data_import_id))
+                  AND {visible("p")}
                 ORDER BY p.id FOR NO KEY UPDATE OF p
             ), made AS (
                 INSERT INTO annotate_comparison (pair_id, criterion_id, k, created_at)

@@ -17,7 +17,7 @@ from annotate.imports.schemas import LAYOUTS
 from annotate.imports.schemas import mapping as mapping_schema
 from annotate.imports.schemas.context import Context, task_type
 from annotate.imports.spec import FileSpec, ImportSpec
-from annotate.models import DataImport, JobKind, JobState, Project, User
+from annotate.models import UNFINISHED, DataImport, JobKind, Project, User
 
 MAX_MAPPING = 100_000  # characters
 
@@ -113,7 +113,7 @@ def start_import(*, by: User | None, project: Project, spec: ImportSpec, by_hand
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     stored = spec.to_json()
     for earlier in DataImport.objects.filter(project=project, visible=False).select_related("job"):
-        if earlier.job.state in (JobState.QUEUED, JobState.RUNNING):
+        if earlier.job.state in UNFINISHED:
             if earlier.spec == json.loads(json.dumps(stored)):
                 return earlier
             names = ", ".join(file["name"] for file in earlier.spec["files"])

@@ -5,8 +5,9 @@ process that is killed, or a server that dies, frees it at once, and nobody can 
 so be run by a Celery worker or at the terminal alike; whoever comes second is told that it is running.
 """
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -20,7 +21,7 @@ from django.utils import timezone
 from annotate import audit
 from annotate.access import Deed, require
 from annotate.later import send_on_commit
-from annotate.models import Job, JobKind, JobState, Project, User
+from annotate.models import UNFINISHED, Job, JobKind, JobState, Project, User
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +31,22 @@ RUNNERS = {
     JobKind.RELEASE: "annotate.exports.run:run",
     JobKind.RAISE_K: "annotate.actions.projects:run_raise_k",
     JobKind.APPLY: "annotate.actions.criteria:run_apply",
+    JobKind.DERIVE: "annotate.derivatives:run",
+    JobKind.DEMO: "annotate.demo.make:run",
+    JobKind.REPORT: "annotate.actions.reports:run",
+    # Named, not imported: the house above, which alone knows models.
+    JobKind.TRAIN: "workers.training:run",
+    JobKind.SCORE: "workers.scoring:run",
 }
-QUEUES = {JobKind.RELEASE: "export"}  # the others: default
+# The others: default, whose short tasks nothing long may keep waiting.
+QUEUES = {
+    JobKind.RELEASE: "export",
+    JobKind.DERIVE: "media",
+    JobKind.TRAIN: "learn",
+    JobKind.SCORE: "learn",
+}
+# How long a task may take whose single steps are long (a video, a training): beyond the settings' limit, in seconds.
+TIME_LIMITS = {JobKind.DERIVE: 3600, JobKind.TRAIN: 3600}
 MAX_ATTEMPTS = 5  # in a row without progress
 _LOCK_SPACE = 0x45564A  # "EVJ": keeps our advisory locks apart from other users of the database
 
@@ -56,11 +71,21 @@ class Lease:
     """The right to work on one job, with a way to tell its progress."""
 
     def __init__(
-        self, job: Job, progress: Callable[[Job], None] | None = None, segment: timedelta | None = None
+        self,
+        job: Job,
+        progress: Callable[[Job], None] | None = None,
+        segment: timedelta | None = None,
+        by_hand: bool = False,
     ) -> None:
         self.job = job
+        self.by_hand = by_hand  # at a terminal, whose command runs what follows as well
         self._progress = progress
         self._ends_at: datetime | None = timezone.now() + segment if segment else None
+
+    @property
+    def over(self) -> bool:
+        """The segment has ended: begin nothing that is long. What runs may be finished, with `finishing` beats."""
+        return self._ends_at is not None and timezone.now() >= self._ends_at
 
     def beat(
         self,
@@ -69,6 +94,7 @@ class Lease:
         total: int | None = None,
         step: str | None = None,
         place: dict[str, Any] | None = None,
+        finishing: bool = False,
     ) -> None:
         """Write progress, in units of the work (rows, files). Call it every few seconds at least.
 
@@ -81,7 +107,7 @@ class Lease:
                 what it counts may be in its transaction, and a step longer than a segment must still be kept.
         """
         job = self.job
-        if self._ends_at and job.beat_at and job.beat_at >= self._ends_at:
+        if not finishing and self._ends_at and job.beat_at and job.beat_at >= self._ends_at:
             raise SegmentOver(f"{job} goes on in another task.")
         if done is not None and done > job.done:
             job.attempts = 1  # it moves: only attempts without progress count against it
@@ -112,9 +138,18 @@ def create_job(*, by: User | None, project: Project, kind: JobKind, **spec: Any)
     return job
 
 
+def unfinished_job(project: Project, kind: JobKind, **spec: object) -> Job | None:
+    """Under a lock on the project's row, so that two who ask at once get the same job."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    return Job.objects.filter(project=project, kind=kind, state__in=UNFINISHED, spec__contains=spec).first()
+
+
 def send(job: Job) -> None:
     """Ask the workers to run the job once this transaction has committed."""
-    send_on_commit("workers.tasks.run_job", job.pk, queue=QUEUES.get(JobKind(job.kind), "default"))
+    kind = JobKind(job.kind)
+    send_on_commit(
+        "workers.tasks.run_job", job.pk, queue=QUEUES.get(kind, "default"), time_limit=TIME_LIMITS.get(kind)
+    )
 
 
 def _runner(kind: str) -> Callable[[Lease], None]:
@@ -181,7 +216,7 @@ def run_job(
             return Job.objects.get(pk=job_id)
         try:
             with unlimited_statements():
-                _runner(job.kind)(Lease(job, progress, segment))
+                _runner(job.kind)(Lease(job, progress, segment, by_hand))
         except Cancelled:
             log.info("job cancelled", job=job_id)
         except SegmentOver:
@@ -245,12 +280,35 @@ def cancel_job(*, by: User | None, job: Job) -> bool:
     """Stop a job for good at its next beat. False if it had ended already."""
     require(by, Deed.MANAGE, job.project)
     with transaction.atomic():
-        changed = Job.objects.filter(pk=job.pk, state__in=[JobState.QUEUED, JobState.RUNNING]).update(
+        changed = Job.objects.filter(pk=job.pk, state__in=UNFINISHED).update(
             state=JobState.CANCELLED, ended_at=timezone.now(), runner=None
         )
         if changed:
             audit.record(by, "cancel job", job, job.project)
     return bool(changed)
+
+
+@contextmanager
+def holding_all(project: Project, *, patience: timedelta = timedelta(seconds=5)) -> Iterator[None]:
+    """Cancel the project's unfinished jobs, and hold them: within, none of them is at work.
+
+    Raises:
+        Refused: one has not stopped after `patience`.
+    """
+    unfinished = Job.objects.filter(project=project, state__in=UNFINISHED)
+    with ExitStack() as held:
+        for job in list(unfinished):
+            Job.objects.filter(pk=job.pk).update(
+                state=JobState.CANCELLED, ended_at=timezone.now(), runner=None
+            )
+            deadline = timezone.now() + patience
+            while not held.enter_context(_lease_of(job.pk)):
+                if timezone.now() > deadline:
+                    raise Refused(
+                        f"The job {str(job)!r} is still at work and was told to stop: try again soon."
+                    )
+                time.sleep(0.1)
+        yield
 
 
 def retry_job(*, by: User | None, job: Job) -> bool:
@@ -268,9 +326,7 @@ def retry_job(*, by: User | None, job: Job) -> bool:
 
 def sweep_jobs(*, older_than: timedelta = timedelta(seconds=30)) -> int:
     """Send again what is unfinished and held by nobody: lost messages, killed workers. Returns how many."""
-    unfinished = Job.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING]).exclude(
-        beat_at__gt=timezone.now() - older_than
-    )
+    unfinished = Job.objects.filter(state__in=UNFINISHED).exclude(beat_at__gt=timezone.now() - older_than)
     sent = 0
     for job in unfinished.filter(created_at__lt=timezone.now() - older_than):
         with _lease_of(job.pk) as free:

@@ -1,19 +1,21 @@
 """Submitting judgments, revising them and taking them back. Nothing that was acknowledged is ever changed."""
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
+from annotate import evidence
 from annotate.actions.queue import (
     Conflict,
-    close_claim,
     close_full_draws,
     lock_claim,
     open_pairs,
@@ -22,6 +24,7 @@ from annotate.models import (
     Annotator,
     Authoring,
     Claim,
+    ClaimDraft,
     Comparison,
     Criterion,
     Judgment,
@@ -30,13 +33,16 @@ from annotate.models import (
     Route,
     Seat,
     Verdict,
+    Viewing,
 )
+from annotate.models.project import MAX_CRITERION
+from annotate.prepared import prepared_cursor
 
-MAX_CRITERION = 500  # characters
 MAX_RATIONALE = 10_000
 MAX_ANSWERS = 100
+MAX_DRAFT = 500_000  # characters of JSON
 
-Shown = Literal["a", "b", "tie", "cannot_tell", "media_broken"]
+Shown = Literal["a", "b", "tie", "cannot_tell", "not_applicable", "media_broken"]
 
 
 class Invalid(Exception):
@@ -59,7 +65,9 @@ class Answer:
     tie_kind: str = ""
     broken: Literal["", "a", "b", "prompt"] = ""
     rationale: str = ""
-    evidence: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    anchors: list[dict[str, Any]] = field(default_factory=list)
+    viewing: dict[str, Any] = field(default_factory=dict)
     supersedes: UUID | None = None
 
 
@@ -130,13 +138,15 @@ def _validate(project: Project, answers: Sequence[Answer]) -> None:
 def _row(answer: Answer, claim: Claim) -> dict[str, Any]:
     """The judgment's fields that the answer determines, sides turned into responses."""
     sided = answer.verdict in ("a", "b")
+    names = {side: response_shown(side, claim.flip) for side in ("a", "b")}
     return {
         "verdict": response_shown(answer.verdict, claim.flip) if sided else answer.verdict,
         "strength": answer.strength,
         "tie_kind": answer.tie_kind,
         "broken": response_shown(answer.broken, claim.flip) if answer.broken in ("a", "b") else answer.broken,
         "rationale": answer.rationale,
-        "evidence": answer.evidence,
+        "tags": answer.tags,
+        "evidence": evidence.kept(answer.anchors, answer.viewing, names),
     }
 
 
@@ -158,39 +168,17 @@ def submit(
     project = annotator.project
     _validate(project, answers)
     claim = lock_claim(annotator, claim_id)
-    known = _stored([answer.id for answer in answers])
-    fresh = [(index, answer) for index, answer in enumerate(answers) if answer.id not in known]
+    known, targets = _look(claim, [answer.id for answer in answers])
     for answer in answers:
         if stored := known.get(answer.id):
             _same_or_conflict(stored, answer, claim)
     late = claim.expires_at < timezone.now() or claim.outcome in (Outcome.EXPIRED, Outcome.RELEASED)
-    ends = bool(fresh) and claim.outcome != Outcome.SUBMITTED
+    fresh = [(index, answer) for index, answer in enumerate(answers) if answer.id not in known]
     if fresh:
-        _store(project, claim, fresh, late, seconds)
-    if ends:
-        _require_own_criterion(project, claim)
-        close_claim(claim, Outcome.SUBMITTED)
-    return Receipt([answer.id for answer in answers], late, _count_pair(annotator, 1 if ends else 0))
-
-
-def _stored(ids: list[UUID]) -> dict[UUID, Judgment]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM annotate_judgment WHERE id = ANY (%s)", [ids])
-        return Judgment.objects.in_bulk(ids) if cursor.fetchone()[0] else {}
-
-
-def _count_pair(annotator: Annotator, change: int) -> int:
-    """The annotator's count of judged pairs after the change."""
-    with connection.cursor() as cursor:
-        if change:
-            cursor.execute(
-                "UPDATE annotate_annotator SET judged_pairs = judged_pairs + %s WHERE id = %s RETURNING judged_pairs",
-                [change, annotator.pk],
-            )
-        else:
-            cursor.execute("SELECT judged_pairs FROM annotate_annotator WHERE id = %s", [annotator.pk])
-        count: int = cursor.fetchone()[0]
-    return count
+        judged_pairs = _store(project, claim, fresh, targets, late, seconds)
+    else:
+        judged_pairs = Annotator.objects.values_list("judged_pairs", flat=True).get(pk=annotator.pk)
+    return Receipt([answer.id for answer in answers], late, judged_pairs)
 
 
 def _same_or_conflict(stored: Judgment, answer: Answer, claim: Claim) -> None:
@@ -212,107 +200,142 @@ class _Target:
     head: UUID | None
 
 
-# IS TRUE hides the annotator from the planner, who might else read all their judgments; see _OPEN_TO_ME.
-_TARGETS = """
-    SELECT c.id, c.author_id IS NOT DISTINCT FROM %(annotator)s, h.id
-    FROM annotate_comparison c
+# The comparisons that a claim may judge: those offered, those its annotator wrote and those named, which may have
+# been written by somebody else. Each row tells how many of the answers are stored already. IS TRUE hides the
+# annotator from the planner, who might else read all their judgments; see _OPEN_TO_ME.
+_LOOK = """
+    SELECT stored.n, c.id, c.author_id IS NOT DISTINCT FROM %(annotator)s, h.id
+    FROM (SELECT count(*) AS n FROM annotate_judgment WHERE id = ANY (%(ids)s)) stored
+    LEFT JOIN annotate_comparison c
+         ON c.pair_id = %(pair)s AND (c.id = ANY (%(offered)s) OR c.author_id = %(annotator)s)
     LEFT JOIN annotate_judgment h ON h.comparison_id = c.id AND (h.annotator_id = %(annotator)s) IS TRUE
          AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = h.id)
-    WHERE c.pair_id = %(pair)s AND (c.id = ANY (%(offered)s) OR c.author_id = %(annotator)s)
 """
 
-_INSERT = """
-    INSERT INTO annotate_judgment (id, claim_id, annotator_id, comparison_id, supersedes_id, verdict, strength,
-                                   tie_kind, broken, rationale, evidence, late, authored, seconds, created_at)
-    VALUES (%(id)s, %(claim)s, %(annotator)s, %(comparison)s, %(supersedes)s, %(verdict)s, %(strength)s,
-            %(tie_kind)s, %(broken)s, %(rationale)s, %(evidence)s, %(late)s, %(authored)s, %(seconds)s, %(now)s)
+# Everything that a submission writes, at once: the judgments, which become heads of the annotator's seats; and where
+# it ends the claim, the claim, its seats that stay without a head, and the annotator's count.
+_SETTLE = """
+    WITH fresh AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(%(rows)s) AS r (
+            id uuid, comparison bigint, supersedes uuid, verdict text, strength smallint, tie_kind text,
+            broken text, rationale text, tags text[], evidence jsonb, authored boolean)
+    ), stored AS (
+        INSERT INTO annotate_judgment (id, claim_id, annotator_id, comparison_id, supersedes_id, verdict, strength,
+                                       tie_kind, broken, rationale, tags, evidence, late, authored, seconds,
+                                       created_at)
+        SELECT id, %(claim)s, %(annotator)s, comparison, supersedes, verdict, strength,
+               tie_kind, broken, rationale, tags, evidence, %(late)s, authored, %(seconds)s::float8, %(now)s
+        FROM fresh
+    ), seated AS (
+        UPDATE annotate_seat s SET head_id = fresh.id FROM fresh
+        WHERE s.comparison_id = fresh.comparison AND s.annotator_id = %(annotator)s
+        RETURNING s.comparison_id
+    ), given_back AS (
+        DELETE FROM annotate_seat
+        WHERE %(ends)s AND claim_id = %(claim)s AND head_id IS NULL
+          AND comparison_id NOT IN (SELECT comparison FROM fresh)
+        RETURNING comparison_id
+    ), closed AS (
+        UPDATE annotate_claim SET closed_at = %(now)s, outcome = 'submitted', skip_reason = '', note = ''
+        WHERE %(ends)s AND id = %(claim)s
+    ), counted AS (
+        UPDATE annotate_annotator SET judged_pairs = judged_pairs + 1
+        WHERE %(ends)s AND id = %(annotator)s RETURNING judged_pairs
+    ), forgotten AS (
+        DELETE FROM annotate_claimdraft WHERE claim_id = %(claim)s
+    )
+    SELECT ARRAY(SELECT comparison_id FROM seated), EXISTS (SELECT FROM given_back),
+           COALESCE((SELECT judged_pairs FROM counted),
+                    (SELECT judged_pairs FROM annotate_annotator WHERE id = %(annotator)s))
 """
 
 
-def _targets(claim: Claim, named: list[int]) -> dict[int, _Target]:
-    """The comparisons that this claim may judge: those offered, those its annotator wrote and those `named`.
-
-    `named`: by the text of a criterion, which may be one of this pair already, written by somebody else.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _TARGETS,
-            {"annotator": claim.annotator_id, "pair": claim.pair_id, "offered": claim.comparison_ids + named},
-        )
-        return {row[0]: _Target(*row) for row in cursor.fetchall()}
+def _look(
+    claim: Claim, ids: list[UUID], named: Sequence[int] = ()
+) -> tuple[dict[UUID, Judgment], dict[int, _Target]]:
+    """Which of the answers are stored already, and what the claim may judge, by comparison."""
+    names = {"annotator": claim.annotator_id, "pair": claim.pair_id, "ids": ids}
+    with prepared_cursor() as cursor:
+        cursor.execute(_LOOK, {**names, "offered": [*claim.comparison_ids, *named]})
+        rows = cursor.fetchall()
+    stored = Judgment.objects.in_bulk(ids) if rows[0][0] else {}
+    return stored, {row[1]: _Target(*row[1:]) for row in rows if row[1] is not None}
 
 
 def _store(
-    project: Project, claim: Claim, fresh: list[tuple[int, Answer]], late: bool, seconds: float | None
-) -> None:
-    wanted: list[tuple[int, Answer]] = []
+    project: Project,
+    claim: Claim,
+    fresh: list[tuple[int, Answer]],
+    targets: dict[int, _Target],
+    late: bool,
+    seconds: float | None,
+) -> int:
+    """Write the answers and what follows from them. Returns the annotator's count of judged pairs."""
+    wanted: list[int] = []
     named: list[int] = []
-    opened = False
-    for _, answer in fresh:
+    made = opened = False
+    for index, answer in fresh:
         if answer.comparison is None:
-            comparison, created = _author(project, claim, answer.criterion)
+            comparison, created = _author(project, claim, answer.criterion, f"answers[{index}].criterion")
+            made |= created
             opened |= created and comparison.k > 1
             named.append(comparison.pk)
-            wanted.append((comparison.pk, answer))
-        else:
-            wanted.append((answer.comparison, answer))
-    targets = _targets(claim, named)
-    heads: dict[int, UUID] = {}
-    rows = []
-    now = timezone.now()
-    for (index, _), (comparison_id, answer) in zip(fresh, wanted, strict=True):
+        wanted.append(named[-1] if answer.comparison is None else answer.comparison)
+    if named:
+        targets = _look(claim, [], named)[1]
+        if made and sum(target.authored for target in targets.values()) > project.authored_most:
+            raise Invalid("answers", f"At most {project.authored_most} criteria of your own for one pair.")
+    _require_places(claim, fresh)
+    if project.viewing == Viewing.REQUIRE:
+        _require_seen(project, [answer for _, answer in fresh])
+    rows: dict[int, dict[str, Any]] = {}
+    for (index, answer), comparison_id in zip(fresh, wanted, strict=True):
+        _require_offered(project, answer.tags, f"answers[{index}].tags")
         target = targets.get(comparison_id)
         if target is None:
             raise Invalid(f"answers[{index}].comparison", "This comparison is not part of the claim.")
-        if comparison_id in heads:
+        if comparison_id in rows:
             raise Invalid(f"answers[{index}]", "This criterion is judged twice in one submission.")
         if answer.supersedes != target.head:
             raise Conflict(
                 "fork",
                 "This comparison has a newer answer of yours than the one you saw. Reload the pair and look again.",
             )
-        heads[comparison_id] = answer.id
-        rows.append(
+        rows[comparison_id] = {
+            **_row(answer, claim),
+            "id": str(answer.id),
+            "comparison": comparison_id,
+            "supersedes": str(target.head) if target.head else None,
+            "authored": target.authored,
+        }
+    _require_own_criterion(project, claim, rows.values())
+    with prepared_cursor() as cursor:
+        cursor.execute(
+            _SETTLE,
             {
-                **_row(answer, claim),
-                "id": answer.id,
+                "rows": Jsonb(list(rows.values())),
                 "claim": claim.pk,
                 "annotator": claim.annotator_id,
-                "comparison": comparison_id,
-                "supersedes": target.head,
-                "evidence": Jsonb(answer.evidence),
                 "late": late,
-                "authored": target.authored,
                 "seconds": seconds,
-                "now": now,
-            }
+                "now": timezone.now(),
+                "ends": claim.outcome != Outcome.SUBMITTED,
+            },
         )
-    with connection.cursor() as cursor:
-        cursor.executemany(_INSERT, rows)
-    _seat(claim, heads)
+        seated, given_back, judged_pairs = cursor.fetchone()
+    _seat(claim, {comparison: row["id"] for comparison, row in rows.items() if comparison not in seated})
     if opened:
         open_pairs(project.pk, [claim.pair_id], Route.AUTHORED)
+    if given_back:
+        open_pairs(project.pk, [claim.pair_id], Route.REOPENED)
+    return int(judged_pairs)
 
 
-def _seat(claim: Claim, heads: dict[int, UUID]) -> None:
-    """Make the judgments heads of the annotator's seats; where it has none, of a free one if there is.
-
-    `heads`: comparison -> judgment.
-    """
+def _seat(claim: Claim, heads: dict[int, str]) -> None:
+    """Give judgments without a seat a free one, where there is one. `heads`: comparison -> judgment."""
+    if not heads:
+        return
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE annotate_seat s SET head_id = fresh.head
-            FROM unnest(%s::bigint[], %s::uuid[]) AS fresh (comparison, head)
-            WHERE s.comparison_id = fresh.comparison AND s.annotator_id = %s
-            RETURNING s.comparison_id
-            """,
-            [list(heads), list(heads.values()), claim.annotator_id],
-        )
-        seated = {row[0] for row in cursor.fetchall()}
-        unseated = [comparison for comparison in heads if comparison not in seated]
-        if not unseated:
-            return
         cursor.execute(
             """
             INSERT INTO annotate_seat (comparison_id, n, k, annotator_id, claim_id, head_id)
@@ -324,18 +347,23 @@ def _seat(claim: Claim, heads: dict[int, UUID]) -> None:
                 WHERE NOT EXISTS (SELECT FROM annotate_seat s WHERE s.comparison_id = c.id AND s.n = place)
             ) free ON free.n IS NOT NULL
             """,
-            [claim.annotator_id, claim.pk, unseated, [heads[c] for c in unseated]],
+            [claim.annotator_id, claim.pk, list(heads), list(heads.values())],
         )
     close_full_draws(claim.pair_id)
 
 
-def _author(project: Project, claim: Claim, text: str) -> tuple[Comparison, bool]:
+def _author(project: Project, claim: Claim, text: str, where: str) -> tuple[Comparison, bool]:
     """The comparison of this pair by a criterion that the annotator wrote, made if it is new.
 
     The text may be one that the project has already: then it is that criterion, or the one it was merged into.
     """
     text = " ".join(text.split())
     key = text_key(text)
+    if (
+        len(text) > project.authored_length
+        and not Criterion.objects.filter(project=project, text_key=key).exists()
+    ):
+        raise Invalid(where, f"At most {project.authored_length} characters here; these are {len(text)}.")
     Criterion.objects.bulk_create(
         [Criterion(project=project, text=text, text_key=key, author=claim.annotator)], ignore_conflicts=True
     )
@@ -347,11 +375,73 @@ def _author(project: Project, claim: Claim, text: str) -> tuple[Comparison, bool
     )
 
 
-def _require_own_criterion(project: Project, claim: Claim) -> None:
-    if project.authoring == Authoring.REQUIRED and not (
-        Judgment.objects.filter(claim=claim, authored=True).exists()
-    ):
+def _require_offered(project: Project, tags: Sequence[str], where: str) -> None:
+    if strange := [tag for tag in tags if tag not in project.tags]:
+        raise Invalid(
+            where, f"This project has no tag {strange[0]!r}. It has: {', '.join(project.tags) or 'none'}."
+        )
+    if len(set(tags)) < len(tags):
+        raise Invalid(where, "A tag stands here twice.")
+
+
+_CONTENT = """
+    SELECT r.text, m.modality, (m.probe->>'duration')::float8
+    FROM annotate_pair p
+    JOIN annotate_response r ON r.id IN (p.response1_id, p.response2_id)
+    LEFT JOIN annotate_asset m ON m.id = r.asset_id
+    WHERE p.id = %s ORDER BY r.id = p.response2_id
+"""
+
+
+def _require_places(claim: Claim, fresh: Iterable[tuple[int, Answer]]) -> None:
+    """Every place that an answer names must be there. The responses are read only where one does."""
+    named = [(index, answer) for index, answer in fresh if answer.anchors]
+    if not named:
+        return
+    with prepared_cursor() as cursor:
+        cursor.execute(_CONTENT, [claim.pair_id])
+        contents = [evidence.Content(*row) for row in cursor.fetchall()]
+    by_side = dict(zip(("b", "a") if claim.flip else ("a", "b"), contents, strict=True))
+    for index, answer in named:
+        for number, anchor in enumerate(answer.anchors):
+            if problem := evidence.problem(anchor, by_side[anchor["side"]]):
+                raise Invalid(f"answers[{index}].anchors[{number}]", problem)
+
+
+def _require_seen(project: Project, answers: Iterable[Answer]) -> None:
+    for answer in answers:
+        if answer.verdict not in ("a", "b", "tie"):
+            continue
+        if side := evidence.unseen(answer.viewing, project.viewing_share):
+            raise Invalid(
+                "viewing",
+                f"This project asks for {project.viewing_share:.0%} of both sides to be seen before a verdict, and of"
+                f" {side.upper()} less was. If a medium fails, say so.",
+            )
+
+
+def _require_own_criterion(project: Project, claim: Claim, rows: Iterable[dict[str, Any]]) -> None:
+    if project.authoring != Authoring.REQUIRED or any(row["authored"] for row in rows):
+        return
+    if not Judgment.objects.filter(claim=claim, authored=True).exists():
         raise Invalid("answers", "This project asks for at least one criterion of your own for each pair.")
+
+
+@transaction.atomic
+def save_draft(*, annotator: Annotator, claim_id: UUID, draft: Mapping[str, Any]) -> None:
+    """Keep what is begun of a claim; the last one counts. Of a submitted one, whose answers are there, none is kept.
+
+    Raises:
+        Invalid: it is too long.
+        Unknown: no such claim of this annotator.
+    """
+    # Half of a character that is typed in two is not text yet: it has no place in the database.
+    body = json.dumps(draft, ensure_ascii=False).encode(errors="replace").decode()
+    if len(body) > MAX_DRAFT:
+        raise Invalid("draft", f"At most {MAX_DRAFT:,} characters of JSON; these are {len(body):,}.")
+    claim = lock_claim(annotator, claim_id)
+    if claim.outcome != Outcome.SUBMITTED:
+        ClaimDraft.objects.update_or_create(claim=claim, defaults={"body": body, "saved_at": timezone.now()})
 
 
 @transaction.atomic
@@ -391,5 +481,5 @@ def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
     claim.outcome, claim.closed_at = Outcome.HELD, None
     claim.expires_at = now + timedelta(minutes=annotator.project.lease_minutes)
     claim.save(update_fields=["outcome", "closed_at", "expires_at"])
-    _count_pair(annotator, -1)
+    Annotator.objects.filter(pk=annotator.pk).update(judged_pairs=F("judged_pairs") - 1)
     return claim

@@ -41,9 +41,9 @@ def annotator_for(user: User, project: Project) -> Annotator:
 
 @transaction.atomic
 def create_user(
-    *, by: User | None, username: str, password: str, is_superuser: bool = False, **fields: Any
+    *, by: User | None, username: str, password: str | None, is_superuser: bool = False, **fields: Any
 ) -> User:
-    """A new account. Superusers alone may make one.
+    """A new account, without a password one that nobody can use. Superusers alone may make one.
 
     Raises:
         Denied: `by` is no superuser.
@@ -52,7 +52,8 @@ def create_user(
     if by is not None and not by.is_superuser:
         raise Denied("To make accounts, one must be a superuser.")
     user = User(username=username, is_superuser=is_superuser, is_staff=is_superuser, **fields)
-    validate_password(password, user)
+    if password is not None:
+        validate_password(password, user)
     user.set_password(password)
     user.full_clean()
     user.save()

@@ -32,12 +32,22 @@ SETTINGS = frozenset(
         "scale",
         "split_ties",
         "authoring",
+        "tags",
+        "viewing",
+        "viewing_share",
         "authored_k",
+        "authored_most",
+        "authored_length",
+        "authored_guidance",
         "k",
         "reserve_k",
         "reserve_share",
         "validation_share",
         "reserve_claim_share",
+        "sampling",
+        "refit_judgments",
+        "refit_seconds",
+        "uniform_share",
         "lease_minutes",
         "claims_in_hand",
     }
@@ -53,8 +63,10 @@ def _require_settings(names: set[str]) -> None:
 
 
 @transaction.atomic
-def create_project(*, by: User | None, slug: str, name: str, **settings: Any) -> Project:
+def create_project(*, by: User | None, slug: str, name: str, demo: bool = False, **settings: Any) -> Project:
     """A new project, open for work once something is imported. Superusers alone may make one.
+
+    `demo`: made by code to be looked at. It stays one; it is shown as one, and it alone may be erased.
 
     Raises:
         Denied: `by` is no superuser.
@@ -63,7 +75,7 @@ def create_project(*, by: User | None, slug: str, name: str, **settings: Any) ->
     if by is not None and not by.is_superuser:
         raise Denied("To make projects, one must be a superuser.")
     _require_settings(set(settings))
-    project = Project(slug=slug, name=name, **settings)
+    project = Project(slug=slug, name=name, demo=demo, **settings)
     project.full_clean()
     project.save()
     audit.record(by, "create project", project, project, slug=slug)

@@ -5,6 +5,7 @@ lock. The pair's row guards its comparisons' seats. The draw lock makes draws vi
 so that no draw can appear behind a cursor that has already passed it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,15 +25,20 @@ from annotate.models import (
     Partition,
     Project,
     ProjectState,
+    RevisionState,
     Route,
+    Sampling,
     Stream,
     User,
 )
+from annotate.prepared import prepared_cursor
+from annotate.visible import visible
 
 _DRAW_LOCK_SPACE = 0x455644  # "EVD"
 # How many draws are kept ready before the annotator who is furthest ahead, for each active annotator.
 READY_PER_ANNOTATOR = 20
 ACTIVE = timedelta(minutes=10)
+LOW = 4  # A queue with less than this part of what should be ready has run low.
 
 
 class HandFull(Exception):
@@ -51,17 +57,13 @@ class Conflict(Exception):
         self.code = code
 
 
-# A comparison is visible once its import is.
-VISIBLE_SQL = """(c.data_import_id IS NULL
-                  OR EXISTS (SELECT FROM annotate_dataimport i WHERE i.id = c.data_import_id AND i.visible))"""
-
 # Comparisons of pair %(pair)s (or d.pair_id) with a free seat that this annotator has not sat on and was not
 # offered before in a claim that ended by submitting or skipping. Seats and claims are asked for by comparison and
 # pair alone, in aggregates: the planner's statistics may know nothing of this annotator or this project yet, and
 # given the choice it would then read all that the annotator ever did.
 _OPEN_TO_ME = f"""
     FROM annotate_comparison c
-    WHERE c.pair_id = {{pair}} AND {VISIBLE_SQL}
+    WHERE c.pair_id = {{pair}} AND {visible("c")}
       AND (SELECT count(*) < c.k AND bool_or(s.annotator_id = %(annotator)s) IS NOT TRUE
            FROM annotate_seat s WHERE s.comparison_id = c.id)
       AND (SELECT bool_or(l.annotator_id = %(annotator)s AND l.outcome IN ('submitted', 'skipped')
@@ -78,9 +80,20 @@ _WALK = f"""
     ORDER BY d.id LIMIT 1
 """
 
-# One row: the newest draw there is, and the next one for this annotator, if any.
+_LOCK_ANNOTATOR = """
+    SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.state
+    FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id
+    WHERE a.id = %s FOR NO KEY UPDATE OF a
+"""
+
+# One row: whose the claim is if it exists, how many claims this annotator holds, the newest draw there is, and the
+# next one for this annotator, if any. A statement of its own after the lock on the annotator, as one that waits for
+# a lock sees nothing of what was committed meanwhile.
 _PICK = f"""
-    SELECT newest.id, first.id, first.pair_id, locked.id, locked.pair_id
+    SELECT (SELECT annotator_id FROM annotate_claim WHERE id = %(claim)s),
+           (SELECT count(*) FROM annotate_claim l
+            WHERE l.annotator_id = %(annotator)s AND l.closed_at IS NULL AND l.expires_at > %(now)s),
+           newest.id, first.id, first.pair_id, locked.id, locked.pair_id
     FROM (SELECT (SELECT id FROM annotate_draw WHERE project_id = %(project)s ORDER BY id DESC LIMIT 1)) newest (id)
     LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK}) first ON true
     LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK} FOR NO KEY UPDATE OF p SKIP LOCKED) locked ON true
@@ -114,7 +127,7 @@ _TAKE = f"""
         WHERE pair_id = %(pair)s AND open
           AND (SELECT count(*) FROM free) >= (
             SELECT sum(c.k - (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id))
-            FROM annotate_comparison c WHERE c.pair_id = %(pair)s AND {VISIBLE_SQL})
+            FROM annotate_comparison c WHERE c.pair_id = %(pair)s AND {visible("c")})
     ), moved AS (
         UPDATE annotate_annotator SET cursor = %(cursor)s, seen_at = %(now)s
         WHERE id = %(annotator)s AND EXISTS (SELECT FROM taken)
@@ -124,35 +137,9 @@ _TAKE = f"""
 
 _HAS_FREE_SEAT = f"""
     SELECT DISTINCT c.pair_id FROM annotate_comparison c
-    WHERE c.pair_id = ANY (%(pairs)s) AND {VISIBLE_SQL}
+    WHERE c.pair_id = ANY (%(pairs)s) AND {visible("c")}
       AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
 """
-
-
-@dataclass(frozen=True)
-class _Walker:
-    """What claiming needs to know of an annotator, read under the lock on the annotator's row."""
-
-    cursor: int
-    project_id: int
-    lease_minutes: int
-    claims_in_hand: int
-    state: str
-    held: int
-
-
-def _lock_annotator(cursor: Any, annotator_id: int, now: datetime) -> _Walker:
-    cursor.execute(
-        """
-        SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.state,
-               (SELECT count(*) FROM annotate_claim l
-                WHERE l.annotator_id = a.id AND l.closed_at IS NULL AND l.expires_at > %s)
-        FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id
-        WHERE a.id = %s FOR NO KEY UPDATE OF a
-        """,
-        [now, annotator_id],
-    )
-    return _Walker(*cursor.fetchone())
 
 
 def claim_next(*, annotator: Annotator, claim_id: UUID) -> Claim | None:
@@ -173,39 +160,31 @@ def claim_next(*, annotator: Annotator, claim_id: UUID) -> Claim | None:
     return claim
 
 
-def _existing(cursor: Any, annotator: Annotator, claim_id: UUID) -> Claim | None:
-    cursor.execute("SELECT annotator_id FROM annotate_claim WHERE id = %s", [claim_id])
-    found = cursor.fetchone()
-    if found is None:
-        return None
-    if found[0] != annotator.pk:
-        raise Conflict("claim_taken", "This claim id is in use. Make a new one.")
-    return Claim.objects.get(pk=claim_id)
-
-
 @transaction.atomic
 def _claim_once(annotator: Annotator, claim_id: UUID) -> Claim | None:
     now = timezone.now()
-    with connection.cursor() as cursor:
-        walker = _lock_annotator(cursor, annotator.pk, now)
-        # This request, sent before, or its twin that won the race for the annotator's row.
-        if twin := _existing(cursor, annotator, claim_id):
-            return twin
-        if walker.state != ProjectState.OPEN:
-            raise NotOpen(f"The project is {walker.state}.")
-        if walker.held >= walker.claims_in_hand:
-            raise HandFull(f"You hold {walker.held} pairs already: judge or skip one of them first.")
+    with prepared_cursor() as cursor:
+        cursor.execute(_LOCK_ANNOTATOR, [annotator.pk])
+        reached, project_id, lease_minutes, claims_in_hand, state = cursor.fetchone()
         names: dict[str, Any] = {
             "annotator": annotator.pk,
-            "project": walker.project_id,
-            "cursor": walker.cursor,
+            "project": project_id,
+            "cursor": reached,
             "claim": claim_id,
             "now": now,
-            "expires": now + timedelta(minutes=walker.lease_minutes),
+            "expires": now + timedelta(minutes=lease_minutes),
         }
         while True:
             cursor.execute(_PICK, names)
-            newest, first_draw, first_pair, draw, pair = cursor.fetchone()
+            holder, held, newest, first_draw, first_pair, draw, pair = cursor.fetchone()
+            if holder == annotator.pk:  # this request, sent before, or its twin that won the race
+                return Claim.objects.get(pk=claim_id)
+            if holder is not None:
+                raise Conflict("claim_taken", "This claim id is in use. Make a new one.")
+            if state != ProjectState.OPEN:
+                raise NotOpen(f"The project is {state}.")
+            if held >= claims_in_hand:
+                raise HandFull(f"You hold {held} pairs already: judge or skip one of them first.")
             if first_draw is None:
                 # None of the draws up to the newest will ever be for this annotator: whatever reopens is a new one.
                 # Who waits at the end of the queue does not walk it again.
@@ -218,10 +197,9 @@ def _claim_once(annotator: Annotator, claim_id: UUID) -> Claim | None:
                 draw, pair = first_draw, first_pair
                 cursor.execute("SELECT FROM annotate_pair WHERE id = %s FOR NO KEY UPDATE", [pair])
             # The cursor stays before a pair that was passed over only because somebody held its lock.
-            names["cursor"] = draw if draw == first_draw else first_draw - 1
-            cursor.execute(_TAKE, {**names, "pair": pair, "draw": draw})
+            passed = draw if draw == first_draw else first_draw - 1
+            cursor.execute(_TAKE, {**names, "cursor": passed, "pair": pair, "draw": draw})
             taken = cursor.fetchone()
-            names["cursor"] = walker.cursor
             if taken:
                 flip, comparison_ids = taken
                 return Claim(
@@ -251,7 +229,7 @@ def lock_claim(annotator: Annotator, claim_id: UUID) -> Claim:
     Raises:
         Unknown: no such claim of this annotator.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_LOCK_CLAIM, [claim_id, annotator.pk])
         row = cursor.fetchone()
         if row is None:
@@ -347,11 +325,14 @@ def open_pairs(project_id: int, pair_ids: list[int], route: Route) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM annotate_pair WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE", [pair_ids]
+            "SELECT id, ready FROM annotate_pair WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE",
+            [pair_ids],
         )
+        # Pairs that wait for their media are asked once these are prepared.
+        ready = {pair_id for pair_id, is_ready in cursor.fetchall() if is_ready}
         seat_waiting(pair_ids)
         cursor.execute(_HAS_FREE_SEAT, {"pairs": pair_ids})
-        free = sorted(row[0] for row in cursor.fetchall())
+        free = sorted(ready.intersection(row[0] for row in cursor.fetchall()))
     if free:
         _append_draws(project_id, [(route, pair_id, None, None) for pair_id in free])
 
@@ -360,14 +341,13 @@ def seat_waiting(pair_ids: list[int]) -> None:
     """Give free seats to judgments that came too late for one, the earliest first. The pairs are locked."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH waiting AS (
                 SELECT j.id, j.comparison_id, j.annotator_id, j.claim_id, c.k,
                        row_number() OVER (PARTITION BY j.comparison_id ORDER BY j.created_at, j.id) AS line
                 FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
                 WHERE c.pair_id = ANY (%s) AND j.verdict <> 'retracted'
-                  AND (j.data_import_id IS NULL OR EXISTS (
-                      SELECT FROM annotate_dataimport i WHERE i.id = j.data_import_id AND i.visible))
+                  AND {visible("j")}
                   AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = j.id)
                   AND NOT EXISTS (SELECT FROM annotate_seat s WHERE s.comparison_id = j.comparison_id
                                                                 AND s.annotator_id = j.annotator_id)
@@ -436,62 +416,147 @@ def fill_queue(project_id: int, want: int) -> int:
     Train pairs are drawn uniformly without replacement: in the order of their salted hash, each with
     q = 1 / (pairs left). Reserve and validation come in hash order at the project's own share.
     """
-    share = Project.objects.values_list("reserve_claim_share", flat=True).get(pk=project_id)
-    streams = {
-        stream.partition: stream
-        for stream in Stream.objects.select_for_update(no_key=True)
-        .filter(project_id=project_id)
-        .order_by("partition")
-    }
-    left = {name: stream.total - stream.queued for name, stream in streams.items()}
-    train_left = left.get(Partition.TRAIN, 0)
-    kept_left = sum(left.values()) - train_left
-    order = interleave(want, train_left, kept_left, share)
-
-    kept: list[tuple[int, int]] = []
-    for name in (Partition.RESERVE, Partition.VALIDATION):
-        if count := min(left.get(name, 0), sum(order)):
-            kept += _next_pairs(project_id, name, count)
-    kept = sorted(kept)[: sum(order)]
+    streams = _lock_streams(project_id)
+    train_left, kept_left = _left(streams)
+    order = interleave(want, train_left, kept_left, _kept_share(project_id))
+    kept = _next_kept(project_id, streams, sum(order))
     train = _next_pairs(project_id, Partition.TRAIN, len(order) - sum(order))
 
     # In the order asked for; where locked pairs left one side short, the other side closes up.
-    draws: list[tuple[Route, int, float | None, int | None]] = []
+    draws: list[_Place] = []
     kept_pairs, train_pairs = iter(kept), enumerate(train)
     for is_kept in order:
         if is_kept:
             if (found := next(kept_pairs, None)) is not None:
-                draws.append((Route.RESERVE, found[1], None, None))
+                draws.append((Route.RESERVE, found, None, None))
         elif (numbered := next(train_pairs, None)) is not None:
             pool = train_left - numbered[0]
             draws.append((Route.UNIFORM, numbered[1][1], 1 / pool, pool))
-    if draws:
-        chosen = [pair_id for _, pair_id, _, _ in draws]
-        Pair.objects.filter(pk__in=chosen).update(queued=True)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                UPDATE annotate_stream s SET queued = queued + drawn.n
-                FROM (SELECT partition, count(*) AS n FROM annotate_pair WHERE id = ANY (%s) GROUP BY 1) drawn
-                WHERE s.project_id = %s AND s.partition = drawn.partition
-                """,
-                [chosen, project_id],
-            )
-        _append_draws(project_id, draws)
+    _queue_up(project_id, draws)
     return len(draws)
 
 
+class PoolChanged(Exception):
+    """A pair was drawn since the pool was looked at: what was chosen from it has other probabilities by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPair:
+    """A train pair that a sampler drew, by which route, with its probability given those drawn before it."""
+
+    route: Route
+    pair_id: int
+    q: float
+    pool_size: int
+
+
+@transaction.atomic
+def append_epoch(project_id: int, *, want: int, drawn: int, chosen: Sequence[ChosenPair]) -> int:
+    """Append up to `want` draws, train pairs as a sampler chose them and kept ones at their share between them.
+
+    As many of `chosen` as are needed are taken, from the first on. `drawn` is how many train pairs had been drawn
+    when the sampler looked at its pool. Returns how many draws were appended.
+
+    Raises:
+        PoolChanged: others were drawn since, or a pair is not one that may be chosen. Nothing was appended.
+    """
+    streams = _lock_streams(project_id)
+    train = streams.get(Partition.TRAIN)
+    if train is None or train.queued != drawn:
+        raise PoolChanged("The queue has grown since the pool was frozen.")
+    train_left, kept_left = _left(streams)
+    order = interleave(want, train_left, kept_left, _kept_share(project_id))
+    used = list(chosen[: len(order) - sum(order)])
+    _lock_choosable(project_id, [pair.pair_id for pair in used])
+
+    kept = iter(_next_kept(project_id, streams, sum(order)))
+    pairs = iter(used)
+    draws: list[_Place] = []
+    for is_kept in order:
+        if is_kept:
+            if (found := next(kept, None)) is not None:
+                draws.append((Route.RESERVE, found, None, None))
+        elif (pair := next(pairs, None)) is not None:
+            draws.append((pair.route, pair.pair_id, pair.q, pair.pool_size))
+        else:
+            break  # the sampler's pool is used up, the stream is not: kept pairs keep their share
+    _queue_up(project_id, draws)
+    return len(draws)
+
+
+def _lock_choosable(project_id: int, pair_ids: list[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id FROM annotate_pair
+            WHERE id = ANY (%s) AND project_id = %s AND partition = 'train' AND ready AND NOT queued
+            ORDER BY id FOR NO KEY UPDATE
+            """,
+            [pair_ids, project_id],
+        )
+        if len(cursor.fetchall()) != len(pair_ids):
+            raise PoolChanged("Not all of the chosen pairs may be drawn.")
+
+
+# Route, pair, q and pool size of a draw to be.
+_Place = tuple[Route, int, float | None, int | None]
+
+
+def _lock_streams(project_id: int) -> dict[str, Stream]:
+    """Nobody else lets the project's queue grow until the transaction ends."""
+    locked = Stream.objects.select_for_update(no_key=True).filter(project_id=project_id)
+    return {stream.partition: stream for stream in locked.order_by("partition")}
+
+
+def _left(streams: dict[str, Stream]) -> tuple[int, int]:
+    """Undrawn pairs of train, and of reserve and validation together."""
+    left = {name: stream.total - stream.queued for name, stream in streams.items()}
+    train = left.get(Partition.TRAIN, 0)
+    return train, sum(left.values()) - train
+
+
+def _kept_share(project_id: int) -> float:
+    share: float = Project.objects.values_list("reserve_claim_share", flat=True).get(pk=project_id)
+    return share
+
+
+def _next_kept(project_id: int, streams: dict[str, Stream], count: int) -> list[int]:
+    """The next `count` pairs of reserve and validation in hash order, locked."""
+    found: list[tuple[int, int]] = []
+    for name in (Partition.RESERVE, Partition.VALIDATION):
+        if name in streams and (some := min(streams[name].total - streams[name].queued, count)):
+            found += _next_pairs(project_id, name, some)
+    return [pair_id for _, pair_id in sorted(found)[:count]]
+
+
+def _queue_up(project_id: int, draws: list[_Place]) -> None:
+    """Append draws of locked pairs that were never drawn; the streams are locked and count them."""
+    if not draws:
+        return
+    drawn = [pair_id for _, pair_id, _, _ in draws]
+    Pair.objects.filter(pk__in=drawn).update(queued=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE annotate_stream s SET queued = queued + drawn.n
+            FROM (SELECT partition, count(*) AS n FROM annotate_pair WHERE id = ANY (%s) GROUP BY 1) drawn
+            WHERE s.project_id = %s AND s.partition = drawn.partition
+            """,
+            [drawn, project_id],
+        )
+    _append_draws(project_id, draws)
+
+
 def _next_pairs(project_id: int, partition: Partition, count: int) -> list[tuple[int, int]]:
-    """(shuffle, id) of the next visible undrawn pairs of a partition, locked."""
+    """(shuffle, id) of the next visible undrawn pairs of a partition whose media are prepared, locked."""
     if not count:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT p.shuffle, p.id FROM annotate_pair p
-            WHERE p.project_id = %s AND p.partition = %s AND NOT p.queued
-              AND (p.data_import_id IS NULL
-                   OR (SELECT i.visible FROM annotate_dataimport i WHERE i.id = p.data_import_id))
+            WHERE p.project_id = %s AND p.partition = %s AND NOT p.queued AND p.ready
+              AND {visible("p")}
             ORDER BY p.shuffle LIMIT %s FOR NO KEY UPDATE OF p SKIP LOCKED
             """,
             [project_id, partition, count],
@@ -499,12 +564,17 @@ def _next_pairs(project_id: int, partition: Partition, count: int) -> list[tuple
         return list(cursor.fetchall())
 
 
-def top_up_queues() -> int:
-    """Keep every open project's queue ahead of its active annotators. Returns the draws appended.
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many draws should stand ready before the annotator who is furthest ahead, and how many do."""
 
-    Short, so that a sampler that knows better is never more than a few minutes of work behind.
-    """
-    appended = 0
+    project_id: int
+    wanted: int
+    ready: int
+
+
+def queue_depths(project_id: int | None = None) -> list[Depth]:
+    """Of each open project that somebody works on, or of one of them. Simulated annotators wait for nobody."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -512,18 +582,35 @@ def top_up_queues() -> int:
                 SELECT a.project_id, count(*) * %(each)s AS wanted, max(a.cursor) AS furthest
                 FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id AND p.state = 'open'
                 WHERE a.seen_at > %(since)s
+                  AND NOT EXISTS (SELECT FROM annotate_user u WHERE u.id = a.user_id AND u.simulated)
+                  AND (%(only)s::bigint IS NULL OR a.project_id = %(only)s)
                 GROUP BY a.project_id
             )
-            SELECT project_id, wanted - (SELECT count(*) FROM (
+            SELECT project_id, wanted, (SELECT count(*) FROM (
                 SELECT FROM annotate_draw d
                 WHERE d.project_id = active.project_id AND d.open AND d.id > furthest
                 ORDER BY d.id LIMIT wanted) ready)
-            FROM active
+            FROM active ORDER BY project_id
             """,
-            {"each": READY_PER_ANNOTATOR, "since": timezone.now() - ACTIVE},
+            {"each": READY_PER_ANNOTATOR, "since": timezone.now() - ACTIVE, "only": project_id},
         )
-        missing = cursor.fetchall()
-    for project_id, want in missing:
-        if want > 0:
-            appended += fill_queue(project_id, want)
+        return [Depth(*row) for row in cursor.fetchall()]
+
+
+def top_up_queues() -> int:
+    """Keep every open project's queue ahead of its active annotators by uniform draws. Returns the draws appended.
+
+    Short, so that a sampler that knows better is never more than a few minutes of work behind. Where one is at work
+    it goes first: only a queue that it lets run low is filled, and no further than that.
+    """
+    sampled = set(
+        Project.objects.exclude(sampling=Sampling.UNIFORM)
+        .filter(revisions__state=RevisionState.READY, revisions__scored_at__isnull=False)
+        .values_list("pk", flat=True)
+    )
+    appended = 0
+    for depth in queue_depths():
+        wanted = depth.wanted // LOW if depth.project_id in sampled else depth.wanted
+        if depth.ready < wanted:
+            appended += fill_queue(depth.project_id, wanted - depth.ready)
     return appended

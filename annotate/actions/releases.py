@@ -37,7 +37,7 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
             raise Refused(f"Project {project.slug} has no pairs of source {source!r}.")
     reserve, train = options.min_labels or project.reserve_k, options.min_labels or project.k
     return {
-        "version": 1,
+        "version": 2,
         "labels": RULE,
         "min_labels": {Partition.RESERVE: reserve, Partition.VALIDATION: reserve, Partition.TRAIN: train},
         "sources": sorted(options.sources) or None,

@@ -1,6 +1,6 @@
 """What can be done to one row besides editing it: a button on its page, a page that asks, and an action behind it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ class Act:
     run: Callable[[HttpRequest, Any, dict[str, Any]], str | HttpResponse]
     form: Callable[..., forms.Form] = forms.Form
     offered: Callable[[Any], bool] = lambda row: True
+    # What of this very row is concerned, told on the page that asks.
+    tells: Callable[[Any], Sequence[str]] = lambda row: ()
 
 
 class ActingAdmin(ScopedAdmin):
@@ -86,6 +88,7 @@ class ActingAdmin(ScopedAdmin):
             "subtitle": str(row),
             "opts": self.opts,
             "act": act,
+            "tells": act.tells(row),
             "row": row,
             "form": form,
             "back": self.page_of(row),

@@ -45,6 +45,7 @@ class JudgmentAdmin(ScopedAdmin):
         "tie_kind",
         "broken",
         "rationale",
+        "tags",
         "evidence",
         "late",
         "authored",

@@ -103,7 +103,7 @@ def _shown(pair: Pair) -> dict[str, Any]:
 def _preview(asset: Asset | None) -> dict[str, Any] | None:
     if asset is None:
         return None
-    return {"row": asset, "is_image": asset.modality == "image"}
+    return {"row": asset}
 
 
 class MergeForm(forms.Form):

@@ -3,23 +3,21 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.forms import BaseInlineFormSet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 
 from annotate.actions import criteria, projects
-from annotate.actions.jobs import unlimited_statements
-from annotate.actions.judging import MAX_CRITERION
+from annotate.actions.erasure import erase_demo, extent_of
 from annotate.actions.releases import ReleaseOptions, start_release
-from annotate.admin.acts import Act, ActingAdmin
+from annotate.admin.acts import Act
+from annotate.admin.learning import LEARNING_ACTS, LearningAdmin
 from annotate.admin_site import signed_in
-from annotate.management.commands.agreement import report_of
 from annotate.models import Criterion, Membership, Partition, Project, ProjectState, Role, Stream, User
-
-_CRITERIA_SHOWN = 200
+from annotate.models.project import MAX_CRITERION
 
 
 class MembershipForm(forms.ModelForm):
@@ -183,9 +181,27 @@ def _export(request: HttpRequest, project: Project, data: dict[str, Any]) -> Htt
     return _to_job(start_release(by=signed_in(request), project=project, options=options).job_id)
 
 
+def _erase(request: HttpRequest, project: Project, _: dict[str, Any]) -> HttpResponse:
+    erased = erase_demo(by=signed_in(request), project=project)
+    messages.success(request, f"Erased: {project.name}, {erased.pairs:,} pairs, {erased.files:,} files.")
+    return HttpResponseRedirect(reverse("admin:annotate_project_changelist"))
+
+
+def _what_goes(project: Project) -> list[str]:
+    extent = extent_of(project)
+    lines = [
+        f"{extent.pairs:,} pairs with {extent.judgments:,} judgments",
+        f"{extent.files:,} files, {filesizeformat(extent.bytes)}",
+        f"{extent.releases:,} releases kept here",
+    ]
+    if extent.others:
+        lines.append(f"among the judgments those of {extent.others:,} real annotators")
+    return lines
+
+
 @admin.register(Project)
-class ProjectAdmin(ActingAdmin):
-    list_display = ("name", "slug", "task_type", "state", "pairs", "drawn", "k", "created_at")
+class ProjectAdmin(LearningAdmin):
+    list_display = ("name", "slug", "demo", "task_type", "state", "pairs", "drawn", "k", "created_at")
     project_path = "pk"
     list_filter = ("state",)
     search_fields = ("slug__startswith",)
@@ -193,7 +209,14 @@ class ProjectAdmin(ActingAdmin):
     inlines = (MembershipInline, CriterionInline)
     fieldsets = (
         (None, {"fields": ("name", "slug", "state", "task_type", "guidelines")}),
-        ("How pairs are judged", {"fields": ("scale", "split_ties", "authoring")}),
+        (
+            "How pairs are judged",
+            {"fields": ("scale", "split_ties", "authoring", "tags", "viewing", "viewing_share")},
+        ),
+        (
+            "What annotators write as criteria",
+            {"fields": ("authored_most", "authored_length", "authored_guidance")},
+        ),
         (
             "How often (of comparisons made from now on)",
             {"fields": ("k", "reserve_k", "authored_k")},
@@ -201,6 +224,10 @@ class ProjectAdmin(ActingAdmin):
         (
             "Which pairs are kept as benchmark (of pairs imported from now on)",
             {"fields": ("reserve_share", "validation_share", "reserve_claim_share")},
+        ),
+        (
+            "What is asked next",
+            {"fields": ("sampling", "refit_judgments", "refit_seconds", "uniform_share")},
         ),
         ("Leases", {"fields": ("lease_minutes", "claims_in_hand")}),
     )
@@ -242,6 +269,16 @@ class ProjectAdmin(ActingAdmin):
             _raise,
             RaiseForm,
         ),
+        *LEARNING_ACTS,
+        Act(
+            "erase",
+            "Delete this demo",
+            "Everything of this demo goes for good, with what anybody judged in it and with the accounts of its "
+            "simulated annotators. It is not made again by itself. The audit trail keeps a row of it.",
+            _erase,
+            offered=lambda project: project.demo,
+            tells=_what_goes,
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
@@ -266,7 +303,7 @@ class ProjectAdmin(ActingAdmin):
 
     def acts_on(self, row: Project) -> list[tuple[str, str]]:
         return [
-            ("Agreement", reverse("admin:annotate_project_agreement", args=[row.pk])),
+            ("Dashboard", reverse("dashboard", args=[row.slug])),
             ("Import", f"{reverse('admin:annotate_dataimport_add')}?project={row.pk}"),
             *super().acts_on(row),
         ]
@@ -311,31 +348,3 @@ class ProjectAdmin(ActingAdmin):
     def open(self, request: HttpRequest, queryset: QuerySet[Project]) -> None:
         opened = sum(projects.open_project(by=signed_in(request), project=project) for project in queryset)
         self.message_user(request, f"Opened: {opened}.")
-
-    def get_urls(self) -> list[URLPattern]:
-        agreement = path(
-            "<int:project_id>/agreement/",
-            self.admin_site.admin_view(self.agreement_view),
-            name="annotate_project_agreement",
-        )
-        return [agreement, *super().get_urls()]
-
-    def agreement_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
-        """How far the annotators agree, as it stands now."""
-        project = self.get_object(request, str(project_id))
-        if project is None:
-            raise Http404("There is no such project for you.")
-        with unlimited_statements():
-            report = report_of(project)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Agreement",
-            "subtitle": project.name,
-            "opts": self.opts,
-            "row": project,
-            "all": report["overall"],
-            "by_task_type": report["by_task_type"].items(),
-            "by_criterion": report["by_criterion"][:_CRITERIA_SHOWN],
-            "more_criteria": max(0, len(report["by_criterion"]) - _CRITERIA_SHOWN),
-        }
-        return TemplateResponse(request, "admin/annotate/agreement.html", context)

@@ -29,7 +29,7 @@ from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter, ScopedAdmin
 from annotate.admin_site import managed_projects, signed_in
 from annotate.imports.schemas import LAYOUTS
-from annotate.models import DataImport, Job, JobState, Project, Release, TaskType
+from annotate.models import UNFINISHED, DataImport, Job, JobState, Project, Release, TaskType
 
 _ROWS_SHOWN = 200
 _BLOCK = 2**18
@@ -60,7 +60,7 @@ class JobAdmin(ActingAdmin):
             "Cancel",
             "Stops the job at its next step. What it made so far is not shown anywhere.",
             _cancel,
-            offered=lambda job: job.state in (JobState.QUEUED, JobState.RUNNING),
+            offered=lambda job: job.state in UNFINISHED,
         ),
         Act(
             "retry",

@@ -21,6 +21,7 @@ from annotate.exports.plan import REASONS, Plan, make_plan
 from annotate.exports.raw import write_judgments
 from annotate.exports.records import Part, Record, records
 from annotate.exports.trl import write_train_jsonl, write_train_parquet
+from annotate.modalities.sandbox import MediaSandbox
 from annotate.models import Partition, Release
 
 FORMAT = "evenhand-release/1"
@@ -73,12 +74,13 @@ def build(release: Release, directory: Path, tell: Tell) -> dict[str, Any]:
 
 
 def _write(release: Release, plan: Plan, directory: Path, progress: _Progress) -> None:
-    for path, rows, write in _files(release, plan, directory, progress):
-        progress.at(f"writing {path.relative_to(directory)}"[:80])
-        if path.exists():
-            progress.add(rows)
-        else:
-            write(path)
+    with MediaSandbox() as sandbox:
+        for path, rows, write in _files(release, plan, directory, progress, sandbox):
+            progress.at(f"writing {path.relative_to(directory)}"[:80])
+            if path.exists():
+                progress.add(rows)
+            else:
+                write(path)
     progress.at("checking sums")
     with files.new_file(directory / "README.md") as file:
         file.write(card(release, plan).encode())
@@ -88,7 +90,7 @@ def _write(release: Release, plan: Plan, directory: Path, progress: _Progress) -
 
 
 def _files(
-    release: Release, plan: Plan, directory: Path, progress: _Progress
+    release: Release, plan: Plan, directory: Path, progress: _Progress, sandbox: MediaSandbox
 ) -> Iterator[tuple[Path, int, Callable[[Path], None]]]:
     """Every file of rows: its path, how many rows it counts for, and how to write it."""
 
@@ -99,7 +101,7 @@ def _files(
                 progress.add()
 
     bench, train = directory / "bench", directory / "train"
-    media = MediaFolder(bench)
+    media = MediaFolder(bench, sandbox)
     for task, _, parts in _by_kind(plan.bench):
         for path, part in _numbered(parts, bench / task / "test"):
             yield (
@@ -109,7 +111,7 @@ def _files(
             )
         path, rows = bench / f"{task}_preferences.json", sum(part.rows for part in parts)
         yield path, rows, partial(write_bench_json, task_type=task, records=read(parts), media=media)
-    media = MediaFolder(train)
+    media = MediaFolder(train, sandbox)
     for task, split, parts in _by_kind(plan.train):
         for path, part in _numbered(parts, train / task / split):
             yield (
@@ -160,7 +162,7 @@ def summary(release: Release, plan: Plan) -> dict[str, Any]:
             "judgments": dict(sorted(plan.standings.items())),
         },
         "reasons": {str(reason): meaning for reason, meaning in REASONS.items()},
-        "agreement": {name: vars(found) for name, found in plan.agreements().items()},
+        "agreement": {name: found.as_json() for name, found in plan.agreements().items()},
     }
 
 

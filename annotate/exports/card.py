@@ -8,12 +8,18 @@ import yaml
 from annotate.exports.plan import REASONS, Plan
 from annotate.models import Partition, Release
 from annotate.stats.agreement import Agreement
+from annotate.stats.estimates import Estimate
 from annotate.stats.labels import RULE, USABLE
 
 _STANDINGS = """\
 `standing` says whether a judgment counts: `counted`; `revised` by a later one of the same annotator; `retracted`
 (it takes one back); `waiting` (came too late for one of the places that a comparison has); `repeat` (asked again
 to measure consistency); `twin` (the annotator counts already under a criterion merged with this one)."""
+
+_DEMO = """\
+**This is a demo.** Prompts, responses and the judgments of its simulated annotators were made by code: nothing in it
+tells anything about people or models.
+"""
 
 
 def card(release: Release, plan: Plan) -> str:
@@ -27,10 +33,12 @@ def card(release: Release, plan: Plan) -> str:
     recipe = release.recipe
     sources = ", ".join(recipe["sources"]) if recipe["sources"] else "all"
     minimum = ", ".join(f"{part} {recipe['min_labels'][part]}" for part in Partition.values)
+    demo = [_DEMO] if release.project.demo else []
     return "\n".join(
         [
             f"---\n{head}---\n",
             f"# {release.project.name}\n",
+            *demo,
             "Human preferences over pairs of responses, each judged under a criterion of its own. Made with"
             f" Evenhand; release `{release.pk}`, frozen {_day(release)}. Sources: {sources}.\n",
             "## What is where\n",
@@ -55,10 +63,20 @@ def card(release: Release, plan: Plan) -> str:
             "",
             "Pairs of one prompt, prompt group or medium stand on one side of the splits only.\n",
             "## Agreement\n",
-            "Nominal Krippendorff's alpha, and percent agreement (mean over comparisons of the share of agreeing"
-            " pairs of verdicts), over usable counted verdicts of every comparison, labelled or not.\n",
+            "Nominal Krippendorff's alpha, Gwet's AC1 and percent agreement (mean over comparisons of the share of"
+            " agreeing pairs of verdicts), with 95 % bootstrap intervals over comparisons, over usable counted"
+            " verdicts of every comparison, labelled or not. Fleiss' kappa stands in the manifest.\n",
             _table(
-                ("config", "comparisons", "verdicts", "of two or more", "unanimous", "agreement %", "alpha"),
+                (
+                    "config",
+                    "comparisons",
+                    "verdicts",
+                    "of two or more",
+                    "unanimous",
+                    "agreement %",
+                    "alpha",
+                    "AC1",
+                ),
                 agreement_rows(plan.agreements()),
             ),
             "",
@@ -92,7 +110,7 @@ def configs_of(plan: Plan) -> list[dict[str, Any]]:
 
 
 def agreement_rows(agreements: Mapping[str, Agreement]) -> Iterable[tuple[object, ...]]:
-    """Cells of a table: name, comparisons, verdicts, pairable, unanimous, percent, alpha."""
+    """Cells of a table: name, comparisons, verdicts, pairable, unanimous, percent, alpha, AC1."""
     for name, found in agreements.items():
         yield (
             name,
@@ -100,9 +118,17 @@ def agreement_rows(agreements: Mapping[str, Agreement]) -> Iterable[tuple[object
             found.verdicts,
             found.pairable,
             found.unanimous,
-            "-" if found.percent is None else f"{found.percent:.2f}",
-            "-" if found.alpha is None else f"{found.alpha:.4f}",
+            _estimate(found.percent, 2),
+            _estimate(found.alpha, 4),
+            _estimate(found.ac1, 4),
         )
+
+
+def _estimate(found: Estimate, digits: int) -> str:
+    if found.value is None:
+        return "-"
+    value = f"{found.value:.{digits}f}"
+    return value if found.low is None else f"{value} ({found.low:.{digits}f} to {found.high:.{digits}f})"
 
 
 def _label_rows(plan: Plan) -> Iterable[tuple[object, ...]]:

@@ -21,7 +21,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes its name only once it is complete and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(path.name + _TMP)
-    with tmp.open("wb") as file:
+    with tmp.open("w+b") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())

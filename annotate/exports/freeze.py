@@ -7,34 +7,12 @@ again, or by another process, and come out the same.
 from django.db import connection, transaction
 from django.utils import timezone
 
+from annotate.leaks import KEPT_FROM
 from annotate.models import Release
 from annotate.tallies import STANDINGS
 
-# kept_from: pairs whose prompt, prompt group or media also stand in a partition that goes before theirs
-# (reserve, then validation, then train). They leave the later side; nothing ever leaves reserve. The whole
-# project is looked at, also where a release takes some sources only.
 _FREEZE = f"""
-WITH {STANDINGS}, ranked AS (
-    SELECT p.id, p."group", p.prompt_id, p.response1_id, p.response2_id,
-           array_position(ARRAY['reserve', 'validation', 'train'], p.partition::text) AS rank
-    FROM annotate_pair p
-    WHERE p.project_id = %(project)s
-      AND (p.data_import_id IS NULL
-           OR EXISTS (SELECT FROM annotate_dataimport i WHERE i.id = p.data_import_id AND i.visible))
-), parts AS (
-    SELECT id, rank, 'group' AS kind, "group" AS part FROM ranked
-    UNION ALL SELECT id, rank, 'prompt', prompt_id FROM ranked
-    UNION ALL SELECT r.id, r.rank, 'asset', a.asset_id
-              FROM ranked r JOIN annotate_promptasset a ON a.prompt_id = r.prompt_id
-    UNION ALL SELECT r.id, r.rank, 'asset', a.asset_id
-              FROM ranked r JOIN annotate_response a ON a.id = r.response1_id WHERE a.asset_id IS NOT NULL
-    UNION ALL SELECT r.id, r.rank, 'asset', a.asset_id
-              FROM ranked r JOIN annotate_response a ON a.id = r.response2_id WHERE a.asset_id IS NOT NULL
-), kept_from AS (
-    SELECT DISTINCT parts.id FROM parts
-    JOIN (SELECT kind, part, min(rank) AS first FROM parts GROUP BY kind, part) seen USING (kind, part)
-    WHERE seen.first < parts.rank
-), comparisons AS (
+WITH {STANDINGS}, {KEPT_FROM}, comparisons AS (
     INSERT INTO annotate_frozencomparison (release_id, pair_id, criterion_id, task_type, partition, leaks)
     SELECT %(release)s, u.pair_id, u.criterion_id, u.task_type, u.partition,
            u.pair_id IN (SELECT id FROM kept_from)

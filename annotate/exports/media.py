@@ -1,15 +1,20 @@
-"""The media of a release: the original coded data with metadata removed, never what was made for viewing."""
+"""The media of a release: the original coded data with metadata removed, never what was made for viewing.
+
+Beside a mesh lies its turntable sheet: where pictures are asked for, that is what a mesh is published as.
+"""
 
 from pathlib import Path
 
+from django.core.files.storage import default_storage
 from django.db.models import Q
 
 from annotate.actions.jobs import Refused
 from annotate.exports.files import new_file
 from annotate.exports.records import Medium
-from annotate.media import released_bytes
+from annotate.media import write_released
 from annotate.modalities.base import MediaError
-from annotate.models import Asset, Pair
+from annotate.modalities.sandbox import MediaSandbox
+from annotate.models import Asset, Derivative, Pair
 
 FOLDER = "media_data"
 
@@ -17,8 +22,9 @@ FOLDER = "media_data"
 class MediaFolder:
     """`media_data/` beside the rows that name its files. A file is made when a row first asks for it."""
 
-    def __init__(self, beside: Path) -> None:
+    def __init__(self, beside: Path, sandbox: MediaSandbox) -> None:
         self.root = beside / FOLDER
+        self._sandbox = sandbox
 
     def put(self, medium: Medium) -> str:
         """Make sure that the medium's file is there, and return its path relative to media_data.
@@ -30,19 +36,42 @@ class MediaFolder:
         if not path.exists():
             asset = Asset.objects.get(pk=medium.asset_id)
             try:
-                content = released_bytes(asset)
+                with new_file(path) as file:
+                    write_released(asset, file, self._sandbox)
             except MediaError as error:
                 raise Refused(f"A file of pair {_a_pair_with(asset)} {error}") from error
             except FileNotFoundError:
                 raise Refused(
                     f"A file of pair {_a_pair_with(asset)} is not in storage. Restore it from a backup."
                 ) from None
-            with new_file(path) as file:
-                file.write(content)
         return medium.name
 
-    def read(self, medium: Medium) -> bytes:
-        return (self.root / self.put(medium)).read_bytes()
+    def put_picture(self, medium: Medium) -> str:
+        """As put, but the path of a picture: of the medium itself, or of the sheet that is put beside a mesh.
+
+        Raises:
+            Refused: as put, or the sheet is not in storage.
+        """
+        name = self.put(medium)
+        path = self.root / medium.picture
+        if medium.picture != name and not path.exists():
+            sheet = Derivative.objects.select_related("asset").get(asset=medium.asset_id, kind="sheet")
+            try:
+                with default_storage.open(sheet.key) as file:
+                    content = file.read()
+            except FileNotFoundError:
+                raise Refused(
+                    f"The sheet of a mesh of pair {_a_pair_with(sheet.asset)} is not in storage. Restore it from a"
+                    " backup."
+                ) from None
+            with new_file(path) as target:
+                target.write(content)
+        return medium.picture
+
+    def embed(self, medium: Medium) -> dict[str, bytes | str]:
+        """The cell of a column of pictures or sound."""
+        name = self.put_picture(medium)
+        return {"bytes": (self.root / name).read_bytes(), "path": Path(name).name}
 
 
 def _a_pair_with(asset: Asset) -> Pair | None:

@@ -13,8 +13,13 @@ from annotate.exports.tasks import MADE
 from annotate.models import Modality, TaskType
 
 # How a medium stands in a column: pictures and sound are embedded, with their path in a column beside. A mesh
-# is published as a picture.
-_KIND = {Modality.IMAGE: "image", Modality.AUDIO: "audio", Modality.VIDEO: "string"}
+# is published as a picture: its turntable sheet, beside which the mesh itself lies in media_data.
+_KIND = {
+    Modality.IMAGE: "image",
+    Modality.MESH: "image",
+    Modality.AUDIO: "audio",
+    Modality.VIDEO: "string",
+}
 
 
 def columns(task_type: str) -> dict[str, str]:
@@ -51,7 +56,7 @@ def row(record: Record, media: MediaFolder) -> dict[str, Any]:
         "id": record.id,
     }
     for name, medium in _media(record):
-        cells |= dict.fromkeys(_column(name, medium.modality), media.put(medium))
+        cells |= dict.fromkeys(_column(name, medium.modality), media.put_picture(medium))
     for name, side in (("response1", record.response1), ("response2", record.response2)):
         cells.setdefault(name, side.text)
     return cells
@@ -73,7 +78,7 @@ def write_bench_parquet(path: Path, task_type: str, records: Iterable[Record], m
         cells = row(record, media)
         for name, medium in _media(record):
             if named[name] != "string":
-                cells[name] = {"bytes": media.read(medium), "path": Path(medium.name).name}
+                cells[name] = media.embed(medium)
         return cells
 
     write_parquet(path, schema_of(named), (embedded(record) for record in records))

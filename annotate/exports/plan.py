@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from django.db import connection
 
 from annotate.actions.jobs import Refused
@@ -18,6 +17,7 @@ from annotate.exports.tasks import misfit
 from annotate.models import Partition, Release, TaskType
 from annotate.stats.agreement import Agreement, agreement
 from annotate.stats.labels import Label, label_of
+from annotate.stats.patterns import gathered
 from annotate.tallies import TALLY
 
 ROWS_A_FILE = 50_000
@@ -31,10 +31,7 @@ SELECT c.id, c.task_type, c.partition, c.leaks, p.source, p.external_id,
        ARRAY(SELECT a.modality::text FROM annotate_promptasset m JOIN annotate_asset a ON a.id = m.asset_id
              WHERE m.prompt_id = p.prompt_id ORDER BY m.position),
        a1.modality, r1.text <> '', a2.modality, r2.text <> '',
-       COALESCE(a1.size, 0) + COALESCE(a2.size, 0)
-           + (SELECT COALESCE(sum(a.size), 0)::bigint FROM annotate_promptasset m
-              JOIN annotate_asset a ON a.id = m.asset_id WHERE m.prompt_id = p.prompt_id),
-       tally.*
+       media.size, media.undrawn, tally.*
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %s AND id > %s ORDER BY id LIMIT %s) c
 JOIN annotate_pair p ON p.id = c.pair_id
@@ -42,6 +39,14 @@ JOIN annotate_response r1 ON r1.id = p.response1_id
 JOIN annotate_response r2 ON r2.id = p.response2_id
 LEFT JOIN annotate_asset a1 ON a1.id = r1.asset_id
 LEFT JOIN annotate_asset a2 ON a2.id = r2.asset_id
+CROSS JOIN LATERAL (
+    SELECT COALESCE(sum(COALESCE(sheet.size, a.size)), 0)::bigint AS size,
+           COALESCE(bool_or(a.modality = 'mesh' AND sheet.id IS NULL), false) AS undrawn
+    FROM (SELECT r1.asset_id UNION ALL SELECT r2.asset_id
+          UNION ALL SELECT m.asset_id FROM annotate_promptasset m WHERE m.prompt_id = p.prompt_id) used
+    JOIN annotate_asset a ON a.id = used.asset_id
+    LEFT JOIN annotate_derivative sheet ON sheet.asset_id = a.id AND sheet.kind = 'sheet'
+) media
 CROSS JOIN LATERAL (
     SELECT count(*) AS judgments, {TALLY}
     FROM (SELECT CASE WHEN f.standing = 'counted' THEN j.verdict END AS verdict
@@ -78,9 +83,7 @@ class Plan:
         if tasks:
             tasks["all"] = [entry for entries in tasks.values() for entry in entries]
         return {
-            task: agreement(
-                np.repeat(np.array([t for t, _ in entries]), np.array([n for _, n in entries]), axis=0)
-            )
+            task: agreement(gathered([tally for tally, _ in entries], [times for _, times in entries]))
             for task, entries in tasks.items()
         }
 
@@ -111,18 +114,19 @@ def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
     """Look at every frozen comparison once. `tell` is called every few thousand.
 
     Raises:
-        Refused: labelled pairs cannot be written in the columns of their task type; the message names some.
+        Refused: labelled pairs cannot be written in the columns of their task type, or hold meshes that are not
+            drawn; the message names some.
     """
     plan = Plan()
     min_labels: dict[str, int] = release.recipe["min_labels"]
     kept: dict[tuple[str, str], _Cutter] = {}
     raw = _Cutter("", "", JUDGMENTS_A_FILE)
     misfits: dict[str, str] = {}
+    without_sheet: dict[str, None] = {}
     for row in _scan(release, tell):
-        number, task_type, partition, leaks, source, external_id, prompt, *responses, media, judgments = row[
-            :13
-        ]
-        tally = row[13:16]
+        number, task_type, partition, leaks, source, external_id, prompt, *responses = row[:11]
+        media, undrawn, judgments = row[11:14]
+        tally = row[14:17]
         bench = partition == Partition.RESERVE
         plan.tallies[partition, task_type, tally] += 1
         if judgments:
@@ -135,6 +139,9 @@ def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
         if problem := misfit(task_type, prompt, [tuple(responses[:2]), tuple(responses[2:])], bench=bench):
             misfits.setdefault(f"{source}/{external_id}", problem)
             continue
+        if undrawn:
+            without_sheet.setdefault(f"{source}/{external_id}")
+            continue
         plan.labels[partition, task_type, label] += 1
         key = (partition, task_type)
         kept.setdefault(key, _Cutter(task_type, partition, ROWS_A_FILE)).add(number, media=media)
@@ -145,6 +152,13 @@ def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
         raise Refused(
             f"{len(misfits)} pairs cannot be released as what their task type says ({named}). Import them under"
             " their right task type, or leave their source out."
+        )
+    if without_sheet:
+        named = ", ".join(list(without_sheet)[:_MISFITS_NAMED])
+        raise Refused(
+            f"{len(without_sheet)} pairs hold meshes without a turntable sheet, which is what meshes are published"
+            f" as ({named}). Make what is missing: manage.py derive_media --project {release.project.slug}. Why a mesh cannot be"
+            " drawn stands beside it in admin; a source that holds such can be left out."
         )
     for key in sorted(kept):
         (plan.bench if key[0] == Partition.RESERVE else plan.train).extend(kept[key].close())

@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
         ("tie_kind", pa.string()),
         ("broken", pa.string()),
         ("rationale", pa.string()),
+        ("tags", pa.list_(pa.string())),
         ("evidence", pa.string()),
         ("standing", pa.string()),
         ("late", pa.bool_()),
@@ -45,7 +46,7 @@ _ROWS_A_GROUP = 20_000
 
 _JUDGMENTS = """
 SELECT j.id, j.supersedes_id, j.annotator_id, p.source, p.external_id, c.task_type, c.partition, t.text, shown.text,
-       j.verdict, j.strength, NULLIF(j.tie_kind, ''), NULLIF(j.broken, ''), NULLIF(j.rationale, ''),
+       j.verdict, j.strength, NULLIF(j.tie_kind, ''), NULLIF(j.broken, ''), NULLIF(j.rationale, ''), j.tags,
        NULLIF(j.evidence, '{}'::jsonb)::text, f.standing, j.late, j.authored,
        CASE l.flip WHEN true THEN 'response2' WHEN false THEN 'response1' END, d.route, d.q, d.pool_size,
        j.seconds, (j.created_at AT TIME ZONE 'UTC')::date

@@ -27,6 +27,11 @@ class Medium:
     def name(self) -> str:
         return f"{self.modality}/{self.sha256}.{self.extension}"
 
+    @property
+    def picture(self) -> str:
+        """Where what stands in columns of pictures lies: the file itself, or the turntable sheet beside a mesh."""
+        return f"{self.modality}/{self.sha256}.png" if self.modality == Modality.MESH else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Side:

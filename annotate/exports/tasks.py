@@ -54,8 +54,6 @@ def misfit(
                 return f"its {name} has no {made.response[0]}, which {task_type} asks for"
         elif modality not in made.response:
             return f"its {name} is {modality}, which {task_type} has no place for"
-        elif bench and modality == Modality.MESH:
-            return f"its {name} is a mesh without a rendering, and the benchmark publishes meshes as images"
         elif bench and has_text:
             return f"its {name} has text beside its {modality}, which {task_type} has no place for"
     return ""

@@ -19,7 +19,8 @@ _LISTS = {
     Modality.AUDIO: "audios",
     Modality.MESH: "meshes",
 }
-# Pictures and sound are embedded in Parquet; the rest is named by its path in media_data.
+# Pictures and sound are embedded in Parquet; the rest is named by its path in media_data. A mesh stands in two
+# lists: its turntable sheet among the pictures, which its part of the message is, and itself among the meshes.
 _KIND = {"images": "images", "audios": "audios", "videos": "strings", "meshes": "strings"}
 
 Content = str | list[dict[str, str | None]]
@@ -55,8 +56,13 @@ def row(record: Record) -> dict[str, Any]:
     for name in list(columns(record.task_type))[len(cells) :]:
         side, _, kind = name.rpartition("_")
         media = {"": record.media, "chosen": (chosen.medium,), "rejected": (rejected.medium,)}[side]
-        cells[name] = [medium for medium in media if medium and _LISTS[medium.modality] == kind]
+        cells[name] = [medium for medium in media if medium and kind in _lists_of(medium)]
     return cells
+
+
+def _lists_of(medium: Medium) -> tuple[str, ...]:
+    own = _LISTS[medium.modality]
+    return ("images", own) if medium.modality == Modality.MESH else (own,)
 
 
 def _prompt(record: Record, plain: bool) -> list[dict[str, Any]]:
@@ -82,7 +88,9 @@ def _answer(side: Side, plain: bool) -> Content:
 def _content(media: tuple[Medium, ...], text: str, plain: bool) -> Content:
     if plain:
         return text
-    parts: list[dict[str, str | None]] = [{"type": str(medium.modality), "text": None} for medium in media]
+    parts: list[dict[str, str | None]] = [
+        {"type": _lists_of(medium)[0].removesuffix("s"), "text": None} for medium in media
+    ]
     return [*parts, {"type": "text", "text": text}] if text or not media else parts
 
 
@@ -98,10 +106,7 @@ def write_train_parquet(path: Path, task_type: str, records: Iterable[Record], m
         cells = row(record)
         for name, kind in list(named.items())[4:]:
             cells[name] = [
-                media.put(medium)
-                if kind == "strings"
-                else {"bytes": media.read(medium), "path": Path(medium.name).name}
-                for medium in cells[name]
+                media.put(medium) if kind == "strings" else media.embed(medium) for medium in cells[name]
             ]
         return cells
 
@@ -115,5 +120,6 @@ def write_train_jsonl(path: Path, task_type: str, records: Iterable[Record], med
         for record in _wanted(records):
             cells = row(record)
             for name in lists:
-                cells[name] = [media.put(medium) for medium in cells[name]]
+                put = media.put_picture if name.endswith("images") else media.put
+                cells[name] = [put(medium) for medium in cells[name]]
             file.write(json.dumps(cells, ensure_ascii=False).encode() + b"\n")

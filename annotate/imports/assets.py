@@ -2,8 +2,12 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import BufferedReader
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from django.core.files.base import File
@@ -11,12 +15,14 @@ from django.core.files.base import File
 from annotate import media
 from annotate.imports.media_source import MediaSource
 from annotate.imports.record import MediaRef, PairRow, RowError
-from annotate.modalities import HEAD_BYTES, MAX_BYTES, Kind, MediaError, sniff
-from annotate.modalities.sandbox import Examined, ImageSandbox
+from annotate.modalities import HEAD_BYTES, MAX_BYTES, Kind, MediaError, image, sniff
+from annotate.modalities.sandbox import Examined, MediaSandbox, Request
 from annotate.models import Asset, Modality
 
 _PIECE = 1024 * 1024
-_IMAGES_AT_ONCE = 16  # unpacked from their source and waiting for the sandbox
+_FILES_AT_ONCE = 16
+_BYTES_AT_ONCE = 512 * 1024**2
+MADE_AT_IMPORT = {Modality.IMAGE: image.KINDS}  # one decoding gives all; of the others a job makes them later
 _REMEMBERED = 50_000  # paths whose bytes were read before in this import
 
 
@@ -44,8 +50,12 @@ class NewAsset:
 
     seen: Seen
     key: str
-    probe: dict[str, Any] = field(default_factory=dict)
-    derivatives: tuple[NewDerivative, ...] = ()
+    probe: dict[str, Any]
+    derivatives: tuple[NewDerivative, ...]
+
+    @property
+    def prepared(self) -> bool:
+        return self.seen.kind.modality in MADE_AT_IMPORT
 
 
 @dataclass
@@ -62,7 +72,7 @@ class MediaDesk:
     """Media of one import. `announce` is told of a storage folder before the first file is put there."""
 
     def __init__(
-        self, project_id: int, source: MediaSource, sandbox: ImageSandbox, announce: Callable[[str], None]
+        self, project_id: int, source: MediaSource, sandbox: MediaSandbox, announce: Callable[[str], None]
     ) -> None:
         self._project_id = project_id
         self._source = source
@@ -121,33 +131,37 @@ class MediaDesk:
         self, missing: list[tuple[MediaRef, Seen]], folder: str, batch: BatchMedia
     ) -> dict[bytes, RowError]:
         problems: dict[bytes, RowError] = {}
-        images = [item for item in missing if item[1].kind.modality == Modality.IMAGE]
-        for start in range(0, len(images), _IMAGES_AT_ONCE):
-            some = images[start : start + _IMAGES_AT_ONCE]
-            data = [self._bytes(ref) for ref, _ in some]
-            results = self._sandbox.examine_many(
-                (content, seen.kind.media_type) for content, (_, seen) in zip(data, some, strict=True)
-            )
-            for (ref, seen), content, result in zip(some, data, results, strict=True):
-                if isinstance(result, MediaError):
-                    problems[seen.sha256] = RowError(ref.field, f"{_shown(ref)} {result}")
-                else:
-                    batch.new[seen.sha256] = _store_image(folder, seen, content, result)
-        for ref, seen in missing:
-            if seen.kind.modality != Modality.IMAGE:
-                if ref.data is not None:
-                    key = media.store(folder, ref.data)
-                else:
-                    with self._source.open(ref.path, ref.field) as (file, _):
-                        key = media.store(folder, File(file))
-                batch.new[seen.sha256] = NewAsset(seen, key)
+        for some in _groups(missing):
+            with ExitStack() as stack:
+                files = [stack.enter_context(self._local(ref)) for ref, _ in some]
+                results = self._sandbox.examine_many(
+                    Request(file, seen.kind, MADE_AT_IMPORT.get(seen.kind.modality, ()))
+                    for file, (_, seen) in zip(files, some, strict=True)
+                )
+                for (ref, seen), file, result in zip(some, files, results, strict=True):
+                    if isinstance(result, MediaError):
+                        problems[seen.sha256] = RowError(ref.field, f"{_shown(ref)} {result}")
+                    else:
+                        batch.new[seen.sha256] = _store(folder, seen, file, result)
         return problems
 
-    def _bytes(self, ref: MediaRef) -> bytes:
+    @contextmanager
+    def _local(self, ref: MediaRef) -> Iterator[BinaryIO]:
+        """The file with a descriptor that a child process can be handed."""
         if ref.data is not None:
-            return ref.data
+            with TemporaryFile() as local:
+                local.write(ref.data)
+                local.flush()
+                yield local
+            return
         with self._source.open(ref.path, ref.field) as (file, _):
-            return file.read()
+            if isinstance(file, BufferedReader):
+                yield file
+            else:  # in a zip
+                with TemporaryFile() as local:
+                    copyfileobj(file, local, _PIECE)
+                    local.flush()
+                    yield local
 
     @staticmethod
     def _refuse_rows(rows: list[PairRow], batch: BatchMedia, problems: dict[bytes, RowError]) -> None:
@@ -158,6 +172,20 @@ class MediaDesk:
                 told = problems[files[bad].sha256]
                 batch.refused.append((index, RowError(rows[index].media_refs()[bad].field, told.problem)))
                 del batch.of_row[index]
+
+
+def _groups(missing: list[tuple[MediaRef, Seen]]) -> Iterator[list[tuple[MediaRef, Seen]]]:
+    """Files that are unpacked and waiting for the sandbox together."""
+    some: list[tuple[MediaRef, Seen]] = []
+    size = 0
+    for item in missing:
+        if some and (len(some) == _FILES_AT_ONCE or size + item[1].size > _BYTES_AT_ONCE):
+            yield some
+            some, size = [], 0
+        some.append(item)
+        size += item[1].size
+    if some:
+        yield some
 
 
 def _read_through(file: BinaryIO, size: int) -> Seen:
@@ -179,12 +207,13 @@ def _read_through(file: BinaryIO, size: int) -> Seen:
     return Seen(digest.digest(), kind, size)
 
 
-def _store_image(folder: str, seen: Seen, content: bytes, examined: Examined) -> NewAsset:
-    derivatives = tuple(
-        NewDerivative(made.kind, made.media_type, len(made.data), media.store(folder, made.data), made.probe)
-        for made in examined.renditions
-    )
-    return NewAsset(seen, media.store(folder, content), examined.probe, derivatives)
+def _store(folder: str, seen: Seen, file: BinaryIO, examined: Examined) -> NewAsset:
+    derivatives = []
+    for made in examined.renditions:
+        with made.file:
+            key = media.store(folder, File(made.file))
+        derivatives.append(NewDerivative(made.kind, made.media_type, made.size, key, made.probe))
+    return NewAsset(seen, media.store(folder, File(file)), examined.probe, tuple(derivatives))
 
 
 def _shown(ref: MediaRef) -> str:

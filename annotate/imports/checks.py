@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from annotate.actions.judging import MAX_CRITERION, MAX_RATIONALE
+from annotate.actions.judging import MAX_RATIONALE
 from annotate.imports.record import AskedCriterion, Label, RowError
 from annotate.models import TaskType, Verdict
+from annotate.models.project import MAX_CRITERION
 
 MAX_TEXT = 1_000_000  # characters of a prompt turn or a response
 MAX_NAME = 200  # characters of an id, a source, a model's name

@@ -8,11 +8,11 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from annotate import audit, media
 from annotate.actions.jobs import Refused
-from annotate.actions.queue import close_full_draws, fill_queue, open_pairs, seat_waiting
-from annotate.models import DataImport, Route
+from annotate.actions.queue import READY_PER_ANNOTATOR, close_full_draws, fill_queue, open_pairs, seat_waiting
+from annotate.derivatives import ALL_PREPARED, prepare_media, settle_alone
+from annotate.models import Asset, DataImport, Route
 
 _LOCK_SPACE = 0x455649  # "EVI"
-FIRST_DRAWS = 100  # pairs put into the queue at once; the rest follow as they are needed
 _PAIRS_AT_ONCE = 1000
 
 
@@ -37,15 +37,34 @@ def only_import_of(project_id: int) -> Iterator[None]:
             connection.close()  # the server ends the lock with the connection
 
 
+def renew_plans() -> None:
+    """Tell PostgreSQL how large the tables are now: plans that connections keep were made for those of before."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ANALYZE annotate_prompt, annotate_response, annotate_asset, annotate_pair, annotate_comparison,"
+            " annotate_draw, annotate_judgment, annotate_seat"
+        )
+
+
 @transaction.atomic
-def publish(data_import: DataImport) -> None:
+def publish(data_import: DataImport, *, send_follow_up: bool = True) -> None:
     """Make the import visible, count its pairs, and bring into the queue what has free seats.
+
+    What its media still need is a job of its own; without `send_follow_up` the caller runs that.
 
     Locks in the order of the queue: the streams, then pairs, then the draw lock.
     """
     project = data_import.project
     names = {"import": data_import.pk, "project": project.pk}
+    settle_alone(project.pk)
     with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE annotate_pair p SET ready = true
+            WHERE p.data_import_id = %(import)s AND NOT p.ready AND {ALL_PREPARED}
+            """,
+            names,
+        )
         if data_import.judgments_new:
             # What the import itself has labelled fully waits for nobody.
             cursor.execute(
@@ -65,7 +84,7 @@ def publish(data_import: DataImport) -> None:
         cursor.execute(
             """
             INSERT INTO annotate_stream AS s (project_id, partition, total, queued)
-            SELECT %(project)s, partition, count(*), count(*) FILTER (WHERE queued)
+            SELECT %(project)s, partition, count(*) FILTER (WHERE ready), count(*) FILTER (WHERE ready AND queued)
             FROM annotate_pair WHERE data_import_id = %(import)s GROUP BY partition ORDER BY partition
             ON CONFLICT (project_id, partition)
             DO UPDATE SET total = s.total + EXCLUDED.total, queued = s.queued + EXCLUDED.queued
@@ -120,7 +139,10 @@ def publish(data_import: DataImport) -> None:
         judgments_new=data_import.judgments_new,
         rows_refused=data_import.rows_refused,
     )
-    fill_queue(project.pk, FIRST_DRAWS)
+    # For whoever is here already; the rest follow as they are needed, chosen by then by what was learned.
+    fill_queue(project.pk, READY_PER_ANNOTATOR)
+    if Asset.objects.filter(data_import=data_import, prepared=False).exists():
+        prepare_media(project, by=data_import.job.by, send_it=send_follow_up)
 
 
 def _serve_older(project_id: int, older: list[tuple[int, bool]]) -> None:
@@ -149,10 +171,10 @@ def _mark_full(project_id: int, pair_ids: list[int]) -> None:
                   AND NOT EXISTS (
                     SELECT FROM annotate_comparison c WHERE c.pair_id = p.id
                     AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k)
-                RETURNING partition
+                RETURNING partition, ready
             )
             UPDATE annotate_stream s SET queued = s.queued + done.n
-            FROM (SELECT partition, count(*) AS n FROM done GROUP BY partition) done
+            FROM (SELECT partition, count(*) AS n FROM done WHERE ready GROUP BY partition) done
             WHERE s.project_id = %s AND s.partition = done.partition
             """,
             [pair_ids, project_id],

@@ -17,13 +17,13 @@ from annotate.imports.ahead import ahead
 from annotate.imports.assets import MediaDesk
 from annotate.imports.files import reader_of
 from annotate.imports.media_source import FolderMedia, MediaSource, NoMedia, ZipMedia
-from annotate.imports.publish import discard, only_import_of, publish, remove_folders
+from annotate.imports.publish import discard, only_import_of, publish, remove_folders, renew_plans
 from annotate.imports.record import FileError, PairRow, Place, RawRow, RowError
 from annotate.imports.schemas import Schema, schema_for
 from annotate.imports.schemas.context import Context
 from annotate.imports.spec import FileSpec, ImportSpec
 from annotate.imports.write import write_batch
-from annotate.modalities.sandbox import ImageSandbox
+from annotate.modalities.sandbox import MediaSandbox
 from annotate.models import DataImport
 
 BATCH_ROWS = 4000
@@ -123,7 +123,7 @@ class _Import:
         remove_folders(self._import)  # of a batch that was killed before its rows were written
         with ExitStack() as stack:
             source = stack.enter_context(_media_source(self._spec.media))
-            sandbox = stack.enter_context(ImageSandbox())
+            sandbox = stack.enter_context(MediaSandbox())
             desk = MediaDesk(self._project.pk, source, sandbox, self._announce)
             sizes = [file.size for file in self._spec.files]
             self._lease.beat(total=sum(sizes), step="reading")
@@ -132,7 +132,8 @@ class _Import:
                     with _opened(file) as opened:
                         self._read_file(index, opened, desk, sum(sizes[:index]))
         self._lease.beat(step="publishing")
-        publish(self._import)
+        publish(self._import, send_follow_up=not self._lease.by_hand)
+        renew_plans()
 
     def _announce(self, folder: str) -> None:
         """Note where files are about to be stored, before they are."""

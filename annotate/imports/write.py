@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from annotate.imports import digests
-from annotate.imports.assets import BatchMedia
+from annotate.imports.assets import MADE_AT_IMPORT, BatchMedia
 from annotate.imports.checks import MAX_LABELS
 from annotate.imports.plan import Asked, PairPlan, plan_batch
 from annotate.imports.record import Label, PairRow, RowError
@@ -60,7 +60,8 @@ def _insert_assets(
     ids = dict(zip(media.new, _ids("annotate_asset", len(media.new)), strict=True))
     _copy(
         "annotate_asset",
-        "id, project_id, sha256, modality, media_type, extension, size, key, probe, data_import_id, created_at",
+        "id, project_id, sha256, modality, media_type, extension, size, key, probe, prepared, problem,"
+        " data_import_id, created_at",
         (
             (
                 ids[sha256],
@@ -72,6 +73,8 @@ def _insert_assets(
                 new.seen.size,
                 new.key,
                 json.dumps(new.probe),
+                new.prepared,
+                "",
                 data_import.pk,
                 now,
             )
@@ -155,6 +158,7 @@ class _Writer:
                     where[group],
                     digests.shuffle_number(project.salt, row.source, row.external_id),
                     False,
+                    all(seen.kind.modality in MADE_AT_IMPORT for seen in plan.media),
                     import_id,
                     now,
                 )
@@ -167,7 +171,7 @@ class _Writer:
         _copy(
             "annotate_pair",
             "id, project_id, source, external_id, digest, task_type, prompt_id, response1_id, response2_id,"
-            ' sensitive, metadata, "group", partition, shuffle, queued, data_import_id, created_at',
+            ' sensitive, metadata, "group", partition, shuffle, queued, ready, data_import_id, created_at',
             pairs,
         )
 

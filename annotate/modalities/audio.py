@@ -3,7 +3,10 @@
 from annotate.modalities.base import Kind
 from annotate.models import Modality
 
+KINDS = ("web", "peaks")
 MAX_BYTES = 512 * 1024 * 1024
+PROBE_SECONDS = 60
+DERIVE_SECONDS = 300
 
 
 def sniff(head: bytes, size: int) -> Kind | None:

@@ -1,11 +1,11 @@
-"""Metadata of WAV, FLAC and MP3 files: their tags, pictures and comments go, the coded sound stays."""
+"""Metadata of WAV, FLAC, MP3 and AAC files: their tags, pictures and comments go, the coded sound stays."""
 
 import struct
 from collections.abc import Callable
 
 from annotate.modalities.base import MediaError
 
-_WAV_KEPT = {b"fmt ", b"fact", b"data", b"ds64"}
+_WAV_KEPT = {b"fmt ", b"fact", b"data"}
 _FLAC_KEPT = {0, 3}  # STREAMINFO and SEEKTABLE
 _TOO_SHORT = "is not a whole file: it ends too early."
 
@@ -23,22 +23,25 @@ def strip_metadata(data: bytes, media_type: str) -> bytes:
 
 
 def _wav(data: bytes) -> bytes:
-    if data[:4] != b"RIFF":
-        raise MediaError("is a WAV file of more than 4 GB; convert it to FLAC first.")
-    kept, at = b"", 12
+    told: dict[bytes, int] = {}  # sizes of 64 bits, which RF64 keeps apart
+    kept, at, held = [b"WAVE"], 12, False
     while at + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, at)
+        size = told.get(name, size)
         body = data[at + 8 : at + 8 + size]
+        if name == b"ds64":
+            told[b"data"] = struct.unpack_from("<Q", body, 8)[0]
         if len(body) < size:
             if name != b"data":
                 raise MediaError(_TOO_SHORT)
             size = len(body)  # as a recorder leaves it that was switched off: players play what is there
         if name in _WAV_KEPT:
-            kept += struct.pack("<4sI", name, size) + body + b"\0" * (size & 1)
+            kept += [struct.pack("<4sI", name, size), body, b"\0" * (size & 1)]
+            held |= name == b"data"
         at += 8 + size + (size & 1)
-    if b"data" not in kept:
+    if not held:
         raise MediaError(_TOO_SHORT)
-    return struct.pack("<4sI4s", b"RIFF", len(kept) + 4, b"WAVE") + kept
+    return b"".join([struct.pack("<4sI", b"RIFF", sum(map(len, kept))), *kept])
 
 
 def _flac(data: bytes) -> bytes:
@@ -57,8 +60,8 @@ def _flac(data: bytes) -> bytes:
     return b"fLaC" + b"".join(blocks) + data[at:]
 
 
-def _mp3(data: bytes) -> bytes:
-    """Frames alone: without ID3v2 before them, and ID3v1, Lyrics3 and APE after them."""
+def _frames(data: bytes) -> bytes:
+    """Of MP3 and AAC the frames alone: without ID3v2 before them, and ID3v1, Lyrics3 and APE after them."""
     start, end = 0, len(data)
     while data[start : start + 3] == b"ID3":
         a, b, c, d = struct.unpack_from("4B", data, start + 6)
@@ -84,5 +87,6 @@ def _mp3(data: bytes) -> bytes:
 STRIPPERS: dict[str, Callable[[bytes], bytes]] = {
     "audio/wav": _wav,
     "audio/flac": _flac,
-    "audio/mpeg": _mp3,
+    "audio/mpeg": _frames,
+    "audio/aac": _frames,
 }

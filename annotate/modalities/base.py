@@ -1,8 +1,12 @@
 """What every house of media says about a file."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from annotate.models import Modality
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the child processes, which hold no Django, know these names too
+    from annotate.models import Modality
 
 
 class MediaError(Exception):

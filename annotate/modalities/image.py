@@ -3,7 +3,10 @@
 from annotate.modalities.base import Kind
 from annotate.models import Modality
 
+KINDS = ("web", "thumb")
 MAX_BYTES = 50 * 1024 * 1024
+PROBE_SECONDS = 30
+DERIVE_SECONDS = 30
 
 
 def sniff(head: bytes, size: int) -> Kind | None:

@@ -1,67 +1,43 @@
-"""The child process that opens images: no network, little memory, nothing to write to.
+"""Opens images in the child process; see child.py."""
 
-Started as a script of its own, so that it holds neither Django nor any secret. It answers requests on its standard
-input until that closes:
-
-    request   length of header (4 bytes, big endian), header, image
-              header: {"size": bytes of the image, "format": "PNG"}
-    answer    length of header, header, derivatives
-              header: {"probe": {...}, "derivatives": [{"kind", "media_type", "size", "width", "height"}]}
-              or {"error": text}
-"""
-
-import ctypes
 import io
-import json
-import resource
-import struct
-import sys
-import warnings
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from PIL import GifImagePlugin, Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import GifImagePlugin, Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
+
+from annotate.modalities.child import Unfit
+from annotate.modalities.webp import THUMB_SIDE, about, save_webp
 
 MAX_PIXELS = 64 * 1024 * 1024  # 8192 x 8192
 MAX_FRAMES = 500
 MAX_ANIMATION_PIXELS = 96 * 1024 * 1024  # of all frames together, as they are kept
 WEB_SIDE = 2048
-THUMB_SIDE = 320
-MEMORY = 2 * 1024**3
-CPU_SECONDS = 25
-# Up to here a still is shown without loss: what is judged is the picture itself, not our compression of it.
+# Up to here a still is shown without loss: what is judged is the picture itself, not our compression of it. A JPEG
+# that has halved its colours, as most do, has lost more than this quality changes; without loss it would be shown in
+# five times its own size.
 LOSSLESS_PIXELS = 1536 * 1024
+_QUALITY = 94
+_HALVED = 2  # of get_sampling
 _ORIENTATION = 0x0112
 _LYING = (5, 6, 7, 8)  # orientations that exchange width and height
-
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_PLUGINS = (GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
-
-
-class Unfit(Exception):
-    """The image breaks a limit."""
+_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
+# Named so that they are loaded before files can no longer be opened.
+_PLUGINS = (GifImagePlugin, JpegImagePlugin, PngImagePlugin)
 
 
-def lock_down() -> None:
-    """Give up the network where the system lets us, and bound what one process may take."""
-    unshare = getattr(ctypes.CDLL(None), "unshare", None)
-    if unshare and unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
-        unshare(_CLONE_NEWNET)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+def prepare() -> None:
+    """Load what Pillow would look for later."""
+    Image.MAX_IMAGE_PIXELS = None  # examine() has a limit of its own, with a message of its own
+    assert _PLUGINS
+    Image.preinit()
 
 
-def allow_cpu() -> None:
-    """So many more seconds from now; the kernel ends us after them."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + CPU_SECONDS, hard))
-
-
-def examine(data: bytes, format: str) -> tuple[dict[str, Any], list[tuple[dict[str, Any], bytes]]]:
-    """The image's probe, and its derivatives with what describes them."""
-    with Image.open(io.BytesIO(data), formats=[format]) as image:
+def examine(
+    source: BinaryIO, media_type: str, wanted: Mapping[str, BinaryIO]
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """See child.py. Whatever is wanted: the picture is decoded."""
+    with Image.open(source, formats=[_FORMATS[media_type]]) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise Unfit(f"is {width} x {height} pixels; at most {MAX_PIXELS:,} are taken.")
@@ -69,16 +45,18 @@ def examine(data: bytes, format: str) -> tuple[dict[str, Any], list[tuple[dict[s
         if image.getexif().get(_ORIENTATION, 1) in _LYING and len(frames) == 1:
             width, height = height, width
         probe = {"width": width, "height": height, "frames": len(frames), "mode": image.mode}
+        halved = image.format == "JPEG" and JpegImagePlugin.get_sampling(image) == _HALVED
         if len(frames) == 1:
             still = _still(image)
-            made = [_derivative("web", [still], WEB_SIDE), _derivative("thumb", [still], THUMB_SIDE)]
+            pictures, durations = [still], None
         else:
             pictures = [picture for picture, _ in frames]
             durations = [duration for _, duration in frames]
-            made = [
-                _derivative("web", pictures, WEB_SIDE, durations),
-                _derivative("thumb", pictures[:1], THUMB_SIDE),
-            ]
+        made = {}
+        if "web" in wanted:
+            made["web"] = _web(wanted["web"], pictures, durations, halved)
+        if "thumb" in wanted:
+            made["thumb"] = save_webp(pictures[0], wanted["thumb"], THUMB_SIDE, quality=80)
     return probe, made
 
 
@@ -135,73 +113,13 @@ def _still(image: Image.Image) -> Image.Image:
     return image.convert(wanted)
 
 
-def _derivative(
-    kind: str, pictures: list[Image.Image], side: int, durations: list[int] | None = None
-) -> tuple[dict[str, Any], bytes]:
-    """WebP without metadata. Every derivative is of one type, so that it tells nothing of its original."""
-    picture = pictures[0]
-    if max(picture.size) > side:
-        picture = picture.copy()
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    picture.info = {}
-    written = io.BytesIO()
-    if durations:
-        picture.save(
-            written,
-            "WEBP",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=durations,
-            quality=80,
-            method=0,
-        )
-    else:
-        lossless = kind == "web" and picture.width * picture.height <= LOSSLESS_PIXELS
-        quality = 20 if lossless else 94 if kind == "web" else 80  # lossless: the effort, not the quality
-        picture.save(
-            written,
-            "WEBP",
-            lossless=lossless,
-            quality=quality,
-            method=0,
-            exact=True,
-            exif=b"",
-            icc_profile=b"",
-        )
-    data = written.getvalue()
-    about = {"kind": kind, "media_type": "image/webp", "size": len(data)}
-    return about | {"width": picture.width, "height": picture.height}, data
-
-
-def answer(data: bytes, format: str) -> tuple[dict[str, Any], list[bytes]]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            probe, made = examine(data, format)
-    except Unfit as error:
-        return {"error": str(error)}, []
-    except MemoryError:
-        return {"error": "takes more memory to unpack than is allowed."}, []
-    except Exception as error:  # whatever a decoder throws at hostile bytes
-        return {"error": f"cannot be read as {format}: {str(error)[:200] or type(error).__name__}."}, []
-    return {"probe": probe, "derivatives": [about for about, _ in made]}, [blob for _, blob in made]
-
-
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    while head := requests.read(4):
-        header = json.loads(requests.read(struct.unpack(">I", head)[0]))
-        allow_cpu()
-        said, blobs = answer(requests.read(header["size"]), header["format"])
-        written = json.dumps(said).encode()
-        answers.write(struct.pack(">I", len(written)) + written)
-        for blob in blobs:
-            answers.write(blob)
-        answers.flush()
-
-
-if __name__ == "__main__":
-    assert _PLUGINS  # loaded before files can no longer be opened
-    Image.MAX_IMAGE_PIXELS = None  # examine() has a limit of its own, with a message of its own
-    Image.preinit()
-    lock_down()
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+def _web(
+    target: BinaryIO, pictures: list[Image.Image], durations: list[int] | None, halved: bool
+) -> dict[str, Any]:
+    if durations is None:
+        lossless = not halved and pictures[0].width * pictures[0].height <= LOSSLESS_PIXELS
+        return save_webp(pictures[0], target, WEB_SIDE, quality=_QUALITY, lossless=lossless)
+    first, *others = pictures  # of the size to be kept already
+    first.info = {}
+    first.save(target, "WEBP", save_all=True, append_images=others, duration=durations, quality=80, method=0)
+    return about(first)

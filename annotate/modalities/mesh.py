@@ -5,7 +5,10 @@ import re
 from annotate.modalities.base import Kind
 from annotate.models import Modality
 
+KINDS = ("web", "sheet", "thumb")
 MAX_BYTES = 512 * 1024 * 1024
+PROBE_SECONDS = 30
+DERIVE_SECONDS = 300
 
 _OBJ_LINE = re.compile(rb"(?:^|\n)v[ \t]+-?[\d.]+(?:e[+-]?\d+)?[ \t]+-?[\d.]+", re.IGNORECASE)
 

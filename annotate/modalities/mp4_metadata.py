@@ -3,51 +3,76 @@
 Since no byte moves, the tables that point into the coded data stay right.
 """
 
+import mmap
+import os
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from annotate.modalities.base import MediaError
 
 MEDIA_TYPES = {"video/mp4", "video/quicktime", "audio/mp4"}
 # What holds boxes on the way to metadata.
-_PARENTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf"}
-_METADATA = {b"udta", b"meta", b"uuid", b"ID32", b"free", b"skip", b"wide"}
+_PARENTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"moof", b"traf"}
+_METADATA = {b"udta", b"meta", b"uuid", b"ID32", b"free", b"skip", b"wide", b"emsg", b"prft"}
 _TIMED = {b"mvhd", b"tkhd", b"mdhd"}  # hold when it was created and changed
 _TIMES = {0: 8, 1: 16}  # version of the box -> bytes of both times
+_PIECE = 1024 * 1024
+_TRACKS = {b"vide", b"soun"}  # others tell where a camera was, or what was said
 
 
-def strip_metadata(data: bytes) -> bytes:
-    """The file with the same coded data and no metadata.
+class _OtherTracks(Exception):
+    """There is a track that is neither picture nor sound."""
+
+
+def clean(file: BinaryIO) -> bool:
+    """Remove the metadata of a file in place, the coded data untouched.
+
+    False, with the file half done, where a track of something else than picture or sound must go: its data lie among
+    theirs.
 
     Raises:
         MediaError: not a whole file of this kind.
     """
-    out = bytearray(data)
-    if b"moov" not in [name for name, *_ in _boxes(out, 0, len(out))]:
-        raise MediaError("is not a whole file: it does not say what it holds.")
-    _clean(out, 0, len(out))
-    return bytes(out)
+    file.flush()
+    if not os.fstat(file.fileno()).st_size:
+        raise MediaError("is empty.")
+    with mmap.mmap(file.fileno(), 0) as out:
+        if b"moov" not in [name for name, *_ in _boxes(out, 0, len(out))]:
+            raise MediaError("is not a whole file: it does not say what it holds.")
+        try:
+            _clean(out, 0, len(out))
+        except _OtherTracks:
+            return False
+        out.flush()
+    return True
 
 
-def _clean(out: bytearray, start: int, end: int) -> None:
+def _clean(out: mmap.mmap, start: int, end: int) -> None:
     for name, box, body, stop in _boxes(out, start, end):
         if name in _METADATA:
             out[box + 4 : box + 8] = b"free"
-            out[body:stop] = bytes(stop - body)
+            _erase(out, body, stop)
         elif name in _TIMED:
             version = out[body]
             if version not in _TIMES or body + 4 + _TIMES[version] > stop:
                 raise MediaError(f"has a {name.decode()} box of unknown version.")
-            out[body + 4 : body + 4 + _TIMES[version]] = bytes(_TIMES[version])
-        elif name == b"hdlr" and stop - body > 24:
-            out[body + 24 : stop] = bytes(
-                stop - body - 24
-            )  # the name that a camera or program gives the track
+            _erase(out, body + 4, body + 4 + _TIMES[version])
+        elif name == b"hdlr":
+            # Of QuickTime, a second one says by what the data are reached.
+            if out[body + 4 : body + 8] in (b"mhlr", bytes(4)) and out[body + 8 : body + 12] not in _TRACKS:
+                raise _OtherTracks
+            _erase(out, body + 24, stop)  # the name that a camera or program gives the track
         elif name in _PARENTS:
             _clean(out, body, stop)
 
 
-def _boxes(data: bytearray, start: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
+def _erase(out: mmap.mmap, start: int, stop: int) -> None:
+    for at in range(start, stop, _PIECE):
+        out[at : min(at + _PIECE, stop)] = bytes(min(at + _PIECE, stop) - at)
+
+
+def _boxes(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
     """(name, where it begins, where its body begins, where it ends) of each box."""
     at = start
     while at < end:

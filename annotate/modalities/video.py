@@ -3,7 +3,10 @@
 from annotate.modalities.base import Kind
 from annotate.models import Modality
 
+KINDS = ("web", "poster", "thumb", "frames")
 MAX_BYTES = 2 * 1024**3
+PROBE_SECONDS = 30
+DERIVE_SECONDS = 3600
 
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 

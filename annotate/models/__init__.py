@@ -10,20 +10,26 @@ from annotate.models.project import (
     Project,
     ProjectState,
     Role,
+    Sampling,
     Stream,
     TaskType,
     User,
+    Viewing,
 )
-from annotate.models.queue import Claim, Draw, Outcome, Route, Seat
-from annotate.models.work import DataImport, Job, JobKind, JobState, Release
+from annotate.models.queue import Claim, ClaimDraft, Draw, Outcome, Route, Seat
+from annotate.models.reports import Report
+from annotate.models.scores import Revision, RevisionState, Score
+from annotate.models.work import UNFINISHED, DataImport, Job, JobKind, JobState, Release
 
 __all__ = [
+    "UNFINISHED",
     "Annotator",
     "Asset",
     "AuditEntry",
     "Authoring",
     "Broken",
     "Claim",
+    "ClaimDraft",
     "Comparison",
     "Criterion",
     "DataImport",
@@ -45,9 +51,14 @@ __all__ = [
     "Prompt",
     "PromptAsset",
     "Release",
+    "Report",
     "Response",
+    "Revision",
+    "RevisionState",
     "Role",
     "Route",
+    "Sampling",
+    "Score",
     "Seat",
     "Standing",
     "Stream",
@@ -55,4 +66,5 @@ __all__ = [
     "TieKind",
     "User",
     "Verdict",
+    "Viewing",
 ]

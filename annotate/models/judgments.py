@@ -2,11 +2,12 @@
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
 from annotate.models.pairs import Comparison
-from annotate.models.project import Annotator
+from annotate.models.project import MAX_TAG, Annotator
 from annotate.models.queue import Claim
 
 
@@ -17,6 +18,7 @@ class Verdict(models.TextChoices):
     RESPONSE2 = "response2", "response 2"
     TIE = "tie", "tie"
     CANNOT_TELL = "cannot_tell", "cannot tell"
+    NOT_APPLICABLE = "not_applicable", "not applicable"
     MEDIA_BROKEN = "media_broken", "media broken"
     RETRACTED = "retracted", "retracted"
 
@@ -46,13 +48,20 @@ class Judgment(models.Model):
     supersedes = models.OneToOneField(
         "self", models.CASCADE, null=True, blank=True, related_name="superseded_by"
     )
-    verdict = models.CharField(max_length=12, choices=Verdict)
+    verdict = models.CharField(max_length=16, choices=Verdict)
     strength = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="1 slightly, 2 clearly, 3 much"
     )
     tie_kind = models.CharField(max_length=10, choices=TieKind, default=TieKind.NONE, blank=True)
     broken = models.CharField(max_length=10, choices=Broken, default=Broken.NONE, blank=True)
     rationale = models.TextField(blank=True)
+    tags = ArrayField(
+        models.CharField(max_length=MAX_TAG),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="of those that the project offered then",
+    )
     evidence = models.JSONField(default=dict, blank=True)
     late = models.BooleanField(default=False, help_text="arrived after the claim had expired")
     authored = models.BooleanField(default=False, help_text="on a criterion that this annotator wrote")

@@ -1,6 +1,7 @@
 """Media files as they were given, and what was made from them to be shown."""
 
 from django.db import models
+from django.db.models import Q
 
 from annotate.models.project import Project
 
@@ -23,11 +24,21 @@ class Asset(models.Model):
     size = models.BigIntegerField(help_text="bytes")
     key = models.CharField(max_length=120, unique=True)
     probe = models.JSONField(default=dict, help_text="width, height, duration ... by modality")
+    prepared = models.BooleanField(default=False, help_text="everything that a viewer needs is made")
+    problem = models.TextField(blank=True, help_text="why it could not be made: pairs with it are not served")
     data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="assets")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "sha256"], name="asset_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "sha256"], name="asset_once"),
+            models.CheckConstraint(
+                condition=Q(prepared=False) | Q(problem=""), name="asset_prepared_or_problem"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "id"], condition=Q(prepared=False), name="asset_unprepared"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.modality} {self.pk}"

@@ -3,7 +3,8 @@
 A foreign key that a unique constraint begins with has no index of its own: it would only be written, never read.
 """
 
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Left
@@ -79,6 +80,10 @@ class Pair(models.Model):
     group = models.BigIntegerField(help_text="prompt group: what a split keeps together")
     partition = models.CharField(max_length=10, choices=Partition)
     shuffle = models.BigIntegerField(help_text="salted hash of the pair: the order of uniform draws")
+    # Imported before its video, sound or 3D could be made into what is shown, it waits.
+    ready = models.BooleanField(
+        default=True, db_default=True, help_text="all its media are prepared: it may be drawn"
+    )
     queued = models.BooleanField(default=False, help_text="has a draw by route uniform, policy or reserve")
 
     data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="pairs")
@@ -91,7 +96,9 @@ class Pair(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["project", "partition", "shuffle"], condition=Q(queued=False), name="pair_unqueued"
+                fields=["project", "partition", "shuffle"],
+                condition=Q(queued=False, ready=True),
+                name="pair_undrawn",
             ),
             models.Index(fields=["project", "group"], name="pair_group"),
             # For looking up by the beginning, whatever the collation of the database.
@@ -100,6 +107,10 @@ class Pair(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source}/{self.external_id}"
+
+
+# What a criterion is found by: its words, stemmed as English ones and else as they are.
+CRITERION_WORDS = SearchVector("text", config="english")
 
 
 class Criterion(models.Model):
@@ -121,7 +132,10 @@ class Criterion(models.Model):
                 condition=~Q(canonical=models.F("id")), name="criterion_not_own_canonical"
             ),
         ]
-        indexes = [models.Index(OpClass(Left("text", 60), "text_pattern_ops"), name="criterion_start")]
+        indexes = [
+            models.Index(OpClass(Left("text", 60), "text_pattern_ops"), name="criterion_start"),
+            GinIndex(CRITERION_WORDS, name="criterion_words"),
+        ]
 
     def __str__(self) -> str:
         return self.text[:80]

@@ -3,6 +3,8 @@
 import secrets
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -10,6 +12,12 @@ from django.db.models import F, Q
 
 class User(AbstractUser):
     """An account. What it may do in a project is its Membership; a superuser may do everything."""
+
+    simulated = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="of an annotator that code plays in a demo: it goes with the demo",
+    )
 
 
 class TaskType(models.TextChoices):
@@ -24,7 +32,7 @@ class TaskType(models.TextChoices):
     TEXT_TO_AUDIO = "text_to_audio", "text to audio"
     TEXT_TO_3D = "text_to_3D", "text to 3D"
     TEXT_IMAGE_TO_IMAGE = "text_image_to_image", "text and image to image"
-    OTHER = "other", "another mix"
+    OTHER = "other", "mixed media"
 
 
 class ProjectState(models.TextChoices):
@@ -49,8 +57,35 @@ class Scale(models.IntegerChoices):
     SEVEN = 7, "7: A much, A, A slightly, tie, B slightly, B, B much"
 
 
+class Viewing(models.TextChoices):
+    """What happens where somebody judges before they have seen all of both responses."""
+
+    OFF = "off", "nothing"
+    WARN = "warn", "they are told"
+    REQUIRE = "require", "they must look first, unless a medium fails"
+
+
+class Sampling(models.TextChoices):
+    """Who chooses the train pairs that people are asked next."""
+
+    AUTO = "auto", "by the model, trained again as judgments come in"
+    FROZEN = "frozen", "by the model as it is"
+    UNIFORM = "uniform", "chance alone"
+
+
 def new_secret() -> str:
     return secrets.token_hex(32)
+
+
+MAX_CRITERION = 500  # characters
+MAX_TAG = 40  # characters
+MAX_TAGS = 30
+
+
+def different(tags: list[str]) -> None:
+    folded = [tag.casefold() for tag in tags]
+    if twice := next((tag for tag in tags if folded.count(tag.casefold()) > 1), None):
+        raise ValidationError(f"The tag {twice!r} stands here twice.")
 
 
 _share = [MinValueValidator(0), MaxValueValidator(1)]
@@ -69,8 +104,47 @@ class Project(models.Model):
     scale = models.PositiveSmallIntegerField(choices=Scale, default=Scale.SEVEN)
     split_ties = models.BooleanField(default=True, help_text="Ask whether a tie is both good or both bad.")
     authoring = models.CharField(max_length=8, choices=Authoring, default=Authoring.OPTIONAL)
+    tags = ArrayField(
+        models.CharField(max_length=MAX_TAG),
+        default=list,
+        db_default=[],
+        blank=True,
+        size=MAX_TAGS,
+        validators=[different],
+        help_text="Words that an annotator may add to a verdict, separated by commas: fluent, made up, off topic.",
+    )
     authored_k = models.PositiveSmallIntegerField(
-        default=3, validators=_k, help_text="Labels wanted for a criterion that an annotator wrote."
+        default=3,
+        validators=_k,
+        help_text="Labels wanted for a criterion that an annotator wrote. With 1 it is asked of nobody else.",
+    )
+    authored_most = models.PositiveSmallIntegerField(
+        default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+        help_text="Criteria that one annotator may write for one pair.",
+    )
+    authored_length = models.PositiveSmallIntegerField(
+        default=200,
+        validators=[MinValueValidator(20), MaxValueValidator(MAX_CRITERION)],
+        help_text="Characters of a criterion that an annotator writes, at most.",
+    )
+    authored_guidance = models.TextField(
+        blank=True,
+        max_length=1000,
+        help_text="What makes a good criterion here, shown while one is written. Empty: a general advice.",
+    )
+
+    viewing = models.CharField(
+        "seen in part only",
+        max_length=8,
+        choices=Viewing,
+        default=Viewing.OFF,
+        help_text="What happens before a verdict where not all of both responses was seen.",
+    )
+    viewing_share = models.FloatField(
+        default=0.9,
+        validators=_share,
+        help_text="Share of a text's length, or of a video's or sound's time, that counts as all of it.",
     )
 
     k = models.PositiveSmallIntegerField(default=3, validators=_k, help_text="Labels wanted a comparison.")
@@ -85,11 +159,33 @@ class Project(models.Model):
         help_text="Share of the queue that asks about reserve and validation while train still has pairs.",
     )
 
+    sampling = models.CharField(max_length=8, choices=Sampling, default=Sampling.AUTO)
+    refit_judgments = models.PositiveIntegerField(
+        default=50,
+        validators=[MinValueValidator(1)],
+        help_text="Train the model again after so many new judgments ...",
+    )
+    refit_seconds = models.PositiveIntegerField(
+        default=300,
+        validators=[MinValueValidator(10)],
+        help_text="... or so many seconds after the last time, if there is any.",
+    )
+    uniform_share = models.FloatField(
+        default=0.2,
+        validators=_share,
+        help_text="Share of the model's draws that are left to chance: what unbiased estimates are made of.",
+    )
+
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=[MinValueValidator(1)])
     claims_in_hand = models.PositiveSmallIntegerField(
         default=2, validators=[MinValueValidator(1), MaxValueValidator(40)]
     )
 
+    demo = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="made by code, to be looked at: shown as such, and may be erased",
+    )
     salt = models.CharField(max_length=64, default=new_secret, editable=False)
     pseudonym_key = models.CharField(max_length=64, default=new_secret, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -109,6 +205,11 @@ class Project(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(reserve_claim_share__range=(0, 1)), name="project_reserve_claim_share"
+            ),
+            models.CheckConstraint(condition=Q(uniform_share__range=(0, 1)), name="project_uniform_share"),
+            models.CheckConstraint(condition=Q(viewing_share__range=(0, 1)), name="project_viewing_share"),
+            models.CheckConstraint(
+                condition=Q(refit_judgments__gte=1, refit_seconds__gte=10), name="project_refit"
             ),
         ]
 

@@ -51,6 +51,12 @@ class Draw(models.Model):
                 condition=~Q(route__in=["uniform", "policy"]) | Q(q__isnull=False, pool_size__isnull=False),
                 name="draw_by_chance_has_q",
             ),
+            # Whoever fills the queue, and however often they are killed: a pair is drawn once.
+            models.UniqueConstraint(
+                fields=["pair"],
+                condition=Q(route__in=["uniform", "policy", "reserve"]),
+                name="draw_once",
+            ),
         ]
         indexes = [
             models.Index(fields=["project", "id"], condition=Q(open=True), name="draw_open"),
@@ -105,6 +111,20 @@ class Claim(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class ClaimDraft(models.Model):
+    """What an annotator has begun to answer to a claim, so that it is found on another computer too.
+
+    JSON of the judge page's own making: nobody else reads it. It goes when the claim is submitted.
+    """
+
+    claim = models.OneToOneField(Claim, models.CASCADE, primary_key=True, related_name="draft")
+    body = models.TextField()
+    saved_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"draft of {self.claim_id}"
 
 
 class Seat(models.Model):

@@ -14,6 +14,11 @@ class JobKind(models.TextChoices):
     RELEASE = "release", "release"
     RAISE_K = "raise_k", "raise k"
     APPLY = "apply", "apply criterion"
+    DERIVE = "derive", "prepare media"
+    DEMO = "demo", "make demo"
+    TRAIN = "train", "train reward model"
+    SCORE = "score", "score pairs"
+    REPORT = "report", "compute statistics"
 
 
 class JobState(models.TextChoices):
@@ -22,6 +27,9 @@ class JobState(models.TextChoices):
     DONE = "done", "done"
     FAILED = "failed", "failed"
     CANCELLED = "cancelled", "cancelled"
+
+
+UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 
 
 class Job(models.Model):

@@ -3,7 +3,9 @@
 import { ApiError, login } from "./api.js";
 import { h, key } from "./dom.js";
 import { render } from "./markdown.js";
+import { choose, chooseNone } from "./spelling.js";
 
+const PAST = 50; // claims a page of the history has
 const find = (id) => /** @type {HTMLDialogElement} */ (document.getElementById(id));
 
 for (const dialog of document.querySelectorAll("dialog"))
@@ -23,9 +25,49 @@ export function showKeys(keys) {
   const order = ["Judge", "Pair", "Look", "More"];
   const listed = [...keys.list()].sort(([one], [other]) => order.indexOf(one) - order.indexOf(other));
   const groups = listed.map(([group, rows]) =>
-    h("section", {}, h("h3", {}, group), h("dl", {}, ...rows.flatMap((row) => [h("dt", {}, ...row.keys.map(key)), h("dd", {}, row.label)]))),
+    h("section", {}, h("h3", {}, group), h("dl", {}, ...rows.flatMap((row) => [h("dt", {}, ...row.keys.map((name) => h("kbd", { "aria-hidden": "true" }, name))), h("dd", {}, row.label, changer(row))]))),
   );
   dialog.querySelector(".keys").replaceChildren(...groups);
+  const told = dialog.querySelector(".told");
+  told.textContent = "";
+  let changed = false;
+  const again = /** @type {HTMLButtonElement} */ (dialog.querySelector(".ours"));
+  again.onclick = () => {
+    chooseNone();
+    changed = true;
+    dialog.close();
+  };
+  /** A button that takes the next key pressed in place of an action's own. */
+  function changer({ keys: [present], names, label }) {
+    const [name] = names;
+    if (names.length > 1 || name === "Enter" || name === "Escape") return null;
+    const button = h("button", { type: "button", class: "change", "aria-label": `Another key for ${label}` }, "Change");
+    button.addEventListener("click", () => {
+      told.textContent = `Press the key for \u201c${label}\u201d; Esc leaves ${present}.`;
+      button.addEventListener("keydown", taking);
+      button.addEventListener("blur", () => button.removeEventListener("keydown", taking), { once: true });
+    });
+    const taking = (event) => {
+      if (event.key === "Tab" || event.key === "Shift") return;
+      event.preventDefault();
+      event.stopPropagation();
+      button.removeEventListener("keydown", taking);
+      const other = event.key.toUpperCase();
+      const before = keys.taken(other);
+      if (event.key === "Escape") told.textContent = "";
+      else if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) told.textContent = "Only a letter, a digit or a sign can be chosen.";
+      else if (before && before !== label) told.textContent = `${other} is taken: ${before}.`;
+      else {
+        choose(name, other);
+        changed = true;
+        button.parentElement.previousElementSibling.replaceChildren(h("kbd", { "aria-hidden": "true" }, other));
+        told.textContent = `${other} it is: \u201c${label}\u201d.`;
+      }
+    };
+    return button;
+  }
+  // Every key that is printed somewhere is printed anew.
+  dialog.addEventListener("close", () => changed && location.reload(), { once: true });
   const box = /** @type {HTMLInputElement} */ (dialog.querySelector("input"));
   box.checked = keys.on;
   box.onchange = () => {
@@ -71,6 +113,65 @@ export function askSkip() {
     );
     dialog.showModal();
     radios[0].focus();
+  });
+}
+
+/** Tells what was not seen. @param {string} text @returns {Promise<boolean>} whether a medium fails, so that it cannot be */
+export function askUnseen(text) {
+  const dialog = find("unseen");
+  dialog.querySelector(".told").textContent = text;
+  dialog.returnValue = "";
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "failed"), { once: true });
+    dialog.showModal();
+  });
+}
+
+/**
+ * Lists what was judged, the newest first.
+ * @param {(before: string) => Promise<{claims: any[]}>} read a page of it @param {(id: string) => boolean} opens whether it can be opened now
+ * @returns {Promise<string|null>} the claim that was chosen
+ */
+export async function showHistory(read, opens) {
+  const dialog = find("history");
+  const list = dialog.querySelector(".list");
+  const more = /** @type {HTMLButtonElement} */ (dialog.querySelector(".more"));
+  const words = { submitted: "Judged", skipped: "Skipped", expired: "Not judged in time" };
+  let chosen = null;
+  let last = "";
+  const choose = (id) => () => {
+    chosen = id;
+    dialog.close();
+  };
+  const add = ({ claims }) => {
+    const rows = claims.map((claim) =>
+      h(
+        "button",
+        { type: "button", class: "past", disabled: !opens(claim.id), on: { click: choose(claim.id) } },
+        h("span", {}, claim.prompt || "A prompt without text"),
+        h("span", { class: "by" }, `${words[claim.outcome]}${claim.answered ? `, ${claim.answered} ${claim.answered === 1 ? "criterion" : "criteria"}` : ""}, `, h("time", { datetime: claim.closed_at }, new Date(claim.closed_at).toLocaleString())),
+      ),
+    );
+    list.append(...rows);
+    last = claims.at(-1)?.created_at ?? last;
+    more.hidden = claims.length < PAST;
+    rows[0]?.focus();
+  };
+  const first = await read("");
+  list.replaceChildren(...(first.claims.length ? [] : [h("p", { class: "nothing" }, "You have judged nothing here yet.")]));
+  return new Promise((resolve) => {
+    const done = new AbortController();
+    more.addEventListener("click", async () => add(await read(last).catch(() => ({ claims: [] }))), { signal: done.signal });
+    dialog.addEventListener(
+      "close",
+      () => {
+        done.abort();
+        resolve(chosen);
+      },
+      { signal: done.signal },
+    );
+    dialog.showModal();
+    add(first);
   });
 }
 

@@ -1,46 +1,44 @@
 // The criteria: one question at a time, judged ones folded to a line, one of one's own always a key away.
 
+import { toldAnchor } from "./anchors.js";
+import { CriterionEditor } from "./criterion.js";
 import { h, key } from "./dom.js";
-import { broken, CANNOT_TELL, NOTHING, same, told } from "./scale.js";
+import { broken, CANNOT_TELL, NOT_APPLICABLE, NOTHING, same, told } from "./scale.js";
 
-const LONGEST = 500; // characters of a criterion, as the server has it
+const MOST_ANCHORS = 20; // of one answer, as the server takes them
 
 export class Dock {
   #why = false; // the rationale of the open row is shown
-  #breaking = false; // asking which medium is broken
+  #asks = ""; // what the keys are lent to: "" | "broken" (which medium?) | "tags" (which ones?) | "evidence" (where?)
+  #quoting = ""; // whose words are typed as evidence: "" | "a" | "b"
 
   /**
    * @param {HTMLElement} element
-   * @param {{keys: Keys, changed: () => void, announce: (text: string) => void}} page
+   * @param {{slug: string, keys: Keys, anchors: Anchors, changed: () => void, announce: (text: string) => void}} page
    */
   constructor(element, page) {
     this.element = element;
     this.page = page;
-    this.input = h("input", {
-      maxlength: LONGEST,
-      autocomplete: "off",
-      "aria-label": "A criterion of your own",
-      on: {
-        input: () => this.#typed(),
-        keydown: (event) => event.key === "Escape" && this.input.blur(),
-      },
+    this.editor = new CriterionEditor({
+      slug: page.slug,
+      announce: page.announce,
+      typed: (text) => this.#typed(text),
+      written: (text) => this.#written(text),
     });
-    this.write = h("form", { class: "write", on: { submit: (event) => this.#written(event) } }, this.input, key("N"));
   }
 
   /**
    * @param {Draft} draft
-   * @param {{points: Point[], authoring: string, media: {a: boolean, b: boolean, prompt: boolean}}} terms
+   * @param {{project: any, points: Point[], media: {a: boolean, b: boolean, prompt: boolean}}} terms
    */
-  show(draft, { points, authoring, media }) {
-    Object.assign(this, { draft, points, authoring, media });
+  show(draft, { project, points, media }) {
+    const { authoring, tags } = project;
+    Object.assign(this, { draft, points, authoring, tags, media });
     this.#why = Boolean(draft.current?.rationale);
-    this.#breaking = false;
-    this.input.value = draft.writing;
-    this.input.placeholder =
-      authoring === "required"
-        ? "Write a criterion of your own: this project asks for one a pair"
-        : "Write a criterion of your own: what else makes one of them better?";
+    for (const row of draft.rows) row.tags = row.tags.filter((tag) => tags.includes(tag)); // what is not offered any more is refused
+    this.#stopAsking();
+    this.editor.show(project);
+    this.editor.value = draft.writing;
     this.#bind();
     this.render();
   }
@@ -51,12 +49,15 @@ export class Dock {
     this.page.keys.bind("dock", {
       ...Object.fromEntries(verdicts),
       0: { label: "Cannot tell", group, run: () => this.choose(CANNOT_TELL) },
+      9: { label: "Not applicable", group, run: () => this.choose(NOT_APPLICABLE) },
+      ...(this.tags.length ? { "/": { label: "Tags", group, run: () => this.askTags() } } : {}),
+      ...(this.page.anchors.possible ? { A: { label: "Evidence: the place that shows it", group, run: () => this.askEvidence() } } : {}),
       ...(this.#canBreak ? { M: { label: "Media broken", group, run: () => this.askBroken() } } : {}),
       Backspace: { label: "Clear the verdict", shown: "\u232b", group, run: () => this.choose(NOTHING) },
       R: { label: "Why: your reasons", group, run: () => this.openWhy() },
       J: { label: "Next criterion", group, run: () => this.step(1) },
       K: { label: "Criterion before", group, run: () => this.step(-1) },
-      ...(this.authoring === "off" ? {} : { N: { label: "A criterion of your own", group, run: () => this.input.focus() } }),
+      ...(this.authoring === "off" ? {} : { N: { label: "A criterion of your own", group, run: () => this.editor.focus() } }),
       Escape: { label: "Leave a field", shown: "Esc", group, run: () => this.#leave() },
     });
   }
@@ -70,7 +71,7 @@ export class Dock {
     if (!row) return;
     const { verdict, strength, tie_kind, broken: side } = found;
     Object.assign(row, { verdict, strength, tie_kind, broken: side });
-    this.#breaking = false;
+    this.#stopAsking();
     const next = verdict ? this.draft.nextUnjudged : null;
     const words = verdict ? told(row, this.points)[0] : "Cleared";
     if (next) this.#open(next.key);
@@ -79,24 +80,80 @@ export class Dock {
   }
 
   askBroken() {
-    this.#breaking = true;
+    this.#asks = "broken";
     this.render();
     const slots = ["a", "b", "prompt"].filter((slot) => this.media[slot]);
     const letters = { a: "A", b: "B", prompt: "P" };
-    const run = (slot) => {
-      this.#stopAsking();
-      this.choose(broken(slot));
-    };
-    this.page.keys.bind("broken", {
-      ...Object.fromEntries(slots.map((slot) => [letters[slot], { label: `Broken: ${slot}`, hidden: true, run: () => run(slot) }])),
+    this.page.keys.bind("asked", {
+      ...Object.fromEntries(slots.map((slot) => [letters[slot], { label: `Broken: ${slot}`, hidden: true, run: () => this.choose(broken(slot)) }])),
       Escape: { label: "Not broken", hidden: true, run: () => this.#leave() },
     });
     this.page.announce("Which is broken?");
   }
 
+  /** Numbers choose tags until Esc. */
+  askTags() {
+    if (!this.draft.current) return;
+    this.#asks = "tags";
+    this.render();
+    const numbered = this.tags.slice(0, 9).map((tag, index) => [String(index + 1), { label: tag, hidden: true, run: () => this.turnTag(tag) }]);
+    const leave = { label: "Enough tags", hidden: true, run: () => this.#leave() };
+    this.page.keys.bind("asked", { ...Object.fromEntries(numbered), Escape: leave, "/": leave });
+    this.page.announce(`Tags by their numbers: ${this.tags.slice(0, 9).map((tag, index) => `${index + 1} ${tag}`).join(", ")}. Escape ends it.`);
+  }
+
+  turnTag(tag) {
+    const row = this.draft.current;
+    const had = row.tags.includes(tag);
+    row.tags = had ? row.tags.filter((one) => one !== tag) : [...row.tags, tag];
+    this.page.announce(had ? `Without the tag ${tag}.` : `Tagged ${tag}.`);
+    this.#changed();
+  }
+
+  /** A place for the criterion in hand: what is selected, or what is pointed at next. */
+  askEvidence() {
+    if (!this.draft.current || !this.page.anchors.possible) return;
+    const selected = this.page.anchors.selected();
+    if (selected) return this.#anchored(selected);
+    this.#asks = "evidence";
+    this.page.anchors.begin((anchor) => this.#anchored(anchor));
+    const on = (side) => ({ label: `Evidence on ${side}`, hidden: true, run: () => this.#point(side) });
+    this.page.keys.bind("asked", { A: on("a"), B: on("b"), Escape: { label: "No evidence", hidden: true, run: () => this.#leave() } });
+    this.page.announce("Evidence on which side? A or B.");
+    this.render();
+  }
+
+  /** By keys alone: words are typed, a box is moved, a range lasts from one press to the next. */
+  #point(side) {
+    const { anchors } = this.page;
+    const kind = anchors.kindOf(side);
+    if (kind === "text") {
+      this.#quoting = side;
+      this.render();
+      this.element.querySelector(".quoting input")?.focus();
+    } else if (kind === "box") {
+      anchors.frame(side, (anchor) => (anchor ? this.#anchored(anchor) : this.#leave()));
+    } else if (kind === "time") {
+      const anchor = anchors.looped(side) ?? anchors.ranged(side);
+      if (anchor) return this.#anchored(anchor);
+      this.page.announce(`From ${anchors.begun}. Press ${side.toUpperCase()} again where it ends.`);
+      this.render();
+    }
+  }
+
+  #anchored(anchor) {
+    const row = this.draft.current;
+    this.#stopAsking();
+    if (row.anchors.length >= MOST_ANCHORS) this.page.announce(`At most ${MOST_ANCHORS} places for one verdict.`);
+    else row.anchors = [...row.anchors, anchor];
+    this.page.announce(`Evidence: ${toldAnchor(anchor)}.`);
+    this.#changed();
+  }
+
   #stopAsking() {
-    this.#breaking = false;
-    this.page.keys.bind("broken", null);
+    this.#asks = this.#quoting = "";
+    this.page.anchors.end();
+    this.page.keys.bind("asked", null);
   }
 
   openWhy() {
@@ -115,13 +172,17 @@ export class Dock {
 
   /** What is typed as a criterion becomes one. Returns whether there was anything. */
   takeWriting() {
-    if (!this.input.value.trim()) return false;
-    const fresh = this.draft.write(this.input.value);
-    this.input.value = "";
+    if (!this.editor.value.trim()) return false;
+    this.#add(this.editor.value);
+    return true;
+  }
+
+  #add(text) {
+    const fresh = this.draft.write(text);
+    this.editor.value = "";
     this.#open(this.draft.open);
     this.page.announce(fresh ? "Criterion added. Judge it." : "This criterion is there already.");
     this.#changed();
-    return true;
   }
 
   #leave() {
@@ -136,15 +197,14 @@ export class Dock {
     this.#why = Boolean(this.draft.current?.rationale);
   }
 
-  #typed() {
-    this.draft.writing = this.input.value;
+  #typed(text) {
+    this.draft.writing = text;
     this.page.changed();
   }
 
-  #written(event) {
-    event.preventDefault();
-    if (!this.takeWriting()) this.draft.writing = "";
-    this.input.blur();
+  #written(text) {
+    if (text.trim()) this.#add(text);
+    else this.draft.writing = "";
   }
 
   #changed() {
@@ -153,15 +213,20 @@ export class Dock {
   }
 
   render() {
-    const inside = this.element.contains(document.activeElement) && document.activeElement !== this.input;
+    const inside = this.element.contains(document.activeElement) && document.activeElement !== this.editor.input;
+    const held = document.activeElement.dataset.held ?? "";
     const rows = this.draft.rows.map((row) => (row.key === this.draft.open ? this.#now(row) : this.#line(row)));
+    const write = this.editor.element;
     // Moving the field would take the focus from who types in it.
-    for (const old of [...this.element.children]) if (old !== this.write) old.remove();
-    if (this.authoring === "off") this.write.remove();
-    else if (!this.write.isConnected) this.element.append(this.write);
+    for (const old of [...this.element.children]) if (old !== write) old.remove();
+    if (this.authoring === "off") write.remove();
+    else if (!write.isConnected) this.element.append(write);
+    this.editor.count(this.draft.rows.filter((row) => row.own).length);
     this.element.prepend(...rows);
+    this.page.anchors.draw(this.draft.current?.anchors ?? []);
     this.element.querySelector(".now")?.scrollIntoView({ block: "nearest" });
-    if (inside) (this.element.querySelector(".now [role=radio][tabindex='0']") ?? this.element.querySelector("button"))?.focus();
+    const again = [...this.element.querySelectorAll("[data-held]")].find((one) => one.dataset.held === held);
+    if (inside) (again ?? this.element.querySelector(".now [role=radio][tabindex='0']") ?? this.element.querySelector("button"))?.focus();
   }
 
   #line(row) {
@@ -174,7 +239,7 @@ export class Dock {
       "button",
       { class: "line", type: "button", title: row.criterion, on: { click: open } },
       h("span", {}, row.criterion),
-      h("span", {}, row.own && h("span", { class: "by" }, "yours "), row.rationale && h("span", { class: "by" }, "with reasons "), h("span", { class: `result ${tone}` }, words)),
+      h("span", {}, row.own && h("span", { class: "by" }, "yours "), row.rationale && h("span", { class: "by" }, "with reasons "), row.anchors.length > 0 && h("span", { class: "by" }, "with evidence "), row.tags.length > 0 && h("span", { class: "by" }, `${row.tags.join(", ")} `), h("span", { class: `result ${tone}` }, words)),
     );
   }
 
@@ -214,7 +279,9 @@ export class Dock {
       draft.rows.length > 1 && stepper,
       h("div", { class: "question" }, h("p", { id, dir: "auto" }, row.criterion), row.own && h("span", { class: "by" }, "yours")),
       scale,
-      this.#breaking ? this.#which() : this.#under(row),
+      this.#asks === "broken" ? this.#which() : this.#asks === "evidence" ? this.#where() : this.#under(row),
+      row.anchors.length > 0 && this.#places(row),
+      this.tags.length > 0 && this.#tagged(row),
       this.#why && this.#reasons(row),
     );
   }
@@ -225,7 +292,10 @@ export class Dock {
       "div",
       { class: "under" },
       h("button", { type: "button", "aria-expanded": String(this.#why), on: { click: () => this.openWhy() } }, "Why", key("R")),
+      // Pressing it must not let go of the selected text, which is what it takes.
+      this.page.anchors.possible && h("button", { type: "button", on: { mousedown: (event) => event.preventDefault(), click: () => this.askEvidence() } }, "Evidence", key("A")),
       h("button", { type: "button", "aria-pressed": pressed("cannot_tell"), on: { click: () => this.choose(CANNOT_TELL) } }, "Cannot tell", key("0")),
+      h("button", { type: "button", "aria-pressed": pressed("not_applicable"), on: { click: () => this.choose(NOT_APPLICABLE) } }, "Not applicable", key("9")),
       this.#canBreak &&
         h("button", { type: "button", "aria-pressed": pressed("media_broken"), on: { click: () => this.askBroken() } }, row.broken ? told(row, this.points)[0] : "Media broken", key("M")),
       row.verdict && h("button", { type: "button", on: { click: () => this.choose(NOTHING) } }, "Clear", key("\u232b")),
@@ -236,16 +306,79 @@ export class Dock {
   #which() {
     const names = { a: ["A", "A"], b: ["B", "B"], prompt: ["The prompt", "P"] };
     const slots = Object.keys(names).filter((slot) => this.media[slot]);
-    const choose = (slot) => {
-      this.#stopAsking();
-      this.choose(broken(slot));
-    };
     return h(
       "div",
       { class: "under", role: "group", "aria-label": "Which is broken?" },
       h("span", {}, "Which is broken?"),
-      ...slots.map((slot) => h("button", { type: "button", on: { click: () => choose(slot) } }, names[slot][0], key(names[slot][1]))),
+      ...slots.map((slot) => h("button", { type: "button", on: { click: () => this.choose(broken(slot)) } }, names[slot][0], key(names[slot][1]))),
       h("button", { type: "button", on: { click: () => this.#leave() } }, "None", key("Esc")),
+    );
+  }
+
+  #where() {
+    const { anchors } = this.page;
+    const sides = ["a", "b"].filter((side) => anchors.kindOf(side));
+    const hints = {
+      text: "Select words in a response, or type some of:",
+      box: "Draw a box on an image, or move one by keys on:",
+      time: anchors.begun ? `From ${anchors.begun}: go on to the end, then again:` : "From where the clock stands now, in:",
+    };
+    const typed = (event) => {
+      event.preventDefault();
+      const anchor = anchors.found(this.#quoting, event.target.elements.quote.value);
+      if (anchor) this.#anchored(anchor);
+      else this.page.announce("These words do not stand there.");
+      event.target.querySelector(".missing")?.toggleAttribute("hidden", Boolean(anchor));
+    };
+    const leave = (event) => {
+      if (event.key === "Escape") this.#leave();
+    };
+    const side = this.#quoting.toUpperCase();
+    const field = () =>
+      h(
+        "form",
+        { class: "quoting", on: { submit: typed, keydown: leave } },
+        h("input", { name: "quote", autocomplete: "off", dir: "auto", "aria-label": `Words of response ${side}`, placeholder: `Words of ${side}, then Enter` }),
+        h("span", { class: "missing", hidden: true }, "Not there."),
+      );
+    const buttons = () => sides.map((one) => h("button", { type: "button", on: { click: () => this.#point(one) } }, one.toUpperCase(), key(one.toUpperCase())));
+    return h(
+      "div",
+      { class: "under", role: "group", "aria-label": "Evidence" },
+      ...(side ? [field()] : [h("span", {}, [...new Set(sides.map((one) => hints[anchors.kindOf(one)]))].join(" ")), ...buttons()]),
+      h("button", { type: "button", on: { click: () => this.#leave() } }, "None", key("Esc")),
+    );
+  }
+
+  #places(row) {
+    const drop = (anchor) => {
+      row.anchors = row.anchors.filter((one) => one !== anchor);
+      this.page.announce("Evidence removed.");
+      this.#changed();
+    };
+    return h(
+      "div",
+      { class: "places", role: "group", "aria-label": "Evidence given" },
+      ...row.anchors.map((anchor) =>
+        h(
+          "span",
+          { class: `place ${anchor.side}` },
+          h("button", { type: "button", title: "Show it", on: { click: () => this.page.anchors.reveal(anchor) } }, toldAnchor(anchor)),
+          h("button", { type: "button", "aria-label": `Remove ${toldAnchor(anchor)}`, on: { click: () => drop(anchor) } }, "\u00d7"),
+        ),
+      ),
+    );
+  }
+
+  #tagged(row) {
+    const numbers = this.#asks === "tags";
+    return h(
+      "div",
+      { class: "tags", role: "group", "aria-label": "Tags" },
+      ...this.tags.map((tag, index) =>
+        h("button", { type: "button", "aria-pressed": String(row.tags.includes(tag)), dataset: { held: `tag ${tag}` }, on: { click: () => this.turnTag(tag) } }, tag, numbers && index < 9 && key(String(index + 1))),
+      ),
+      !numbers && h("button", { type: "button", class: "ask", "aria-label": "Choose tags by their numbers", on: { click: () => this.askTags() } }, key("/")),
     );
   }
 

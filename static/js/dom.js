@@ -1,5 +1,7 @@
 // Elements without templates or innerHTML: text is always text.
 
+import { spelled } from "./spelling.js";
+
 /**
  * @param {string} tag
  * @param {Record<string, any>} [props] class, dataset, on (event name -> listener); booleans set or omit; the rest attributes
@@ -20,7 +22,7 @@ export function h(tag, props = {}, ...children) {
 }
 
 /** A key as it is printed on the page: every action shows its own. @param {string} name */
-export const key = (name) => h("kbd", { "aria-hidden": "true" }, name);
+export const key = (name) => h("kbd", { "aria-hidden": "true" }, spelled(name));
 
 /** Shows `element` as the only child of `place`. @param {Element} place @param {...(Node|string)} children */
 export const fill = (place, ...children) => place.replaceChildren(...children);

@@ -5,12 +5,15 @@ import { uuid } from "./uuid.js";
 
 /**
  * @typedef {Found & {key: string, comparison: number|null, criterion: string, own: boolean,
- *   rationale: string, head: string|null}} Row  `head`: the stored answer that a new one supersedes
+ *   rationale: string, tags: string[], anchors: Anchor[], head: string|null, stored: string|null}} Row  `head`: the stored answer that a new one supersedes,
+ *   `stored`: what it says
  */
 
-const FIELDS = ["verdict", "strength", "tie_kind", "broken", "rationale"];
+const FIELDS = ["verdict", "strength", "tie_kind", "broken", "rationale", "tags", "anchors"];
 const folded = (text) => text.trim().replace(/\s+/g, " ");
-const pick = (from) => Object.fromEntries(FIELDS.map((name) => [name, from[name]]));
+const pick = (from) => Object.fromEntries(FIELDS.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
+const said = (from) => JSON.stringify(pick(from));
+const fresh = () => ({ ...NOTHING, rationale: "", tags: [], anchors: [] });
 
 export class Draft {
   /**
@@ -25,16 +28,17 @@ export class Draft {
     this.points = points;
     this.seconds = saved?.seconds ?? 0;
     this.writing = saved?.writing ?? "";
+    this.viewing = saved?.viewing ?? {};
     /** @type {Row[]} */
     this.rows = claim.comparisons.map(({ id, criterion, own, answer }) => ({
       key: `c${id}`,
       comparison: id,
       criterion,
       own,
-      rationale: "",
-      ...NOTHING,
+      ...fresh(),
       ...(answer && answer.verdict !== "retracted" ? pick(answer) : {}),
       head: answer?.id ?? null,
+      stored: answer && answer.verdict !== "retracted" ? said(answer) : null,
     }));
     for (const row of saved?.rows ?? []) this.#restore(row);
     const open = saved && this.rows.find((row) => row.key === saved.open);
@@ -47,7 +51,7 @@ export class Draft {
       this.rows.find((one) => one.key === saved.key) ??
       this.rows.find((one) => folded(one.criterion).toLowerCase() === folded(saved.criterion).toLowerCase());
     if (row) Object.assign(row, pick(saved));
-    else if (saved.comparison === null) this.rows.push({ ...saved, head: null });
+    else if (saved.comparison === null) this.rows.push({ ...fresh(), ...saved, head: null, stored: null });
   }
 
   get current() {
@@ -56,7 +60,7 @@ export class Draft {
 
   /** @param {Row} row */
   judged(row) {
-    return ["cannot_tell", "media_broken"].includes(row.verdict) || this.points.some((point) => same(point, row));
+    return ["cannot_tell", "not_applicable", "media_broken"].includes(row.verdict) || this.points.some((point) => same(point, row));
   }
 
   get judgedRows() {
@@ -81,7 +85,7 @@ export class Draft {
     const known = this.rows.find((row) => folded(row.criterion).toLowerCase() === criterion.toLowerCase());
     if (!known) {
       const key = `n${uuid()}`;
-      this.rows.push({ key, comparison: null, criterion, own: true, rationale: "", ...NOTHING, head: null });
+      this.rows.push({ key, comparison: null, criterion, own: true, ...fresh(), head: null, stored: null });
     }
     this.open = (known ?? this.rows.at(-1)).key;
     this.writing = "";
@@ -94,9 +98,9 @@ export class Draft {
     this.open = (this.nextUnjudged ?? this.rows.at(-1))?.key ?? "";
   }
 
-  /** The answers for the server, under new ids. A criterion of one's own goes by its text, which names it for good. */
+  /** The answers for the server, under new ids: what it has already goes not again. A criterion of one's own goes by its text, which names it for good. */
   answers() {
-    return this.judgedRows.map((row) => ({
+    return this.judgedRows.filter((row) => said(row) !== row.stored).map((row) => ({
       id: uuid(),
       comparison: row.own ? null : row.comparison,
       criterion: row.own ? row.criterion : "",
@@ -106,7 +110,7 @@ export class Draft {
   }
 
   toJSON() {
-    const { owner, claim, rows, open, writing, seconds } = this;
-    return { owner, claim, rows: rows.map((row) => ({ ...row })), open, writing, seconds, made: Date.now() };
+    const { owner, claim, rows, open, writing, seconds, viewing } = this;
+    return { owner, claim, rows: rows.map((row) => ({ ...row })), open, writing, seconds, viewing: structuredClone(viewing), made: Date.now() };
   }
 }

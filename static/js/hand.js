@@ -34,6 +34,11 @@ export class Hand extends EventTarget {
     return Date.now() + this.#ahead;
   }
 
+  /** What the server counts as in hand: not what is looked at again. */
+  get held() {
+    return this.claims.filter((claim) => !claim.revising);
+  }
+
   /** ms until the claim's lease ends; negative once it has. */
   left(claim) {
     return Date.parse(claim.expires_at) - this.now;
@@ -60,7 +65,7 @@ export class Hand extends EventTarget {
     let state = "";
     let resumed = false;
     // What waits to be sent is still in hand for the server.
-    while (!state && this.claims.length + this.outbox.waiting.length < this.size) {
+    while (!state && this.held.length + this.outbox.waiting.length < this.size) {
       try {
         const id = await this.store.ask(this.owner, uuid());
         const claim = await call("POST", `projects/${this.slug}/claims/`, { id });
@@ -122,7 +127,7 @@ export class Hand extends EventTarget {
   /** Extends the leases that need it. Returns the ids of claims that have ended. */
   async beat(lease) {
     const ended = [];
-    for (const claim of this.claims.filter((one) => this.left(one) < lease * 0.75)) {
+    for (const claim of this.held.filter((one) => this.left(one) < lease * 0.75)) {
       try {
         claim.expires_at = (await call("POST", `claims/${claim.id}/heartbeat/`, {})).expires_at;
       } catch (error) {

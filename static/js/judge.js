@@ -1,8 +1,9 @@
 // The judge page: claims come in, one question at a time is answered, answers go out through the outbox.
 
+import { Anchors } from "./anchors.js";
 import { ApiError, call, Unreachable, whoIsIn } from "./api.js";
 import { Clock } from "./clock.js";
-import { askLogin, askSkip, showGuidelines, showKeys, showRefused } from "./dialogs.js";
+import { askLogin, askSkip, askUnseen, showGuidelines, showHistory, showKeys, showRefused } from "./dialogs.js";
 import { Dock } from "./dock.js";
 import { h } from "./dom.js";
 import { Draft } from "./draft.js";
@@ -10,14 +11,19 @@ import { Hand } from "./hand.js";
 import { Keys } from "./keys.js";
 import { hold } from "./locks.js";
 import { Outbox } from "./outbox.js";
+import { Pace } from "./pace.js";
 import { Panes } from "./panes.js";
 import { PromptView } from "./prompt.js";
 import { pointsOf } from "./scale.js";
+import { spelled } from "./spelling.js";
 import { Status } from "./status.js";
 import { openStore, ownerOf } from "./store.js";
 import { uuid } from "./uuid.js";
+import { sourceOf } from "./viewers.js";
+import { Viewing } from "./viewing.js";
 
 const SAVE_AFTER = 200; // ms between two writes of a draft
+const MIRROR = 5000; // ms between two drafts that the server keeps
 const SOON = 120_000; // ms: a lease that ends sooner is mentioned
 const RETRY = 3000; // ms
 const SLOW = 150; // ms after which waiting is told
@@ -32,10 +38,13 @@ class JudgePage {
   #busy = false;
   #left = false; // another tab has taken over
   #saving = 0; // timer of a draft that is not on the disk yet
+  #mirroring = 0; // timer of a draft that the server has not yet
   #written = 0; // when a draft was last written
   #saved = Promise.resolve();
+  #warned = ""; // the claim of which not all was seen, as its annotator was told
   #confirmed = ""; // the claim whose partial submission was announced
   #ended = new Set(); // claims whose lease is over
+  #waited = false; // there was nothing to judge
   #submitted = []; // ids of what was submitted here, for undo
 
   constructor(store, project) {
@@ -45,11 +54,14 @@ class JudgePage {
     this.taskType = find("task").textContent;
     this.keys = new Keys();
     this.status = new Status(find("state"));
+    this.pace = new Pace();
     this.outbox = new Outbox(store, owner, async () => (await whoIsIn()) === user);
     this.hand = new Hand({ store, outbox: this.outbox, owner, slug, size: project.claims_in_hand });
     this.panes = new Panes(this.keys);
-    this.prompt = new PromptView(find("prompt"));
-    this.dock = new Dock(find("dock"), { keys: this.keys, changed: () => this.#changed(), announce: (text) => this.status.announce(text) });
+    this.prompt = new PromptView(find("prompt"), this.keys);
+    this.anchors = new Anchors(this.panes);
+    this.viewing = new Viewing(this.panes);
+    this.dock = new Dock(find("dock"), { slug, keys: this.keys, anchors: this.anchors, changed: () => this.#changed(), announce: (text) => this.status.announce(text) });
     this.#listen();
     this.#bindKeys();
     this.#progress(project.judged_pairs);
@@ -83,7 +95,7 @@ class JudgePage {
     const claim = this.hand.current;
     if (claim && claim === this.claim) return;
     await this.#keepDraft();
-    if (claim && this.hand.left(claim) < 0 && !(await this.#stillMine(claim))) return this.#next();
+    if (claim && !claim.revising && this.hand.left(claim) < 0 && !(await this.#stillMine(claim))) return this.#next();
     if (claim !== this.hand.current) return this.#next();
     this.claim = claim;
     this.draft = null;
@@ -91,17 +103,20 @@ class JudgePage {
     this.keys.bind("dock", null);
     find("work").inert = true;
     if (!claim) return this.#nothing();
+    if (this.#waited) this.#recount();
     const slow = setTimeout(() => blank("Fetching the next pair", ""), SLOW);
     const [saved, mount] = await Promise.all([this.store.draft(owner, claim.id), this.panes.prepare(claim)]);
     clearTimeout(slow);
     if (claim !== this.claim) return;
-    this.draft = new Draft(owner, claim, this.points, saved);
+    this.draft = new Draft(owner, claim, this.points, newer(saved, claim.draft));
     showWork();
+    this.prompt.show(claim.prompt, sourceOf(claim)); // its keys give way to those of the pair
     mount();
-    this.prompt.show(claim.prompt);
-    find("task").textContent = claim.task_type === this.project.task_type ? this.taskType : claim.task_type.replaceAll("_", " ");
+    this.anchors.show(claim);
+    this.viewing.show(claim, this.draft.viewing);
+    find("task").textContent = claim.task_type === this.project.task_type ? this.taskType : named(claim.task_type);
     const media = { a: Boolean(claim.a.media), b: Boolean(claim.b.media), prompt: claim.prompt.media.length > 0 };
-    this.dock.show(this.draft, { points: this.points, authoring: this.project.authoring, media });
+    this.dock.show(this.draft, { project: this.project, points: this.points, media });
     this.#refresh();
     this.status.announce(`Next pair. ${this.draft.current?.criterion ?? ""}`);
   }
@@ -117,8 +132,20 @@ class JudgePage {
     return false;
   }
 
+  /** Pairs came while there were none to judge: how many there are is asked again. */
+  async #recount() {
+    this.#waited = false;
+    const now = await call("GET", `projects/${slug}/`).catch(() => this.project);
+    this.project.pairs = now.pairs;
+    this.#progress(now.judged_pairs);
+  }
+
   #nothing() {
+    this.#waited = true;
+    this.anchors.clear();
+    this.viewing.clear();
     this.panes.clear();
+    this.prompt.clear();
     this.dock.element.replaceChildren();
     this.keys.bind("dock", null);
     const { state } = this.hand;
@@ -145,6 +172,9 @@ class JudgePage {
     const refused = this.outbox.refused.length;
     find("notice").hidden = !refused;
     find("notice").querySelector("p").textContent = refused === 1 ? "The server did not take one of your answers. It is kept here." : `The server did not take ${refused} of your answers. They are kept here.`;
+    const revising = Boolean(this.claim?.revising);
+    find("skip-words").textContent = revising ? "Leave it" : "Skip\u2026";
+    find("submit-words").textContent = revising ? "Keep the change" : "Submit and next";
     find("submit").disabled = !draft;
     find("skip-open").disabled = !draft;
     if (!draft) {
@@ -165,6 +195,7 @@ class JudgePage {
   #lease() {
     const { claim } = this;
     if (!claim) return;
+    if (claim.revising) return (find("lease").textContent = "Judged before: a change is kept as a revision");
     const left = this.hand.left(claim);
     const over = this.#ended.has(claim.id) || left < 0;
     const clock = `${Math.floor(left / 60_000)}:${String(Math.floor(left / 1000) % 60).padStart(2, "0")}`;
@@ -190,10 +221,14 @@ class JudgePage {
     this.draft.touched = true;
     this.#hint("");
     this.#confirmed = "";
+    this.#keepSoon();
+    this.#refresh();
+  }
+
+  #keepSoon() {
     clearTimeout(this.#saving);
     // At once if the last time is a while ago: one verdict, then away, is a draft too.
     this.#saving = setTimeout(() => this.#keepDraft(), Math.max(0, this.#written + SAVE_AFTER - Date.now()));
-    this.#refresh();
   }
 
   /** Writes the draft now, if it has changed. */
@@ -206,12 +241,27 @@ class JudgePage {
       .catch(() => this.#hint("This browser could not save your draft. Submit it before you leave the page."))
       .finally(() => this.#showState());
     this.#saving = 0;
+    this.#mirroring ||= setTimeout(() => this.#mirror(), MIRROR);
     return this.#saved;
+  }
+
+  /** Gives the server a copy of the draft, for another computer. What counts is here: a copy that fails is made later. */
+  async #mirror() {
+    const { claim, draft } = this;
+    this.#mirroring = 0;
+    if (!draft || claim.revising) return;
+    try {
+      await call("POST", `claims/${claim.id}/draft/`, { draft: draft.toJSON() });
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof Unreachable)) throw error;
+      if ((error instanceof Unreachable || error.passing) && draft === this.draft) this.#mirroring ||= setTimeout(() => this.#mirror(), MIRROR);
+    }
   }
 
   // What one can do
 
   #bindKeys() {
+    for (const shown of document.querySelectorAll("body > :is(header, main, footer) kbd, #veil kbd")) shown.textContent = spelled(shown.textContent);
     const group = "Pair";
     this.keys.bind("page", {
       Enter: { label: "Submit and next", group, run: () => this.submit() },
@@ -219,6 +269,7 @@ class JudgePage {
       S: { label: "Skip", group, run: () => this.skip() },
       P: { label: "All of the prompt, or less", group: "Look", run: () => this.prompt.flip() },
       X: { label: "Other side, on a narrow screen", group: "Look", run: () => this.panes.turn() },
+      ";": { label: "Pairs that you judged", group, run: () => this.history() },
       G: { label: "Guidelines", run: () => showGuidelines(this.project.guidelines) },
       "?": { label: "These keys", run: () => showKeys(this.keys) },
     });
@@ -226,8 +277,12 @@ class JudgePage {
     click("submit", () => this.submit());
     click("undo", () => this.undo());
     click("skip-open", () => this.skip());
+    click("history-open", () => this.history());
     click("guidelines-open", () => showGuidelines(this.project.guidelines));
     click("shortcuts-open", () => showKeys(this.keys));
+    click("rest-close", () => {
+      find("rest").hidden = true;
+    });
     click("refused-open", () => this.#showRefused());
   }
 
@@ -248,13 +303,38 @@ class JudgePage {
   submit() {
     return this.#once(async () => {
       const { draft, claim } = this;
-      if (!draft || this.#objects(draft)) return;
-      const room = this.hand.claims.length - 1 < this.hand.size;
-      const body = { answers: draft.answers(), seconds: Math.round(draft.seconds * 10) / 10, next: room ? uuid() : null };
+      if (!draft || this.#objects(draft) || !(await this.#seen(draft))) return;
+      const answers = draft.answers();
+      if (claim.revising && !answers.length) return this.#leaveAsItWas(claim);
+      const room = this.hand.held.length - (claim.revising ? 0 : 1) < this.hand.size;
+      const body = { answers, seconds: Math.round(draft.seconds * 10) / 10, viewing: this.viewing.told(), next: room ? uuid() : null };
       await this.#send("submit", body, draft.toJSON());
-      this.#submitted.push(claim.id);
+      if (!claim.revising) {
+        this.#submitted.push(claim.id);
+        this.pace.judged();
+        find("pace").textContent = this.pace.text;
+      }
       await this.#advance(claim);
     });
+  }
+
+  /** Whether enough of both sides was seen for the project, or a medium fails. */
+  async #seen(draft) {
+    const { viewing, viewing_share: share } = this.project;
+    const { claim } = this;
+    if (viewing === "off" || !draft.judgedRows.some((row) => ["a", "b", "tie"].includes(row.verdict))) return true;
+    const lacking = this.viewing.unseen(share);
+    if (!lacking) return true;
+    if (viewing === "warn") {
+      if (this.#warned === claim.id) return true;
+      this.#warned = claim.id;
+      this.#hint(`${lacking} Press Enter again to submit all the same.`);
+      return false;
+    }
+    const failed = await askUnseen(`${lacking} This project asks for ${Math.round(share * 100)}% of both.`);
+    if (claim !== this.claim) return false;
+    if (failed) draft.viewing.failed = true;
+    return failed;
   }
 
   /** What stands against submitting, told as a hint. */
@@ -289,6 +369,7 @@ class JudgePage {
     return this.#once(async () => {
       const { claim, draft } = this;
       if (!draft) return;
+      if (claim.revising) return this.#leaveAsItWas(claim);
       const answer = await askSkip();
       if (!answer || claim !== this.claim) return;
       const room = this.hand.claims.length - 1 < this.hand.size;
@@ -297,7 +378,39 @@ class JudgePage {
     });
   }
 
+  /** What was judged before stays; what was changed on the way is forgotten. */
+  async #leaveAsItWas(claim) {
+    this.keys.bind("dock", null); // a verdict from here on would be of the next pair
+    clearTimeout(this.#saving);
+    this.#saving = 0;
+    await this.#saved;
+    await this.store.forgetDraft(owner, claim.id);
+    await this.#advance(claim);
+    this.status.announce("Left as it was.");
+  }
+
+  /** Goes through what was judged; a pair that is opened may be revised. */
+  history() {
+    return this.#once(async () => {
+      const read = (before) => call("GET", `projects/${slug}/history/${before ? `?before=${encodeURIComponent(before)}` : ""}`);
+      try {
+        const chosen = await showHistory(read, (id) => !this.outbox.holds(id));
+        if (!chosen) return;
+        const claim = await call("GET", `claims/${chosen}/`);
+        this.hand.add({ ...claim, outcome: "", revising: true }, { first: true });
+        await this.#next();
+        this.status.announce("A pair that you judged, with your answers.");
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 401) await this.#login();
+        else if (error instanceof ApiError || error instanceof Unreachable) this.#hint("What you judged before is on the server, which does not answer. Try again when you are online.");
+        else throw error;
+      }
+    });
+  }
+
   async #send(kind, body, draft) {
+    clearTimeout(this.#mirroring);
+    this.#mirroring = 0;
     clearTimeout(this.#saving);
     this.#saving = 0;
     await this.#saved; // or the draft that is being written would come back after the entry took its place
@@ -428,9 +541,18 @@ class JudgePage {
   }
 
   #tick(seconds) {
+    if (this.pace.tick(seconds)) this.#restDue();
     if (!this.draft) return;
     this.draft.seconds += seconds;
+    if (this.draft.touched && this.viewing.takeFresh()) this.#keepSoon();
     this.#lease();
+  }
+
+  #restDue() {
+    const text = `You have judged for ${this.pace.minutes} minutes. A short break keeps verdicts even; nothing is lost meanwhile.`;
+    find("rest").hidden = false;
+    find("rest").querySelector("p").textContent = text;
+    this.status.announce(text);
   }
 
   async #beat(lease) {
@@ -458,10 +580,19 @@ class JudgePage {
     this.#left = true;
     this.hand.stop();
     this.draft = this.claim = null;
+    this.anchors.clear();
+    this.viewing.clear();
     this.panes.clear();
+    this.prompt.clear();
     this.#refresh();
   }
 }
+
+/** The draft that was made last, of this computer's and the server's copy. */
+const newer = (ours, copy) => (ours && copy ? (copy.made > ours.made ? copy : ours) : (ours ?? copy));
+
+/** A task type in words, as the server has them. */
+const named = (type) => (type === "other" ? "mixed media" : type.replaceAll("_", " "));
 
 /** In place of a pair: why there is none. @param {...Node} children */
 function blank(title, text, ...children) {

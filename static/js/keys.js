@@ -1,11 +1,13 @@
-// Keys that act on the page. Single keys are off while one types, and can be switched off for good.
+// Keys that act on the page. Single keys are off while one types, can be switched off for good, and each may be another.
+
+import { chosen, spelled } from "./spelling.js";
 
 const SWITCH = "evenhand-single-keys";
 
 /** @typedef {{label: string, run: (event: KeyboardEvent) => void, group?: string, shown?: string, hidden?: boolean}} Action */
 
 export class Keys {
-  /** @type {Map<string, Record<string, Action>>} later layers come first */
+  /** @type {Map<string, {actions: Record<string, Action>, within: Element|null, yields: boolean}>} later ones come first */
   #layers = new Map();
 
   constructor() {
@@ -28,22 +30,45 @@ export class Keys {
     }
   }
 
-  /** Replaces a layer of keys; null takes it away. @param {string} name @param {Record<string, Action>|null} actions */
-  bind(name, actions) {
+  /**
+   * Replaces a layer of keys; null takes it away. Keys within an element act while the focus is in it, and go first
+   * there; keys that yield act where no other layer has the key.
+   * @param {string} name @param {Record<string, Action>|null} actions @param {{within?: Element, yields?: boolean}} [how]
+   */
+  bind(name, actions, { within = null, yields = false } = {}) {
     this.#layers.delete(name);
-    if (actions) this.#layers.set(name, actions);
+    if (actions) this.#layers.set(name, { actions, within, yields });
   }
 
-  /** All that a key does now, by group. @returns {Map<string, {keys: string[], label: string}[]>} */
+  /** The layers that count for a key pressed in `target`, the first to ask first. @param {Element|null} target */
+  #order(target) {
+    const layers = [...this.#layers.values()].reverse().filter(({ within }) => !within || within.contains(target));
+    const rank = ({ within, yields }) => (within ? 0 : yields ? 2 : 1);
+    return layers.sort((one, other) => rank(one) - rank(other)).map(({ actions }) => actions);
+  }
+
+  /** What does something already when a key is pressed, in words; "" where none does. @param {string} name */
+  taken(name) {
+    for (const actions of this.#order(null))
+      for (const [own, { label, hidden }] of Object.entries(actions)) if ((hidden ? own : spelled(own)) === name) return label;
+    return "";
+  }
+
+  /** All that a key does now, by group. @returns {Map<string, {keys: string[], label: string, names: string[]}[]>} */
   list() {
     const groups = new Map();
-    for (const actions of this.#layers.values())
+    const taken = new Set();
+    for (const actions of this.#order(null))
       for (const [name, { label, group = "More", shown, hidden }] of Object.entries(actions)) {
-        if (hidden) continue;
+        if (hidden || taken.has(name)) continue;
+        taken.add(name);
         const rows = groups.get(group) ?? groups.set(group, []).get(group);
         const known = rows.find((row) => row.label === label);
-        if (known) known.keys.push(shown ?? name);
-        else rows.push({ keys: [shown ?? name], label });
+        const told = chosen(name) ?? shown ?? name;
+        if (known) {
+          known.keys.push(told);
+          known.names.push(name);
+        } else rows.push({ keys: [told], label, names: [name] });
       }
     return groups;
   }
@@ -52,16 +77,23 @@ export class Keys {
     if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]")) return;
     const target = /** @type {HTMLElement} */ (event.target);
-    if (target.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]")) return;
+    if (target.closest("input:not([type=radio], [type=checkbox], [type=range]), textarea, select, [contenteditable]")) return;
     const name = this.#name(event);
     if (name !== "Enter" && !this.on) return;
     // A focused button or link takes Enter itself; a radio does not: it is chosen by Space.
     if (name === "Enter" && (event.repeat || target.closest("a, button:not([role=radio]), summary"))) return;
-    if (name.startsWith("Arrow") && target.closest("video, audio, [role=radiogroup], .dock")) return;
-    const action = [...this.#layers.values()].reverse().find((actions) => name in actions)?.[name];
+    if (name === " " && target.closest("a, button, summary, input:not([type=range])")) return; // and they take Space
+    if (name.startsWith("Arrow") && target.closest("[role=radiogroup], .dock")) return;
+    const action = this.#find(target, name);
     if (!action) return;
     event.preventDefault();
     action.run(event);
+  }
+
+  #find(target, name) {
+    for (const actions of this.#order(target))
+      for (const [own, action] of Object.entries(actions)) if ((action.hidden ? own : spelled(own)) === name) return action;
+    return null;
   }
 
   #name(event) {
@@ -70,3 +102,6 @@ export class Keys {
     return event.key.length === 1 ? event.key.toUpperCase() : event.key;
   }
 }
+
+/** The same actions in a group of the list of keys. @param {Record<string, Action>} actions @param {string} group */
+export const grouped = (actions, group) => Object.fromEntries(Object.entries(actions).map(([name, action]) => [name, { ...action, group }]));

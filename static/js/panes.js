@@ -1,14 +1,18 @@
 // The two sides: equal panes, one bar of tools for what is linked, one pane at a time on a phone.
 
 import { h, key } from "./dom.js";
-import { kindOf, loadViewer } from "./viewers.js";
+import { grouped } from "./keys.js";
+import { mountAlone } from "./solo.js";
+import { kindOf, loadViewer, sourceOf } from "./viewers.js";
 
 const SWIPE = 60; // px
 
 export class Panes {
   #mounted = [];
   #tools = null;
-  #listen = new AbortController();
+  #link = null; // what the sides share
+  #shown = ["a", "b"];
+  #large = this.#larger();
 
   /** @param {Keys} keys */
   constructor(keys) {
@@ -17,10 +21,18 @@ export class Panes {
     this.bar = document.getElementById("tools");
     this.veil = document.getElementById("veil");
     this.flipBar = document.getElementById("flip");
-    this.bodies = { a: document.getElementById("body-a"), b: document.getElementById("body-b") };
+    this.together = h("div", { class: "together", hidden: true }); // over both sides, for what shows both in one place
+    this.sides.append(this.together);
+    this.bodies = Object.fromEntries(["source", "a", "b"].map((side) => [side, document.getElementById(`body-${side}`)]));
     for (const button of this.flipBar.querySelectorAll("button")) button.addEventListener("click", () => this.turn(button.dataset.side));
     this.veil.querySelector("button").addEventListener("click", () => this.unveil());
     this.#swipes();
+    document.addEventListener("fullscreenchange", () => document.fullscreenElement || this.#enlarge(false));
+  }
+
+  /** What the sides share: a zoom, a clock, a camera; null where they are of two kinds. */
+  get link() {
+    return this.#link;
   }
 
   /** Fetches what a claim's responses need. Returns what shows them, at once. */
@@ -32,25 +44,51 @@ export class Panes {
 
   #show(claim, kinds, modules) {
     this.clear();
-    // One link for both sides where both are of a kind; else each has its own.
-    const links = {};
-    links.a = modules.a.createLink?.() ?? null;
-    links.b = kinds.a === kinds.b ? links.a : (modules.b.createLink?.() ?? null);
-    for (const side of ["a", "b"]) {
-      const data = { text: claim[side].text, medium: claim[side].media, label: `Response ${side.toUpperCase()}`, link: links[side] };
-      const stage = h("div", { class: "stage" });
-      const caption = kinds[side] !== "text" && data.text.trim() ? h("div", { class: "caption" }) : null;
-      this.bodies[side].replaceChildren(stage, ...(caption ? [caption] : []));
-      this.#mounted.push(modules[side].mount(stage, data));
-      if (caption) this.#mounted.push(modules.text.mount(caption, { ...data, label: `Text of response ${side.toUpperCase()}` }));
+    const source = sourceOf(claim);
+    this.#stand(source ? ["source", "a", "b"] : ["a", "b"], kinds);
+    if (kinds.a === kinds.b) {
+      const link = modules.a.createLink?.() ?? null;
+      if (source) this.#mount(this.#stage("source"), modules.a, { medium: source, label: "Source", side: "source", link });
+      for (const side of ["a", "b"]) this.#mount(this.#stage(side), modules[side], { ...dataOf(claim, side), link });
+      if (link && modules.a.together) this.#mounted.push(modules.a.together(this.together, link));
+      this.#showTools(link && modules.a.tools?.(link, { pair: true, source: Boolean(source) }));
+    } else {
+      // Of two kinds: nothing is linked, and each has tools of its own.
+      for (const side of ["a", "b"]) {
+        this.#mounted.push(mountAlone(this.#stage(side), modules[side], dataOf(claim, side), { keys: this.keys, name: `side ${side}` }));
+      }
     }
-    const tooled = modules.a.tools ? "a" : "b";
-    this.#showTools(modules[tooled].tools?.(links[tooled]) ?? null);
-    this.turn("a");
+    for (const side of ["a", "b"]) {
+      if (kinds[side] === "text" || !claim[side].text.trim()) continue;
+      const caption = h("div", { class: "caption" });
+      this.bodies[side].append(caption);
+      this.#mount(caption, modules.text, { ...dataOf(claim, side), label: `Text of response ${side.toUpperCase()}` });
+    }
+    this.turn(source ? "source" : "a");
     this.veil.hidden = !claim.sensitive;
     this.sides.classList.toggle("veiled", claim.sensitive);
     for (const body of Object.values(this.bodies)) body.inert = claim.sensitive;
     this.keys.bind("veil", claim.sensitive ? { V: { label: "Show a sensitive pair", run: () => this.unveil() } } : null);
+  }
+
+  /** Which panes there are. */
+  #stand(shown, kinds) {
+    this.#shown = shown;
+    this.sides.classList.toggle("three", shown.length === 3);
+    this.sides.classList.toggle("sounds", kinds.a === "audio" && kinds.b === "audio");
+    for (const one of this.flipBar.querySelectorAll("[data-side=source]")) one.hidden = !shown.includes("source");
+    this.bodies.source.closest(".side").hidden = !shown.includes("source");
+  }
+
+  #stage(side) {
+    const stage = h("div", { class: "stage" });
+    this.bodies[side].replaceChildren(stage);
+    return stage;
+  }
+
+  #mount(stage, module, data) {
+    this.#link = data.link ?? this.#link;
+    this.#mounted.push(module.mount(stage, data));
   }
 
   unveil() {
@@ -64,20 +102,22 @@ export class Panes {
     for (const one of ["a", "b"]) this.bodies[one].closest(".side").classList.toggle("chosen", one === side);
   }
 
-  /** One pane at a time: the other one, at the same place of the text. @param {string} [side] */
-  turn(side = this.sides.dataset.shown === "a" ? "b" : "a") {
+  /** One pane at a time: the next one, at the same place of the text. @param {string} [side] */
+  turn(side = this.#shown[(this.#shown.indexOf(this.sides.dataset.shown) + 1) % this.#shown.length]) {
     const from = this.bodies[this.sides.dataset.shown]?.querySelector(".scroller");
     const top = from?.scrollTop ?? 0;
     this.sides.dataset.shown = side;
-    const to = this.bodies[side].querySelector(".scroller");
-    const alone = this.flipBar.offsetParent !== null; // side by side each scrolls on its own
-    if (alone && to && to !== from) to.scrollTop = top;
     for (const button of this.flipBar.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.side === side));
+    if (this.flipBar.offsetParent === null) return; // side by side each scrolls on its own, and one hears whom one chose
+    const to = this.bodies[side].querySelector(".scroller");
+    if (to && to !== from) to.scrollTop = top;
+    this.#link?.turned?.(side);
   }
 
   clear() {
     for (const viewer of this.#mounted) viewer.destroy();
     this.#mounted = [];
+    this.#link = null;
     this.#showTools(null);
     for (const body of Object.values(this.bodies)) body.replaceChildren();
     this.choose("");
@@ -85,20 +125,24 @@ export class Panes {
   }
 
   #showTools(tools) {
-    this.#listen.abort();
     this.#tools = tools;
     this.bar.hidden = !tools;
-    this.keys.bind("tools", null);
-    if (!tools) return;
-    this.#listen = new AbortController();
-    const output = h("output", {}, tools.text());
-    const buttons = tools.items.map((item) => h("button", { type: "button", on: { click: item.run } }, item.label, key(item.key)));
-    this.bar.replaceChildren(...buttons.slice(0, 2), output, ...buttons.slice(2));
-    const group = "Look";
-    const listed = tools.items.map((item) => [item.key, { label: item.label, run: item.run, group }]);
-    const others = Object.entries(tools.keys).map(([name, run]) => [name, { label: "Move", run, group, hidden: !name.startsWith("Arrow"), shown: ARROWS[name] }]);
-    this.keys.bind("tools", Object.fromEntries([...listed, ...others]));
-    tools.changes.addEventListener("change", () => (output.textContent = tools.text()), { signal: this.#listen.signal });
+    this.bar.replaceChildren(...(tools ? [...tools.content, this.#large] : []));
+    const large = { Y: { label: "Fill the screen, or not", run: () => this.#enlarge() } };
+    this.keys.bind("tools", tools && grouped({ ...tools.keys, ...large }, "Look"));
+  }
+
+  #larger() {
+    const click = { click: () => this.#enlarge(), mousedown: (event) => event.preventDefault() };
+    return h("button", { type: "button", title: "Fill the screen, or not", "aria-keyshortcuts": "Y", "aria-pressed": "false", on: click }, "Full screen", key("Y"));
+  }
+
+  /** Both sides and their tools fill the screen; the keys that judge still do. */
+  #enlarge(large = this.#large.getAttribute("aria-pressed") !== "true") {
+    this.#large.setAttribute("aria-pressed", String(large));
+    this.sides.closest(".work").classList.toggle("large", large);
+    if (large) document.documentElement.requestFullscreen?.().catch(() => {}); // refused: the window is filled
+    else if (document.fullscreenElement) document.exitFullscreen();
   }
 
   #swipes() {
@@ -114,7 +158,7 @@ export class Panes {
   }
 }
 
-const ARROWS = { ArrowLeft: "\u2190", ArrowRight: "\u2192", ArrowUp: "\u2191", ArrowDown: "\u2193" };
+const dataOf = (claim, side) => ({ text: claim[side].text, medium: claim[side].media, side, label: `Response ${side.toUpperCase()}` });
 
 const viewer = (kind) => loadViewer(kind).catch((error) => missing(error));
 

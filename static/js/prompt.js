@@ -1,35 +1,110 @@
-// The prompt: one line that opens, because the responses own the screen.
+// The prompt: one line that opens, because the responses own the screen. Its media have tools of their own.
 
 import { h, key } from "./dom.js";
-import { picture } from "./pictures.js";
+import { grouped } from "./keys.js";
+import { asTyped, render } from "./markdown.js";
+import { mountAlone } from "./solo.js";
+import { loadViewer } from "./viewers.js";
+
+const NAMES = { image: "Image", video: "Video", audio: "Sound", mesh: "3D model" };
+
+/** What people wrote stands as they typed it; what a model answered earlier is read as its answers are. */
+function words(role, text) {
+  const said = role === "assistant" ? h("div", { class: "read" }) : h("p", { dir: "auto" });
+  said.append(role === "assistant" ? render(text) : asTyped(text));
+  return said;
+}
 
 export class PromptView {
-  /** @param {HTMLElement} element the section */
-  constructor(element) {
+  #mounted = [];
+  #shows = 0; // counts what is shown: a viewer that comes late for an earlier prompt is not mounted
+
+  /** @param {HTMLElement} element the section @param {Keys} keys */
+  constructor(element, keys) {
     this.element = element;
+    this.keys = keys;
     this.asked = element.querySelector(".asked");
-    this.toggle = element.querySelector("button");
+    this.media = element.querySelector(".media");
+    this.toggle = element.querySelector(".open-all");
     this.toggle.addEventListener("click", () => this.flip());
     new ResizeObserver(() => this.#measure()).observe(this.asked);
   }
 
-  /** @param {{turns: {role: string, text: string}[], media: any[]}} prompt */
-  show({ turns, media }) {
+  /**
+   * @param {{turns: {role: string, text: string}[], media: any[]}} prompt
+   * @param {any} [elsewhere] a medium that is shown beside the responses
+   */
+  show({ turns, media }, elsewhere = null) {
+    this.clear();
+    const shown = media.filter((medium) => medium !== elsewhere);
     this.several = turns.length > 1;
-    this.hasMedia = media.length > 0;
+    this.hasMedia = shown.length > 0;
     const last = turns.at(-1);
     // Folded, the newest turn is the one that matters: it stands first then.
-    const shown = turns.map(({ role, text }) =>
-      h("div", { class: "turn", dataset: { role } }, this.several && h("span", { class: "role" }, role), h("p", { dir: "auto" }, text)),
+    const texts = turns.map(({ role, text }) =>
+      h("div", { class: "turn", dataset: { role } }, this.several && h("span", { class: "role" }, role), words(role, text)),
     );
-    this.asked.replaceChildren(...shown, ...(this.hasMedia ? [h("div", { class: "media" }, ...media.map(medium))] : []));
+    this.asked.replaceChildren(...texts);
+    this.media.replaceChildren(...this.#figures(shown, media));
     this.asked.title = this.several ? last.text : "";
     this.asked.scrollTop = 0;
+    this.element.classList.remove("large");
     this.#open(this.hasMedia || this.several);
+  }
+
+  clear() {
+    this.#shows += 1;
+    for (const viewer of this.#mounted) viewer.destroy();
+    this.#mounted = [];
+    this.media.replaceChildren();
+    this.keys.bind("prompt", null);
+  }
+
+  #figures(shown, all) {
+    const names = shown.map(({ modality }) => NAMES[modality]);
+    const figures = shown.map((medium, index) => {
+      const same = names.filter((name) => name === names[index]).length > 1;
+      const number = names.slice(0, index + 1).filter((name) => name === names[index]).length;
+      const label = `Prompt: ${names[index].replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())}${same ? ` ${number}` : ""}`;
+      const figure = h("div", { class: `figure ${medium.modality}`, role: "group", "aria-label": label });
+      return { figure, medium, label, side: `p${all.indexOf(medium)}` };
+    });
+    this.#mount(figures, this.#shows);
+    return figures.map(({ figure }) => figure);
+  }
+
+  async #mount(figures, round) {
+    const modules = await Promise.all(figures.map(({ medium }) => loadViewer(medium.modality).catch(() => null)));
+    if (round !== this.#shows) return;
+    let led = false;
+    for (const [index, { figure, medium, label, side }] of figures.entries()) {
+      if (!modules[index]) {
+        figure.replaceChildren(h("p", {}, `${label}: this page could not load its viewer. Reload the page.`));
+        continue;
+      }
+      const viewer = mountAlone(figure, modules[index], { medium, label, side }, { keys: this.keys, name: `prompt ${side}`, extra: [this.#larger(label)] });
+      this.#mounted.push(viewer);
+      if (led || !viewer.keys) continue;
+      led = true; // the first one's keys act wherever the focus is, unless the pair has use for them
+      this.keys.bind("prompt", grouped(viewer.keys, "Prompt"), { yields: true });
+    }
+  }
+
+  /** One medium looked at closely, in place of the responses, for as long as one does. */
+  #larger(label) {
+    const words = h("span", {}, "Larger");
+    const enlarge = ({ currentTarget }) => {
+      const large = this.element.classList.toggle("large");
+      currentTarget.closest(".figure").classList.toggle("close", large);
+      currentTarget.setAttribute("aria-pressed", String(large));
+      words.textContent = large ? "Smaller" : "Larger";
+    };
+    return h("button", { type: "button", class: "larger", "aria-pressed": "false", title: `${label}, larger`, on: { click: enlarge } }, words);
   }
 
   flip() {
     if (this.toggle.hidden) return;
+    this.media.querySelector(".close .larger")?.click();
     this.#open(!this.element.classList.contains("open"));
   }
 
@@ -50,14 +125,4 @@ export class PromptView {
     if (this.asked.scrollHeight > this.asked.clientHeight + 1 && open) this.asked.tabIndex = 0;
     else this.asked.removeAttribute("tabindex");
   }
-}
-
-function medium({ modality, url }, index) {
-  const label = `Prompt ${modality === "mesh" ? "3D" : modality} ${index + 1}`;
-  if (modality === "video") return h("div", { class: "playable" }, h("video", { src: url, controls: true, playsinline: true, preload: "metadata", "aria-label": label }));
-  if (modality === "audio") return h("div", { class: "playable" }, h("audio", { src: url, controls: true, preload: "metadata", "aria-label": label }));
-  if (modality !== "image") return h("p", {}, `${label}: this page has no viewer for it.`);
-  const { image } = picture(url);
-  image.alt = label;
-  return h("div", {}, image);
 }

@@ -34,6 +34,7 @@ export function pointsOf({ scale, split_ties }) {
 }
 
 export const CANNOT_TELL = { verdict: "cannot_tell", strength: null, tie_kind: "", broken: "" };
+export const NOT_APPLICABLE = { ...CANNOT_TELL, verdict: "not_applicable" };
 export const NOTHING = { verdict: "", strength: null, tie_kind: "", broken: "" };
 export const broken = (side) => ({ verdict: "media_broken", strength: null, tie_kind: "", broken: side });
 
@@ -44,6 +45,7 @@ export const same = (one, other) =>
 /** A verdict in words, and the tone to print it in. @param {Found} found @param {Point[]} points @returns {[string, string]} */
 export function told(found, points) {
   if (found.verdict === "cannot_tell") return ["Cannot tell", "t"];
+  if (found.verdict === "not_applicable") return ["Not applicable", "t"];
   if (found.verdict === "media_broken")
     return [found.broken === "prompt" ? "Prompt broken" : `${found.broken.toUpperCase()} broken`, "t"];
   const point = points.find((one) => same(one, found));

@@ -1,5 +1,7 @@
 """Projects: who may change them, what is written down, and what raising k asks for again."""
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import ValidationError
 
@@ -28,7 +30,7 @@ def test_only_superusers_make_projects() -> None:
 @pytest.mark.parametrize(
     "settings", [{"k": 10}, {"scale": 4}, {"salt": "mine"}, {"reserve_share": 0.7, "validation_share": 0.7}]
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
+def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         projects.create_project(by=None, slug="p", name="P", **settings)
     project = make_project()

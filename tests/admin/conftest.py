@@ -8,10 +8,23 @@ from django.test import Client
 from django.utils import timezone
 
 from annotate import audit
-from annotate.models import Claim, DataImport, Draw, Job, JobKind, JobState, Project, Release, Role, User
+from annotate.models import (
+    Claim,
+    DataImport,
+    Draw,
+    Job,
+    JobKind,
+    JobState,
+    Pair,
+    Project,
+    Release,
+    Role,
+    User,
+)
 from tests.factories import (
     judge,
     make_annotator,
+    make_asset,
     make_comparison,
     make_member,
     make_pair,
@@ -43,6 +56,7 @@ def make_site(name: str, project: Project | None = None) -> Site:
     comparison = make_comparison(pair, f"Secret criterion of {name}")
     judgment = judge(comparison, "response1", annotator, rationale=f"Secret rationale of {name}")
     held = make_pair(project, external_id=f"{name}-held")
+    Pair.objects.filter(project=project).update(queued=True)  # both are drawn here
     draw = Draw.objects.create(project=project, route="reserve", epoch=1, pos=1, pair=held)
     now = timezone.now()
     claim = Claim.objects.create(
@@ -72,6 +86,7 @@ def make_site(name: str, project: Project | None = None) -> Site:
         {
             "project": project,
             "annotator": annotator,
+            "asset": make_asset(project, f"picture of {name}".encode()),
             "pair": pair,
             "criterion": comparison.criterion,
             "judgment": judgment,

@@ -20,7 +20,8 @@ def statements(client: Client, url: str) -> list[str]:
         connection,
     ) as captured:
         assert client.get(url).status_code == 200
-    return [query["sql"] for query in captured.captured_queries]
+    # Prepared statements, which read one row by its key, are logged without their text.
+    return [query["sql"] for query in captured.captured_queries if query["sql"]]
 
 
 @pytest.mark.parametrize("model", MODELS)

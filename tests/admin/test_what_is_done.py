@@ -54,16 +54,25 @@ def project_form(site: Site, **changed: Any) -> dict[str, Any]:
         "task_type",
         "scale",
         "authoring",
+        "viewing",
+        "viewing_share",
         "k",
         "reserve_k",
         "authored_k",
+        "authored_most",
+        "authored_length",
+        "authored_guidance",
         "reserve_share",
         "validation_share",
         "reserve_claim_share",
         "lease_minutes",
         "claims_in_hand",
+        "sampling",
+        "refit_judgments",
+        "refit_seconds",
+        "uniform_share",
     ]
-    form = {name: getattr(site.project, name) for name in names} | {"split_ties": "on"}
+    form = {name: getattr(site.project, name) for name in names} | {"split_ties": "on", "tags": ""}
     for prefix in ("memberships", "criteria"):
         form |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     return form | changed

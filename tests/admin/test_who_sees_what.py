@@ -11,6 +11,7 @@ from tests.factories import make_member, make_user
 MODELS = (
     "project",
     "annotator",
+    "asset",
     "pair",
     "criterion",
     "judgment",
@@ -51,7 +52,12 @@ def test_pages_of_a_foreign_project_do_not_exist(
 
 
 @pytest.mark.parametrize(
-    "name", ["annotate_job_progress", "annotate_job_progress_json", "annotate_project_agreement"]
+    "name",
+    [
+        "annotate_job_progress",
+        "annotate_job_progress_json",
+        "annotate_project_learning",
+    ],
 )
 def test_further_pages(name: str, ours: Site, theirs: Site, as_manager: Client) -> None:
     kind = "project" if "project" in name else "job"

@@ -80,7 +80,7 @@ class Api:
     def __init__(self, user: User | None, slug: str) -> None:
         self.client = Client()
         if user:
-            self.client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+            self.client.force_login(user, backend="webapp.sessions.Accounts")
         self.slug = slug
 
     def get(self, path: str, **query: str) -> Answered:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
-from annotate.models import Claim, Project, ProjectState, Seat
+from annotate.models import Claim, ClaimDraft, Project, ProjectState, Seat
 from tests.api.client import Api, answer
 from tests.api.conftest import CRITERIA, add_pairs, join
 from tests.factories import make_project
@@ -78,7 +78,7 @@ def test_what_is_held_is_found_again_oldest_first(project: Project, api: Api) ->
     assert join(project).get(path).body == {"held": []}
 
 
-@pytest.mark.parametrize("action", ["", "submit/", "skip/", "undo/", "heartbeat/"])
+@pytest.mark.parametrize("action", ["", "submit/", "skip/", "undo/", "draft/", "heartbeat/"])
 def test_somebody_elses_claim_is_not_there(action: str, project: Project, api: Api) -> None:
     claim = api.claim().body
     other = join(project)
@@ -86,6 +86,7 @@ def test_somebody_elses_claim_is_not_there(action: str, project: Project, api: A
         "submit/": {"answers": [answer(claim)]},
         "skip/": {"reason": "other"},
         "undo/": {"id": str(uuid4())},
+        "draft/": {"draft": {}},
     }
     for claim_id in (claim["id"], UUID(int=7)):
         path = f"claims/{claim_id}/{action}"
@@ -117,6 +118,25 @@ def test_a_heartbeat_extends_the_lease_and_an_ended_claim_has_none(api: Api) -> 
     assert api.post(f"claims/{claim['id']}/heartbeat/").error == (409, "claim_ended", "")
 
 
+def test_a_draft_is_kept_until_the_claim_is_submitted(project: Project, api: Api) -> None:
+    claim = api.claim().body
+    assert claim["draft"] is None
+    path = f"claims/{claim['id']}/"
+    for draft in ({"rows": [1]}, {"rows": [2], "writing": "\u0000 \U0001f600", "__proto__": {}}):
+        for _ in range(2):
+            assert api.post(f"{path}draft/", {"draft": draft}).status == 204
+        assert api.get(path).body["draft"] == draft
+        assert api.get(f"projects/{project.slug}/claims/").body["held"][0]["draft"] == draft
+    assert api.post(f"{path}draft/", {"draft": {"half": "\ud83d"}}).status == 204
+    assert api.get(path).body["draft"] == {"half": "?"}
+    Claim.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+    assert api.post(f"{path}draft/", {"draft": {"late": True}}).status == 204
+    api.submit(claim, answer(claim))
+    assert api.get(path).body["draft"] is None
+    assert api.post(f"{path}draft/", {"draft": {"late": True}}).status == 204  # it was on its way
+    assert not ClaimDraft.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("action", "body", "field"),
     [
@@ -126,6 +146,9 @@ def test_a_heartbeat_extends_the_lease_and_an_ended_claim_has_none(api: Api) -> 
         ("skip/", {"reason": "other", "next": "soon"}, "next"),
         ("skip/", {"reason": "other", "outcome": "submitted"}, "outcome"),
         ("undo/", {}, "id"),
+        ("draft/", {}, "draft"),
+        ("draft/", {"draft": []}, "draft"),
+        ("draft/", {"draft": {"x": "y" * 500_001}}, "draft"),
         ("undo/", {"id": 7.5}, "id"),
         ("heartbeat/", {"expires_at": "2036-01-01T00:00:00Z"}, "expires_at"),
         ("submit/", [], ""),

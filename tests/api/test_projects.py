@@ -45,6 +45,13 @@ def test_what_the_judge_page_needs_of_a_project(project: Project, api: Api) -> N
         "scale": 7,
         "split_ties": True,
         "authoring": "optional",
+        "tags": [],
+        "viewing": "off",
+        "viewing_share": 0.9,
+        "authored_k": 3,
+        "authored_most": 5,
+        "authored_length": 200,
+        "authored_guidance": "",
         "lease_minutes": 30,
         "claims_in_hand": 2,
     }

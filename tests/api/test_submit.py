@@ -26,7 +26,7 @@ def test_sides_are_stored_as_responses_and_come_back_as_sides(flip: bool, api: A
     assert better.verdict == ("response2" if flip else "response1")
     assert broken.broken == ("response1" if flip else "response2")
     shown = [row["answer"] for row in api.get(f"claims/{claim['id']}/").body["comparisons"]]
-    rest = {"criterion": "", "supersedes": None}
+    rest: dict[str, object] = {"criterion": "", "tags": [], "anchors": [], "supersedes": None}
     assert shown == [
         {**rest, "strength": 2, "tie_kind": "", "broken": "", "rationale": "", **sent[0]},
         {**rest, "strength": None, "tie_kind": "", **sent[1]},
@@ -140,6 +140,19 @@ def test_a_criterion_of_ones_own_becomes_a_comparison(api: Api) -> None:
     ]
 
 
+def test_tags_are_of_those_that_the_project_offers(api: Api) -> None:
+    Project.objects.update(tags=["fluent", "made up"])
+    claim = api.claim().body
+    assert api.submit(claim, answer(claim, tags=["kind"])).error == (400, "invalid", "answers[0].tags")
+    sent = answer(claim, verdict="not_applicable", tags=["made up", "fluent"])
+    assert api.submit(claim, sent).status == 200
+    Project.objects.update(tags=[])
+    assert api.submit(claim, sent).status == 200  # sent again, it is stored already
+    assert api.submit(claim, {**sent, "tags": []}).error == (409, "answer_changed", "")
+    stored = api.get(f"claims/{claim['id']}/").body["comparisons"][0]["answer"]
+    assert (stored["verdict"], stored["tags"]) == ("not_applicable", ["made up", "fluent"])
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -164,6 +177,8 @@ def test_a_criterion_of_ones_own_becomes_a_comparison(api: Api) -> None:
         ({"rationale": "half \ud800"}, "answers[0].rationale"),
         ({"rationale": ["list"]}, "answers[0].rationale"),
         ({"comparison": None, "criterion": "x" * 501}, "answers[0].criterion"),
+        ({"tags": ["fluent"]}, "answers[0].tags"),
+        ({"tags": "fluent"}, "answers[0].tags"),
         ({"id": "1"}, "answers[0].id"),
         ({"supersedes": "1"}, "answers[0].supersedes"),
         ({"late": True}, "answers[0].late"),

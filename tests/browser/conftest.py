@@ -135,7 +135,7 @@ def sign_in(context: BrowserContext, web_server: str) -> Callable[[User], None]:
 
     def sign(user: User) -> None:
         client = Client()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(user, backend="webapp.sessions.Accounts")
         cookie = client.cookies[settings.SESSION_COOKIE_NAME]
         context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": web_server}])
 

@@ -1,6 +1,7 @@
 """A project to judge in, and the judge page driven as an annotator drives it."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -10,8 +11,8 @@ from django.core.files.storage import default_storage
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from annotate.models import Asset, Claim, Derivative, Judgment, Pair, Project
-from tests.factories import make_asset, make_comparison, make_pair, make_project
+from annotate.models import Asset, Claim, Derivative, Judgment, Pair, Project, User
+from tests.factories import make_asset, make_comparison, make_member, make_pair, make_project
 
 CLARITY = "The answer is easy to follow."
 TRUTH = "The answer keeps every fact of the prompt."
@@ -123,6 +124,22 @@ class JudgePage:
     def saved(self) -> None:
         """Everything has reached the server."""
         expect(self.state).to_have_text("Saved")
+
+
+def opened_pair(
+    page: Page,
+    project: Project,
+    sign_in: Callable[[User], None],
+    first: Asset,
+    second: Asset,
+    *,
+    task_type: str,
+) -> JudgePage:
+    """A pair of these responses, asked under one criterion, on the page of a new annotator."""
+    pair = make_pair(project, response1=first, response2=second, task_type=task_type)
+    make_comparison(pair, CLARITY)
+    sign_in(make_member(project))
+    return JudgePage(page, project).open()
 
 
 def heads(pair: Pair) -> dict[str, Judgment]:

@@ -39,7 +39,7 @@ def test_every_page_obeys_the_policy(who: str, ours: Site, page: Page, sign_in: 
         urls.append(reverse(f"admin:annotate_{model}_changelist"))
         urls.append(reverse(f"admin:annotate_{model}_change", args=[row.pk]))
         urls += [reverse(f"admin:annotate_{model}_act", args=[row.pk, name]) for name in ACTS.get(model, ())]
-    urls.append(reverse("admin:annotate_project_agreement", args=[ours.project.pk]))
+    urls.append(reverse("admin:annotate_project_learning", args=[ours.project.pk]))
     urls.append(reverse("admin:annotate_project_history", args=[ours.project.pk]))
     urls.append(reverse("admin:password_change"))
     if who == "superuser":

@@ -20,8 +20,11 @@ PIXEL = """image => {
 def response_on(page: Page, side: str) -> str:
     """Which response stands there, told by what one sees alone."""
     body = page.locator(f"#body-{side}")
+    expect(body.locator("img").or_(body.locator("p")).first).to_be_visible()
     if body.locator("img").count():
-        red, green, _ = body.locator("img").evaluate(PIXEL)
+        image = body.locator("img")
+        image.evaluate("image => image.decode()")
+        red, green, _ = image.evaluate(PIXEL)
         return "response1" if red > green else "response2"
     return "response1" if "first" in body.inner_text() else "response2"
 
@@ -64,18 +67,23 @@ def test_unequal_verdicts_on_text_and_images_flipped_and_not(page: Page, sign_in
     assert flips == [{True, False}] * 2
 
 
-def test_ties_cannot_tell_and_broken_media(page: Page, sign_in) -> None:
-    project = judge_project(pairs=0)
-    criteria = ["One is calmer.", "One is sharper.", "One is brighter.", "One is truer."]
+def test_ties_cannot_tell_not_applicable_tags_and_broken_media(page: Page, sign_in) -> None:
+    project = judge_project(pairs=0, tags=["off topic", "made up"])
+    criteria = ["One is calmer.", "One is sharper.", "One is brighter.", "One is sung.", "One is truer."]
     pair = image_pair(project, *criteria)
     sign_in(make_member(project))
     judge = JudgePage(page, project).open()
     broken = response_on(page, "b")
-    judge.press("4", "5", "0", "m")
+    judge.press("4", "5", "0", "/", "2", "1", "2", "Escape", "9", "m")
     expect(page.get_by_role("group", name="Which is broken?")).to_be_visible()
     judge.press("b")
     expect(judge.lines).to_have_text(
-        [re.compile("Both good$"), re.compile("Both bad$"), re.compile("Cannot tell$")]
+        [
+            re.compile("Both good$"),
+            re.compile("Both bad$"),
+            re.compile("Cannot tell$"),
+            re.compile("off topic Not applicable$"),
+        ]
     )
     judge.submit()
     judge.saved()
@@ -84,8 +92,10 @@ def test_ties_cannot_tell_and_broken_media(page: Page, sign_in) -> None:
         (Verdict.TIE, TieKind.BOTH_GOOD, ""),
         (Verdict.TIE, TieKind.BOTH_BAD, ""),
         (Verdict.CANNOT_TELL, "", ""),
+        (Verdict.NOT_APPLICABLE, "", ""),
         (Verdict.MEDIA_BROKEN, "", Broken(broken)),
     ]
+    assert {text: row.tags for text, row in found.items() if row.tags} == {"One is sung.": ["off topic"]}
 
 
 def test_scales_of_three_and_five_points(page: Page, sign_in) -> None:
@@ -347,3 +357,15 @@ def test_a_sensitive_pair_is_covered_until_one_asks(page: Page, sign_in) -> None
     judge.press("v")
     expect(page.locator("#veil")).to_be_hidden()
     expect(page.locator("#body-a")).to_contain_text("answer")
+
+
+def test_pairs_that_come_while_there_are_none_are_counted(page: Page, sign_in) -> None:
+    project = judge_project(pairs=0)
+    sign_in(make_member(project))
+    page.goto(f"/judge/{project.slug}/")
+    expect(page.locator("#blank h2")).to_have_text("Nothing to judge now")
+    expect(page.locator("#count")).to_have_text("0 of 0")
+    text_pair(project, prompt="Explain.")
+    page.get_by_role("button", name="Look again").click()
+    JudgePage(page, project).ready()
+    expect(page.locator("#count")).to_have_text("0 of 1")

@@ -61,7 +61,7 @@ def test_server_pages(looked: Page, sign_in: Callable[[User], None], watch) -> N
 
 
 def test_the_judge_page_in_every_state(looked: Page, sign_in: Callable[[User], None]) -> None:
-    project = judge_project(pairs=0, task_type="text_image_to_text")
+    project = judge_project(pairs=0, task_type="text_image_to_text", tags=["made up", "off topic"])
     text_pair(
         project, CLARITY, "Another one.", "A third.", media=[make_image(project, picture((90, 90, 200)))]
     )
@@ -75,11 +75,21 @@ def test_the_judge_page_in_every_state(looked: Page, sign_in: Callable[[User], N
     looked.keyboard.type("Because.")
     judge.press("Escape", "m")
     clean(looked, "asking what is broken")
+    judge.press("Escape", "/", "2")
+    clean(looked, "tagging")
     judge.press("Escape", "n")
-    looked.keyboard.type("A fourth.")
+    looked.keyboard.type("Another of them")
+    expect(looked.get_by_role("option")).to_have_text("Another one.")
+    clean(looked, "writing a criterion")
+    looked.get_by_role("combobox").fill("A fourth.")
     judge.press("Enter")
     clean(looked, "a criterion of one's own")
-    for key, name in (("?", "Keys"), ("g", "Guidelines"), ("s", "Why skip this pair?")):
+    for key, name in (
+        ("?", "Keys"),
+        ("g", "Guidelines"),
+        ("s", "Why skip this pair?"),
+        (";", "Pairs that you judged"),
+    ):
         judge.press(key)
         expect(looked.get_by_role("dialog", name=name)).to_be_visible()
         clean(looked, name)
@@ -141,3 +151,30 @@ def test_single_keys_can_be_switched_off(page: Page, sign_in: Callable[[User], N
     page.get_by_label("Single keys act at once").check()
     judge.press("Escape", "1")
     expect(page.locator("#judged")).to_have_text("1 of 2 judged")
+
+
+def test_another_key_can_be_chosen(page: Page, sign_in: Callable[[User], None]) -> None:
+    project = judge_project(pairs=1)
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    judge.press("?")
+    told = page.locator("#shortcuts .told")
+    page.get_by_role("button", name="Another key for Skip").click()
+    judge.press("g")
+    expect(told).to_have_text("G is taken: Guidelines.")
+    page.get_by_role("button", name="Another key for Skip").click()
+    judge.press("=")
+    expect(told).to_have_text("= it is: \u201cSkip\u201d.")
+    with page.expect_navigation():  # every key that is printed is printed anew
+        judge.press("Escape")
+    judge.ready()
+    expect(page.locator("#skip-open kbd")).to_have_text("=")
+    judge.press("s")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    judge.press("=")
+    expect(page.get_by_role("dialog", name="Why skip this pair?")).to_be_visible()
+    judge.press("Escape", "?")
+    with page.expect_navigation():
+        page.get_by_role("button", name="All as they were").click()
+    judge.ready().press("s")
+    expect(page.get_by_role("dialog", name="Why skip this pair?")).to_be_visible()

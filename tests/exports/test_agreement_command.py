@@ -46,12 +46,17 @@ def test_json_tells_counts_and_agreement(project: Project) -> None:
         3,
         1,
     )
-    assert overall["percent"] == pytest.approx(100 * (1 + 1 / 3 + 0) / 3)
+    assert overall["percent"]["value"] == pytest.approx(100 * (1 + 1 / 3 + 0) / 3, abs=1e-6)
     # By hand: 8 pairable verdicts (4, 3 and 1 of each); 4 of 8 coincidences disagree, by chance 38 of 56 would.
-    assert overall["alpha"] == pytest.approx(1 - (4 / 8) / ((64 - 26) / 56))
+    assert overall["alpha"]["value"] == pytest.approx(1 - (4 / 8) / ((64 - 26) / 56), abs=1e-6)
     assert overall["labels"] == {"no_consensus": 1, "response1": 1, "response2": 2, "tie": 1}
-    assert list(report["by_task_type"]) == ["other", "text_to_text"]
-    assert report["by_task_type"]["other"]["alpha"] is None
+    assert list(report["by_task_type"]) == ["text_to_text", "other"]
+    assert report["by_task_type"]["other"]["alpha"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "why": "No comparison has two verdicts or more.",
+    }
     assert {entry["criterion"]: entry["verdicts"] for entry in report["by_criterion"]} == {
         "Kindness": 7,
         "Truth": 3,
@@ -60,14 +65,14 @@ def test_json_tells_counts_and_agreement(project: Project) -> None:
 
 def test_table_for_people(project: Project) -> None:
     lines = run(project).splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["all", "other", "text_to_text", "Kindness", "Truth"]
+    assert [line.split()[0] for line in lines[1:]] == ["all", "text_to_text", "other", "Kindness", "Truth"]
     assert lines[1].split()[1:5] == ["5", "10", "3", "1"]
-    assert lines[2].split()[-1] == "-"
+    assert lines[3].split()[-1] == "-"
 
 
 def test_a_project_without_judgments_has_no_agreement() -> None:
     report = json.loads(run(make_project(), "--json"))
-    assert (report["overall"]["comparisons"], report["overall"]["alpha"]) == (0, None)
+    assert (report["overall"]["comparisons"], report["overall"]["alpha"]["value"]) == (0, None)
 
 
 def test_an_unknown_project_is_named() -> None:

@@ -233,21 +233,6 @@ def test_training_rows_load_with_their_media(released: tuple[str, Path], tmp_pat
         assert second["chosen"] == [{"role": "assistant", "content": "The first."}]
 
 
-def test_a_mesh_without_a_rendering_is_refused_by_name(tmp_path: Path) -> None:
-    project = make_project(task_type="text_to_3D")
-    meshes = [make_asset(project, bytes([n]) * 9, modality=Modality.MESH, extension="glb") for n in range(2)]
-    pair = make_pair(
-        project, response1=meshes[0], response2=meshes[1], partition=Partition.RESERVE, external_id="duck"
-    )
-    judge(make_comparison(pair), "response1")
-    with pytest.raises(CommandError, match="pair test/duck: its response1 is a mesh without a rendering"):
-        call_command(
-            "export_bench", "--project", project.slug, "--out", str(tmp_path / "out"), "--min-labels", "1"
-        )
-    assert not (tmp_path / "out/MANIFEST.json").exists()
-    assert not list(tmp_path.rglob("*.parquet"))
-
-
 def test_media_that_are_not_what_the_task_type_says_are_refused(tmp_path: Path) -> None:
     project = make_project(task_type="text_to_text")
     pair = make_pair(

@@ -32,7 +32,8 @@ def test_the_zip_holds_what_the_command_writes(
 ) -> None:
     sent: list[tuple[str, tuple[object, ...], str]] = []
     monkeypatch.setattr(
-        "annotate.actions.jobs.send_on_commit", lambda task, *args, queue: sent.append((task, args, queue))
+        "annotate.actions.jobs.send_on_commit",
+        lambda task, *args, queue, **_: sent.append((task, args, queue)),
     )
     manager = make_member(project, Role.MANAGER)
     release = start_release(by=manager, project=project, options=ONE)

@@ -13,13 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from django.db import connection
-from psycopg.conninfo import make_conninfo
 
 from annotate.models import FrozenComparison, FrozenJudgment, Job, JobState, Partition, Project, Release
 from tests.exports.test_columns import judged_pair
 from tests.factories import judge, make_comparison, make_pair, make_project
 from tests.paths import ROOT
+from tests.processes import environ_on_test_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KILLS = 20
@@ -55,10 +54,7 @@ class Exporter:
 
 @pytest.fixture
 def exporter(tmp_path: Path) -> Iterator[Exporter]:
-    given = connection.settings_dict
-    env = os.environ | {
-        "DATABASE_URL": make_conninfo(dbname=given["NAME"], user=given["USER"], host=given["HOST"])
-    }
+    env = environ_on_test_database()
     with (tmp_path / "exporter.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.exports.exporter"],

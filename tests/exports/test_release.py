@@ -70,8 +70,9 @@ def test_labels_stand_under_the_right_response_and_the_rest_is_counted(tmp_path:
 
 def test_broken_media_and_cannot_tell_are_never_ties(tmp_path: Path) -> None:
     project = make_project()
-    comparison = make_comparison(make_pair(project, partition=Partition.RESERVE))
+    comparison = make_comparison(make_pair(project, partition=Partition.RESERVE), k=4)
     judge(comparison, "cannot_tell")
+    judge(comparison, "not_applicable")
     judge(comparison, "media_broken", broken="response1")
     judge(comparison, "response2")
     export(project, tmp_path / "out", "--min-labels", "1")
@@ -171,7 +172,7 @@ def test_merged_criteria_are_one_and_an_annotator_counts_once(tmp_path: Path) ->
 def test_raw_judgments_hold_every_judgment_and_how_it_stands(tmp_path: Path) -> None:
     project = make_project()
     comparison = make_comparison(make_pair(project))
-    revised = judge(comparison, "response1", strength=3)
+    revised = judge(comparison, "response1", strength=3, tags=["made up", "fluent"])
     judge(comparison, "response2", supersedes=revised, rationale="=cmd() and a comma, too")
     retracted = judge(comparison, "tie", tie_kind="both_bad")
     judge(comparison, "retracted", supersedes=retracted)
@@ -183,6 +184,7 @@ def test_raw_judgments_hold_every_judgment_and_how_it_stands(tmp_path: Path) -> 
     counted = next(row for row in rows if row["standing"] == Standing.COUNTED)
     assert counted["rationale"] == "=cmd() and a comma, too"
     assert counted["supersedes"] == next(row["judgment"] for row in rows if row["strength"] == 3)
+    assert {row["strength"]: row["tags"] for row in rows} == {3: ["made up", "fluent"], None: []}
     waiting = next(row for row in rows if row["standing"] == Standing.WAITING)
     assert (waiting["late"], waiting["shown_first"], waiting["q"], waiting["pool_size"]) == (
         True,

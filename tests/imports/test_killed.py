@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
-from django.db import connection
-from psycopg.conninfo import make_conninfo
 
 from annotate.actions.imports import start_import
 from annotate.actions.jobs import Refused, cancel_job, run_job
+from annotate.actions.queue import READY_PER_ANNOTATOR
 from annotate.models import Asset, DataImport, Derivative, Draw, Job, JobState, Pair, Project
 from tests.factories import make_project
 from tests.imports.reading import (
@@ -30,19 +29,17 @@ from tests.imports.reading import (
 )
 from tests.media.pictures import coded, picture
 from tests.paths import ROOT
+from tests.processes import environ_on_test_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-KILLS = 4
+KILLS = int(os.environ.get("KILLS", "4"))
 
 
 @contextmanager
 def importing(project: Project, *arguments: Path) -> Iterator["subprocess.Popen[str]"]:
     """A process that imports into the test's database and has begun to read. It is dead afterwards."""
-    given = connection.settings_dict
-    env = os.environ | {
-        "DATABASE_URL": make_conninfo(dbname=given["NAME"], user=given["USER"], host=given["HOST"])
-    }
+    env = environ_on_test_database()
     command = [sys.executable, "-m", "tests.imports.importing", str(project.pk), *map(str, arguments)]
     with subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -90,7 +87,7 @@ def test_text_pairs_with_labels(tmp_path: Path) -> None:
         else:
             import_files(project, path)
         told.append(content(project))
-        assert Draw.objects.filter(project=project).count() == 100
+        assert Draw.objects.filter(project=project).count() == READY_PER_ANNOTATOR
     assert told[0] == told[1]
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from django.core.files.storage import default_storage
 
-from annotate.media import original_bytes, released_bytes
 from annotate.models import Asset, Derivative, Modality, Pair, Response
 from tests.factories import make_project
 from tests.imports.reading import content, import_files, refusal, row, write_json, write_parquet
 from tests.media.pictures import coded, exif, picture, pixels
+from tests.media.sandboxed import original_bytes, released_bytes
 from tests.paths import SHARED_DATA, needs_shared_data
 
 pytestmark = pytest.mark.django_db
@@ -137,7 +137,7 @@ def test_other_modalities_are_stored_as_they_are(tmp_path: Path) -> None:
         ("x" * 300, "is no path"),
         ("http://localhost/a.png", "is not in the media folder"),
         ("page.png", "no media file that is taken"),
-        ("broken.png", "cannot be read as PNG"),
+        ("broken.png", "cannot be read as image/png"),
         ("empty.png", "no media file"),
     ],
 )

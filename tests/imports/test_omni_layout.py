@@ -1,5 +1,7 @@
 """OmniRewardBench's rows, all nine configs, as JSON with paths and as Parquet with embedded files."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,15 @@ from annotate.imports.schemas.omni import CONFIGS
 from annotate.models import Comparison, Judgment, Pair, Seat
 from tests.factories import make_project
 from tests.imports.reading import content, import_files, refusal, write_json, write_parquet
+from tests.media.clips import sound, video
 from tests.media.pictures import coded, picture
 
 pytestmark = pytest.mark.django_db
 
-# The smallest files that are what they say; their probes are another matter.
-FILES = {
+FILES: dict[str, tuple[Callable[[int], bytes], str]] = {
     "image": (lambda n: coded("PNG", picture(20, 10, seed=n)), "png"),
-    "video": (lambda n: b"\0\0\0\x18ftypisom" + bytes([n]) * 40, "mp4"),
-    "audio": (lambda n: b"RIFF\x24\0\0\0WAVEfmt " + bytes([n]) * 40, "wav"),
+    "video": (cache(lambda n: video(frames=5 + n, size=(32, 32))), "mp4"),
+    "audio": (cache(lambda n: sound(seconds=0.1 + n / 100)), "wav"),
 }
 PROMPT_MEDIA = {
     "text_image_to_text": "image",

@@ -5,11 +5,15 @@ planner's statistics say: they know nothing of a queue that was made a moment ag
 """
 
 import json
+import re
+from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
+from django.db.backends.postgresql.base import ServerBindingCursor
+from psycopg.types.json import Jsonb
 
 from annotate.actions import queue
 from annotate.actions.judging import Answer, submit
@@ -22,8 +26,22 @@ SHORT, LONG = 1_000, 50_000
 MOST_PAGES = 90
 
 
+# What PREPARE calls the types of our parameters.
+TYPES = {
+    UUID: "uuid",
+    datetime: "timestamptz",
+    bool: "boolean",
+    int: "bigint",
+    float: "float8",
+    Jsonb: "jsonb",
+}
+
+
 class Meter:
-    """Runs each statement a second time under EXPLAIN, undone, and keeps what it read."""
+    """Runs each statement a second time under EXPLAIN, undone, and keeps what it read.
+
+    One that is prepared is explained by the plan for all values, as it is run.
+    """
 
     def __init__(self) -> None:
         self.pages: dict[str, int] = {}
@@ -33,10 +51,14 @@ class Meter:
         if sql.split()[0] in ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE") and not many:
             # A cursor of the driver's own: Django's would come back here.
             with connection.connection.cursor() as cursor:
+                explained, values = sql, params
+                if isinstance(context["cursor"].cursor, ServerBindingCursor):
+                    explained, values = _prepare(cursor, sql, params)
                 cursor.execute("SAVEPOINT meter")
-                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {explained}", values)
                 self._read(sql, cursor.fetchone()[0])
                 cursor.execute("ROLLBACK TO SAVEPOINT meter")
+                cursor.execute("DEALLOCATE ALL")
         return execute(sql, params, many, context)
 
     def _read(self, sql: str, told: Any) -> None:
@@ -48,6 +70,25 @@ class Meter:
             if node.get("Relation Name") == "annotate_draw" and node["Node Type"] != "ModifyTable":
                 read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
                 self.draws = max(self.draws, int(read * node["Actual Loops"]))
+
+
+def _prepare(cursor: Any, sql: str, params: Any) -> tuple[str, list[Any]]:
+    """Prepare a statement under the name "meter". Returns what executes it."""
+    values: list[Any] = []
+
+    def numbered(match: re.Match[str]) -> str:
+        values.append(params[match[1] or len(values)])
+        return f"${len(values)}::{_type(values[-1])}"
+
+    statement = re.sub(r"%(?:[(](\w+)[)])?s", numbered, sql)
+    cursor.execute(f"PREPARE meter AS {statement}")
+    return f"EXECUTE meter ({', '.join(['%s'] * len(values))})", values
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{_type(value[0])}[]"
+    return "float8" if value is None else TYPES[type(value)]
 
 
 def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -68,9 +109,10 @@ def make_queue(pairs: int) -> Project:
     _run(
         """
         INSERT INTO annotate_pair (project_id, source, external_id, digest, task_type, prompt_id, response1_id,
-                                   response2_id, sensitive, metadata, "group", partition, shuffle, queued, created_at)
+                                   response2_id, sensitive, metadata, "group", partition, shuffle, queued, ready,
+                                   created_at)
         SELECT project_id, source, 'more-' || n, digest, task_type, prompt_id, response1_id, response2_id,
-               sensitive, metadata, "group", partition, n, true, now()
+               sensitive, metadata, "group", partition, n, true, true, now()
         FROM annotate_pair, generate_series(1, %(more)s) n WHERE id = %(sample)s
         """,
         """
@@ -132,9 +174,11 @@ def _run(*statements: str, **names: int) -> None:
     with connection.cursor() as cursor:
         # Looking up millions of foreign keys would take most of the test's time.
         cursor.execute("SET session_replication_role = replica")
+        cursor.execute("SET statement_timeout = 0")
         for statement in statements:
             cursor.execute(statement, names)
         cursor.execute("SET session_replication_role = origin")
+        cursor.execute("RESET statement_timeout")
 
 
 def vacuum() -> None:

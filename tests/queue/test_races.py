@@ -118,6 +118,26 @@ def test_one_id_claimed_from_many_threads_is_one_claim() -> None:
     assert Claim.objects.count() == 1
 
 
+def test_claims_asked_for_at_once_never_fill_more_than_the_hand() -> None:
+    project = make_project(claims_in_hand=3)
+    for _ in range(30):
+        make_comparison(make_pair(project))
+    annotator = make_annotator(project)
+    queue.fill_queue(project.pk, 30)
+
+    def claim(_: int) -> bool:
+        try:
+            return bool(queue.claim_next(annotator=annotator, claim_id=uuid4()))
+        except queue.HandFull:
+            return False
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(claim, range(24))) == 3
+    assert Claim.objects.filter(annotator=annotator).count() == 3
+
+
 # Each constraint guards something that no action checks by itself any more once it is gone.
 @pytest.mark.parametrize(
     ("table", "constraint", "breach"),

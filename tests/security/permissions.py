@@ -24,11 +24,19 @@ password/                                          GET POST PUT OPTIONS         
 password/                                          PATCH DELETE                   302 405 405 405 405 405
 judge/<slug:slug>/                                 GET                            302 404 200 200 200 200
 judge/<slug:slug>/                                 POST PUT PATCH DELETE OPTIONS  405
-media/<uuid:claim_id>/<str:slot>/<str:variant>     GET own                        302 404 200 200 200 200
-media/<uuid:claim_id>/<str:slot>/<str:variant>     GET others                     302 404 404 404 404 404
-media/<uuid:claim_id>/<str:slot>/<str:variant>     POST PUT PATCH DELETE OPTIONS  405
-assets/<int:asset_id>/<str:variant>/               GET                            302 404 404 200 200 200
-assets/<int:asset_id>/<str:variant>/               POST PUT PATCH DELETE OPTIONS  405
+dashboard/<slug:slug>/                             GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/                             POST PUT PATCH DELETE OPTIONS  405
+dashboard/<slug:slug>/state                        GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/state                        POST PUT PATCH DELETE OPTIONS  405
+dashboard/<slug:slug>/compute                      POST                           302 404 404 404 302 302
+dashboard/<slug:slug>/compute                      GET PUT PATCH DELETE OPTIONS   405
+dashboard/<slug:slug>/<slug:name>.csv              GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/<slug:name>.csv              POST PUT PATCH DELETE OPTIONS  405
+media/<uuid:claim_id>/<str:slot>/<str:kind>        GET own                        302 404 200 200 200 200
+media/<uuid:claim_id>/<str:slot>/<str:kind>        GET others                     302 404 404 404 404 404
+media/<uuid:claim_id>/<str:slot>/<str:kind>        POST PUT PATCH DELETE OPTIONS  405
+assets/<int:asset_id>/<str:kind>/                  GET                            302 404 404 200 200 200
+assets/<int:asset_id>/<str:kind>/                  POST PUT PATCH DELETE OPTIONS  405
 
 api/<str:version>/schema/                          GET OPTIONS                    401 200 200 200 200 200
 api/<str:version>/schema/                          POST PUT PATCH DELETE          401 405 405 405 405 405
@@ -40,6 +48,9 @@ api/<str:version>/projects/<slug:slug>/            POST PUT PATCH DELETE        
 api/<str:version>/projects/<slug:slug>/claims/     GET POST                       401 404 200 200 200 200
 api/<str:version>/projects/<slug:slug>/claims/     OPTIONS                        401 200 200 200 200 200
 api/<str:version>/projects/<slug:slug>/claims/     PUT PATCH DELETE               401 405 405 405 405 405
+api/<str:version>/projects/<slug:slug>/criteria/   GET                            401 404 200 200 200 200
+api/<str:version>/projects/<slug:slug>/criteria/   OPTIONS                        401 200 200 200 200 200
+api/<str:version>/projects/<slug:slug>/criteria/   POST PUT PATCH DELETE          401 405 405 405 405 405
 api/<str:version>/projects/<slug:slug>/history/    GET                            401 404 200 200 200 200
 api/<str:version>/projects/<slug:slug>/history/    OPTIONS                        401 200 200 200 200 200
 api/<str:version>/projects/<slug:slug>/history/    POST PUT PATCH DELETE          401 405 405 405 405 405
@@ -60,6 +71,10 @@ api/<str:version>/claims/<uuid:claim_id>/undo/     POST own                     
 api/<str:version>/claims/<uuid:claim_id>/undo/     POST others                    401 404 404 404 404 404
 api/<str:version>/claims/<uuid:claim_id>/undo/     OPTIONS                        401 200 200 200 200 200
 api/<str:version>/claims/<uuid:claim_id>/undo/     GET PUT PATCH DELETE           401 405 405 405 405 405
+api/<str:version>/claims/<uuid:claim_id>/draft/    POST own                       401 404 204 204 204 204
+api/<str:version>/claims/<uuid:claim_id>/draft/    POST others                    401 404 404 404 404 404
+api/<str:version>/claims/<uuid:claim_id>/draft/    OPTIONS                        401 200 200 200 200 200
+api/<str:version>/claims/<uuid:claim_id>/draft/    GET PUT PATCH DELETE           401 405 405 405 405 405
 api/<str:version>/claims/<uuid:claim_id>/heartbeat/ POST own                      401 404 200 200 200 200
 api/<str:version>/claims/<uuid:claim_id>/heartbeat/ POST others                   401 404 404 404 404 404
 api/<str:version>/claims/<uuid:claim_id>/heartbeat/ OPTIONS                       401 200 200 200 200 200
@@ -96,13 +111,15 @@ admin/annotate/{read}/<path:object_id>/change/     POST       302 404 302 302 40
 
 admin/annotate/project/add/                        GET POST   302 403 302 302 403 200
 admin/annotate/project/<path:object_id>/change/    GET POST   302 404 302 302 200 200
-admin/annotate/project/<int:project_id>/agreement/ GET POST   302 404 302 302 200 200
+admin/annotate/project/<int:project_id>/learning/  GET POST   302 404 302 302 200 200
 admin/annotate/project/<str:object_id>/act/<slug:name>/    GET   302 404 302 302 200 200
 admin/annotate/project/<str:object_id>/act/<slug:name>/    POST  302 404 302 302 302 302
 admin/annotate/criterion/<str:object_id>/act/<slug:name>/  GET   302 404 302 302 200 200
 admin/annotate/criterion/<str:object_id>/act/<slug:name>/  POST  302 404 302 302 302 302
 admin/annotate/claim/<str:object_id>/act/<slug:name>/      GET   302 404 302 302 200 200
 admin/annotate/claim/<str:object_id>/act/<slug:name>/      POST  302 404 302 302 302 302
+admin/annotate/asset/<str:object_id>/act/<slug:name>/      GET   302 404 302 302 200 200
+admin/annotate/asset/<str:object_id>/act/<slug:name>/      POST  302 404 302 302 302 302
 # A withdrawal wants the pseudonym typed, and asks again.
 admin/annotate/annotator/<str:object_id>/act/<slug:name>/  GET POST  302 404 302 302 200 200
 
@@ -136,13 +153,20 @@ admin/axes/{axes}/<path:object_id>/delete/         GET POST   302 403 302 302 40
 """
 
 MODELS = {
-    "scoped": "annotator auditentry claim criterion dataimport draw job judgment pair project release",
-    "read": "annotator auditentry claim criterion draw judgment pair release",
+    "scoped": "annotator asset auditentry claim criterion dataimport draw job judgment pair project release",
+    "read": "annotator asset auditentry claim criterion draw judgment pair release",
     "axes": "accessattempt accessfailurelog accesslog",
 }
 
 # What the page of an act is asked for, by model.
-ACTS = {"annotator": "withdraw", "claim": "release", "criterion": "apply", "job": "retry", "project": "pause"}
+ACTS = {
+    "annotator": "withdraw",
+    "asset": "retry",
+    "claim": "release",
+    "criterion": "apply",
+    "job": "retry",
+    "project": "pause",
+}
 
 # Which of the canaries of world.py each role may be shown, anywhere. Nobody is ever shown a key of pseudonyms.
 _OURS_TO_JUDGE = "canary-ours-(project|guidelines|prompt|criterion)"

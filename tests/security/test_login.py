@@ -138,7 +138,7 @@ def test_a_page_that_logs_in_by_fetch_is_answered_in_json(ada: User) -> None:
 def test_login_sends_nobody_elsewhere(target: str, ada: User) -> None:
     assert log_in("ada", "right horse", next_page=target)["Location"] == "/"
     client = Client()
-    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(ada, backend="webapp.sessions.Accounts")
     for page in ("/login/", "/admin/login/"):
         answered = client.get(page, {"next": target})
         location = answered.headers.get("Location", "/")

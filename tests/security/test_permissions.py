@@ -48,12 +48,12 @@ def path_of(route: str, case: str, role: str, world: World) -> str:
         "slug": world.ours.project.slug,
         "claim_id": claim.pk,
         "slot": "a",
-        "variant": "web",
+        "kind": "web",
         "asset_id": world.ours.rows["asset"].pk,
         "object_id": object_id,
         "id": object_id,
         "content_type_id": ContentType.objects.get_for_model(Pair).pk,
-        "name": ACTS.get(model[1], "") if model else "",
+        "name": ACTS.get(model[1], "") if model else "annotators",
         "project_id": world.ours.project.pk,
         "job_id": world.ours.rows["job"].pk,
         "import_id": world.ours.rows["dataimport"].pk,
@@ -74,6 +74,7 @@ def body_of(route: str, case: str, role: str, world: World) -> dict[str, Any]:
         "submit": {"answers": [answer]},
         "skip": {"reason": "other"},
         "undo": {"id": str(uuid4())},
+        "draft": {"draft": {}},
     }
     return bodies.get(last, {})
 

@@ -11,6 +11,7 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
+from django.utils import timezone
 
 from annotate import audit
 from annotate.actions import queue
@@ -24,9 +25,11 @@ from annotate.models import (
     JobState,
     Project,
     Release,
+    Report,
     Role,
     User,
 )
+from annotate.reports import full_report
 from tests.browser.judging import make_image, picture
 from tests.factories import (
     judge,
@@ -60,7 +63,7 @@ class World:
     def client(self, role: str, **options: Any) -> Client:
         client = Client(raise_request_exception=False, **options)
         if role in self.users:
-            client.force_login(self.users[role], backend="django.contrib.auth.backends.ModelBackend")
+            client.force_login(self.users[role], backend="webapp.sessions.Accounts")
         return client
 
 
@@ -123,6 +126,13 @@ def _place(name: str) -> Place:
         ),
     )
     audit.record(None, f"canary-{name}-deed", project, project)
+    Report.objects.create(
+        project=project,
+        read_at=timezone.now(),
+        verdicts=1,
+        seconds=0.1,
+        content=full_report(project, timezone.now().date()),
+    )
     return Place(
         project,
         {

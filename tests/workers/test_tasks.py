@@ -14,7 +14,7 @@ from annotate.actions import jobs, queue
 from annotate.later import send_on_commit
 from annotate.models import Job, JobKind, JobState
 from tests.factories import make_project
-from workers import tasks
+from workers import loop, tasks
 from workers.celery import app
 
 
@@ -23,6 +23,7 @@ def test_beat_sends_tasks_that_exist() -> None:
     schedule = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
     assert schedule == {
         "workers.tasks.top_up_queues": 5,
+        "workers.tasks.tend_loops": 10,
         "workers.tasks.expire_claims": 15,
         "workers.tasks.sweep": 30,
     }
@@ -44,6 +45,7 @@ def test_limits_keep_a_running_task_from_being_handed_out_twice() -> None:
         (tasks.sweep, (jobs, "sweep_jobs")),
         (tasks.expire_claims, (queue, "expire_claims")),
         (tasks.top_up_queues, (queue, "top_up_queues")),
+        (tasks.tend_loops, (loop, "tick")),
     ],
 )
 def test_tasks_call_the_domain(task: Any, target: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
-from psycopg.conninfo import make_conninfo
 
 from annotate.actions import jobs
 from annotate.models import AuditEntry, Job, JobKind, JobState
 from tests.factories import make_project
 from tests.paths import ROOT
+from tests.processes import environ_on_test_database
 from tests.workers.steps import STEPS
 from workers import tasks
 from workers.celery import app
@@ -31,10 +31,7 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 @pytest.fixture
 def start_worker(tmp_path: Path) -> Iterator[Start]:
     """Starts workers on the test's database; whatever still runs at the end is killed."""
-    given = connection.settings_dict
-    env = os.environ | {
-        "DATABASE_URL": make_conninfo(dbname=given["NAME"], user=given["USER"], host=given["HOST"])
-    }
+    env = environ_on_test_database()
     command = [
         sys.executable,
         "-m",

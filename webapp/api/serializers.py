@@ -5,7 +5,8 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from annotate.actions.judging import MAX_ANSWERS, MAX_CRITERION, MAX_RATIONALE, Answer, response_shown
+from annotate import evidence
+from annotate.actions.judging import MAX_ANSWERS, MAX_RATIONALE, Answer, response_shown
 from annotate.models import (
     Authoring,
     Claim,
@@ -15,10 +16,12 @@ from annotate.models import (
     Role,
     TaskType,
     Verdict,
+    Viewing,
 )
+from annotate.models.project import MAX_CRITERION, MAX_TAG, MAX_TAGS
 from annotate.queries import Asked, Head, Medium, Side, Work
 
-VERDICTS = ["a", "b", "tie", "cannot_tell", "media_broken"]
+VERDICTS = ["a", "b", "tie", "cannot_tell", "not_applicable", "media_broken"]
 SKIP_REASONS = ["too_long", "not_my_field", "offensive", "unclear", "other"]
 
 
@@ -29,6 +32,34 @@ class StrictSerializer(serializers.Serializer):
         if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
             raise serializers.ValidationError({sorted(unknown)[0]: ["There is no such field."]})
         return super().to_internal_value(data)
+
+
+class AnchorSerializer(StrictSerializer):
+    """A place in a response: which fields it has follows from its kind."""
+
+    side = serializers.ChoiceField(["a", "b"])
+    kind = serializers.ChoiceField(list(evidence.KINDS))
+    start = serializers.FloatField(required=False, min_value=0)
+    end = serializers.FloatField(required=False, min_value=0)
+    quote = serializers.CharField(required=False, max_length=evidence.MAX_QUOTE, trim_whitespace=False)
+    x = serializers.FloatField(required=False, min_value=0, max_value=1)
+    y = serializers.FloatField(required=False, min_value=0, max_value=1)
+    width = serializers.FloatField(required=False, min_value=0, max_value=1)
+    height = serializers.FloatField(required=False, min_value=0, max_value=1)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        wanted = evidence.KINDS[attrs["kind"]]
+        for name in wanted:
+            if name not in attrs:
+                raise serializers.ValidationError({name: [f"A place of kind {attrs['kind']} needs it."]})
+        if unwanted := sorted(attrs.keys() - {"side", "kind", *wanted}):
+            raise serializers.ValidationError({unwanted[0]: [f"A place of kind {attrs['kind']} has none."]})
+        if attrs["kind"] == "text":
+            for name in ("start", "end"):
+                if attrs[name] != int(attrs[name]):
+                    raise serializers.ValidationError({name: ["Characters are counted in whole numbers."]})
+                attrs[name] = int(attrs[name])
+        return attrs
 
 
 class AnswerSerializer(StrictSerializer):
@@ -42,16 +73,36 @@ class AnswerSerializer(StrictSerializer):
     rationale = serializers.CharField(
         default="", allow_blank=True, max_length=MAX_RATIONALE, trim_whitespace=False
     )
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_TAG), default=list, max_length=MAX_TAGS
+    )
+    anchors = AnchorSerializer(many=True, default=list, max_length=evidence.MAX_ANCHORS)  # type: ignore[call-arg]
     supersedes = serializers.UUIDField(allow_null=True, default=None)
+
+
+class SideSeenSerializer(StrictSerializer):
+    """How one side was looked at; see annotate/evidence.py."""
+
+    seen = serializers.FloatField(min_value=0, max_value=1)
+    zoom = serializers.FloatField(required=False, min_value=0, max_value=10_000)
+    turned = serializers.FloatField(required=False, min_value=0, max_value=1)
+
+
+class ViewingSerializer(StrictSerializer):
+    a = SideSeenSerializer(required=False)
+    b = SideSeenSerializer(required=False)
+    failed = serializers.BooleanField(required=False, help_text="a medium could not be seen as a whole")
 
 
 class SubmitSerializer(StrictSerializer):
     answers = AnswerSerializer(many=True, max_length=MAX_ANSWERS)  # type: ignore[call-arg]
     seconds = serializers.FloatField(allow_null=True, default=None, min_value=0, max_value=7 * 86400)
+    viewing = ViewingSerializer(default=dict)
     next = serializers.UUIDField(allow_null=True, default=None, help_text="claim the next pair under this id")
 
     def answers_of(self) -> list[Answer]:
-        return [Answer(**answer) for answer in self.validated_data["answers"]]
+        viewing = self.validated_data["viewing"]
+        return [Answer(**answer, viewing=viewing) for answer in self.validated_data["answers"]]
 
 
 class SkipSerializer(StrictSerializer):
@@ -62,6 +113,10 @@ class SkipSerializer(StrictSerializer):
 
 class IdSerializer(StrictSerializer):
     id = serializers.UUIDField()
+
+
+class DraftSerializer(StrictSerializer):
+    draft = serializers.DictField(help_text="JSON of the page's own making")
 
 
 class EmptySerializer(StrictSerializer):
@@ -78,12 +133,29 @@ class ErrorSerializer(serializers.Serializer):
     error = ErrorBodySerializer()
 
 
-class MediumSerializer(serializers.Serializer):
-    modality = serializers.ChoiceField(["image", "video", "audio", "mesh"])
-    url = serializers.CharField()
+class ProbeSerializer(serializers.Serializer):
+    """What a viewer is told of a file, so far as it is known: pixels, seconds, LUFS and dBTP (null: silent), counts."""
+
     width = serializers.IntegerField(required=False)
     height = serializers.IntegerField(required=False)
     duration = serializers.FloatField(required=False)
+    fps = serializers.FloatField(required=False)
+    variable_fps = serializers.BooleanField(required=False)
+    has_audio = serializers.BooleanField(required=False)
+    loudness = serializers.FloatField(required=False, allow_null=True)
+    true_peak = serializers.FloatField(required=False, allow_null=True)
+    sample_rate = serializers.IntegerField(required=False)
+    channels = serializers.IntegerField(required=False)
+    vertices = serializers.IntegerField(required=False)
+    faces = serializers.IntegerField(required=False)
+    textured = serializers.BooleanField(required=False)
+    colored = serializers.BooleanField(required=False)
+    points = serializers.BooleanField(required=False)
+
+
+class MediumSerializer(ProbeSerializer):
+    modality = serializers.ChoiceField(["image", "video", "audio", "mesh"])
+    url = serializers.CharField()
 
 
 class TurnSerializer(serializers.Serializer):
@@ -124,6 +196,7 @@ class ClaimSerializer(serializers.Serializer):
     a = SideSerializer()
     b = SideSerializer()
     comparisons = AskedSerializer(many=True)
+    draft = serializers.DictField(allow_null=True, help_text="what was last kept under draft/")
 
 
 class HeldSerializer(serializers.Serializer):
@@ -158,6 +231,15 @@ class HistorySerializer(serializers.Serializer):
     claims = PastSerializer(many=True)
 
 
+class LikeSerializer(serializers.Serializer):
+    text = serializers.CharField()
+    likeness = serializers.FloatField()
+
+
+class LikeCriteriaSerializer(serializers.Serializer):
+    criteria = LikeSerializer(many=True)
+
+
 class ProjectSerializer(serializers.Serializer):
     slug = serializers.SlugField()
     name = serializers.CharField()
@@ -173,6 +255,13 @@ class ProjectDetailSerializer(ProjectSerializer):
     scale = serializers.ChoiceField([3, 5, 7])
     split_ties = serializers.BooleanField()
     authoring = serializers.ChoiceField(Authoring.choices)
+    tags = serializers.ListField(child=serializers.CharField())
+    viewing = serializers.ChoiceField(Viewing.choices)
+    viewing_share = serializers.FloatField()
+    authored_k = serializers.IntegerField()
+    authored_most = serializers.IntegerField()
+    authored_length = serializers.IntegerField()
+    authored_guidance = serializers.CharField(allow_blank=True)
     lease_minutes = serializers.IntegerField()
     claims_in_hand = serializers.IntegerField()
     pseudonym = serializers.CharField()
@@ -190,13 +279,17 @@ def project_shown(project: Project, role: str, judged: int, pairs: int) -> dict[
     }
 
 
+# What a viewer is told of a medium. No codec and no format: they would tell the sides' makers apart.
+_OF_PROBE = tuple(ProbeSerializer().fields)
+
+
 def _medium(claim: Claim, slot: str, medium: Medium) -> dict[str, Any]:
-    """What a viewer needs. The address names the claim and the slot: nothing of the asset can be read from it."""
-    variant = "web" if medium.modality == "image" else "original"
-    shown = {"modality": medium.modality, "url": f"/media/{claim.pk}/{slot}/{variant}"}
-    return shown | {
-        name: medium.probe[name] for name in ("width", "height", "duration") if name in medium.probe
-    }
+    """What a viewer needs. The address names the claim and the slot: nothing of the asset can be read from it.
+
+    What else is made of the modality (its KINDS) stands at the same address, with its kind in the place of `web`.
+    """
+    shown = {"modality": medium.modality, "url": f"/media/{claim.pk}/{slot}/web"}
+    return shown | {name: medium.probe[name] for name in _OF_PROBE if name in medium.probe}
 
 
 def _side(claim: Claim, slot: str, side: Side) -> dict[str, Any]:
@@ -219,6 +312,8 @@ def _answer(asked: Asked, head: Head, flip: bool) -> dict[str, Any]:
         "tie_kind": head.tie_kind,
         "broken": _side_of(head.broken, flip) if head.broken.startswith("response") else head.broken,
         "rationale": head.rationale,
+        "tags": head.tags,
+        "anchors": evidence.shown(head.evidence, {response_shown(side, flip): side for side in ("a", "b")}),
         "supersedes": str(head.supersedes) if head.supersedes else None,
     }
 
@@ -250,4 +345,5 @@ def claim_shown(work: Work) -> dict[str, Any]:
         "a": _side(claim, "a", work.a),
         "b": _side(claim, "b", work.b),
         "comparisons": [_asked(asked, claim.flip) for asked in work.asked],
+        "draft": work.draft,
     }

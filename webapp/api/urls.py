@@ -9,10 +9,12 @@ urlpatterns = [
     path("projects/", views.Projects.as_view(), name="api-projects"),
     path("projects/<slug:slug>/", views.Project.as_view(), name="api-project"),
     path("projects/<slug:slug>/claims/", views.Claims.as_view(), name="api-claims"),
+    path("projects/<slug:slug>/criteria/", views.LikeCriteria.as_view(), name="api-criteria"),
     path("projects/<slug:slug>/history/", views.History.as_view(), name="api-history"),
     path("claims/<uuid:claim_id>/", views.OneClaim.as_view(), name="api-claim"),
     path("claims/<uuid:claim_id>/submit/", views.Submit.as_view(), name="api-submit"),
     path("claims/<uuid:claim_id>/skip/", views.Skip.as_view(), name="api-skip"),
     path("claims/<uuid:claim_id>/undo/", views.Undo.as_view(), name="api-undo"),
+    path("claims/<uuid:claim_id>/draft/", views.Draft.as_view(), name="api-draft"),
     path("claims/<uuid:claim_id>/heartbeat/", views.Heartbeat.as_view(), name="api-heartbeat"),
 ]

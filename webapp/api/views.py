@@ -16,6 +16,7 @@ from annotate.access import Deed, require, role_of
 from annotate.actions import judging, queue
 from annotate.actions.people import annotator_for
 from annotate.models import Annotator, Claim, User
+from annotate.models.project import MAX_CRITERION
 from webapp.api import serializers as shapes
 
 T = TypeVar("T", bound="serializers.Serializer[Any]")
@@ -97,10 +98,32 @@ class Project(APIView):
                 "scale": project.scale,
                 "split_ties": project.split_ties,
                 "authoring": project.authoring,
+                "tags": project.tags,
+                "viewing": project.viewing,
+                "viewing_share": project.viewing_share,
+                "authored_k": project.authored_k,
+                "authored_most": project.authored_most,
+                "authored_length": project.authored_length,
+                "authored_guidance": project.authored_guidance,
                 "lease_minutes": project.lease_minutes,
                 "claims_in_hand": project.claims_in_hand,
                 "pseudonym": annotator.pseudonym,
             }
+        )
+
+
+class LikeCriteria(APIView):
+    @extend_schema(
+        parameters=[OpenApiParameter("like", OpenApiTypes.STR, required=True)],
+        responses={200: shapes.LikeCriteriaSerializer, **_ERRORS},
+    )
+    def get(self, request: Request, slug: str, **_: Any) -> Response:
+        """Criteria of the project's library that are written much like what I am typing, the most alike first."""
+        project = _annotator(request, slug).project
+        typed = request.query_params.get("like", "")[:MAX_CRITERION].replace("\x00", "")
+        found = queries.like_criteria(project, typed)
+        return Response(
+            {"criteria": [{"text": text, "likeness": round(likeness, 3)} for text, likeness in found]}
         )
 
 
@@ -210,6 +233,18 @@ class Undo(APIView):
         annotator = _own(request, claim_id)
         undo_id = _parsed(shapes.IdSerializer, request).validated_data["id"]
         return Response(_shown(judging.undo(annotator=annotator, claim_id=claim_id, undo_id=undo_id)))
+
+
+class Draft(APIView):
+    @extend_schema(
+        request=shapes.DraftSerializer, responses={204: OpenApiResponse(description="Kept."), **_ERRORS}
+    )
+    def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
+        """Keep what I have begun, for me to go on with it on any computer."""
+        annotator = _own(request, claim_id)
+        draft = _parsed(shapes.DraftSerializer, request).validated_data["draft"]
+        judging.save_draft(annotator=annotator, claim_id=claim_id, draft=draft)
+        return Response(status=204)
 
 
 class Heartbeat(APIView):

@@ -1,8 +1,8 @@
 """Media for the eyes of those who may see them.
 
 An annotator reaches media through a claim of their own only, by the side that they see. Nothing in the answer
-tells the sides apart or ties a file to another claim: no name, no validator, no date; the type is the one that
-was found at import. From an object store the browser fetches the file itself, by a link that soon dies.
+tells the sides apart or ties a file to another claim: no name, no validator, no date; only what was made for viewing
+is served, which is of one type whatever the original was. From an object store the browser fetches the file itself, by a link that soon dies.
 """
 
 import re
@@ -24,12 +24,12 @@ from django.http import (
 from django.views.decorators.http import require_safe
 
 from annotate.access import Deed, may
+from annotate.modalities import HOUSES
 from annotate.models import Asset, Claim, Derivative, Modality, Project, User
 
 LINK_SECONDS = 600  # how long a link into the object store lives
 KEEP_SECONDS = 300  # how long a browser may keep an answer: less than that
 BLOCK = 256 * 1024  # bytes read at once
-VARIANTS = ("web", "thumb", "original")
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _HEADERS = {
@@ -43,7 +43,7 @@ _HEADERS = {
 
 @require_safe
 @login_required
-def of_claim(request: HttpRequest, claim_id: UUID, slot: str, variant: str) -> HttpResponseBase:
+def of_claim(request: HttpRequest, claim_id: UUID, slot: str, kind: str) -> HttpResponseBase:
     """A medium of the user's own claim, by slot: a, b, p0, p1 ... Anything else does not exist."""
     claim = (
         Claim.objects.select_related("annotator__project", "pair__response1__asset", "pair__response2__asset")
@@ -56,18 +56,18 @@ def of_claim(request: HttpRequest, claim_id: UUID, slot: str, variant: str) -> H
     asset = _in_slot(claim, slot)
     if asset is None:
         raise Http404("Nothing stands there.")
-    return _serve(request, asset, variant)
+    return _serve(request, asset, kind)
 
 
 @require_safe
 @login_required
-def of_asset(request: HttpRequest, asset_id: int, variant: str) -> HttpResponseBase:
+def of_asset(request: HttpRequest, asset_id: int, kind: str) -> HttpResponseBase:
     """A preview of any asset, for those who may see judgments in its project."""
     asset = Asset.objects.select_related("project").filter(pk=asset_id).first()
     if asset is None:
         raise Http404("There is no such asset.")
     _require(request, Deed.SEE_JUDGMENTS, asset.project)
-    return _serve(request, asset, variant)
+    return _serve(request, asset, kind)
 
 
 def _require(request: HttpRequest, deed: Deed, project: Project) -> None:
@@ -87,8 +87,8 @@ def _in_slot(claim: Claim, slot: str) -> Asset | None:
     return None
 
 
-def _serve(request: HttpRequest, asset: Asset, variant: str) -> HttpResponseBase:
-    file = _variant(asset, variant)
+def _serve(request: HttpRequest, asset: Asset, kind: str) -> HttpResponseBase:
+    file = _derivative(asset, kind)
     try:
         default_storage.path(file.key)
     except NotImplementedError:  # an object store
@@ -96,19 +96,17 @@ def _serve(request: HttpRequest, asset: Asset, variant: str) -> HttpResponseBase
     return _bytes(request, file)
 
 
-def _variant(asset: Asset, variant: str) -> Asset | Derivative:
-    """The file behind a variant. An image as given carries metadata: only what was made from it is shown."""
-    found: Asset | Derivative | None = None
-    if variant == "original" and asset.modality != Modality.IMAGE:
-        found = asset
-    elif variant in VARIANTS:
-        found = asset.derivatives.filter(kind=variant).first()
+def _derivative(asset: Asset, kind: str) -> Derivative:
+    """What was made of the asset. The original carries metadata, and need not play anywhere: it is never served."""
+    if kind not in HOUSES[Modality(asset.modality)].KINDS:
+        raise Http404(f"There is no {kind[:20]!r} of {asset.get_modality_display()}.")
+    found = asset.derivatives.filter(kind=kind).first()
     if found is None:
-        raise Http404("There is no such variant.")
+        raise Http404("This medium is not prepared.")
     return found
 
 
-def _link(file: Asset | Derivative) -> HttpResponse:
+def _link(file: Derivative) -> HttpResponse:
     url = default_storage.url(  # type: ignore[call-arg]  # as S3Storage has it
         file.key,
         parameters={
@@ -121,7 +119,7 @@ def _link(file: Asset | Derivative) -> HttpResponse:
     return HttpResponseRedirect(url, headers={"Cache-Control": _HEADERS["Cache-Control"]})
 
 
-def _bytes(request: HttpRequest, file: Asset | Derivative) -> HttpResponseBase:
+def _bytes(request: HttpRequest, file: Derivative) -> HttpResponseBase:
     """The file, or the one range of it that is asked for. Without validators no If-Range can match: it is whole."""
     wanted = request.headers.get("Range", "") if "If-Range" not in request.headers else ""
     found = _RANGE.fullmatch(wanted.strip())

@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from webapp.pages import account, home, judge, media
+from webapp.pages import account, dashboard, home, judge, media
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -9,6 +9,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", account.PasswordChange.as_view(), name="password_change"),
     path("judge/<slug:slug>/", judge.judge, name="judge"),
-    path("media/<uuid:claim_id>/<str:slot>/<str:variant>", media.of_claim, name="media"),
-    path("assets/<int:asset_id>/<str:variant>/", media.of_asset, name="asset"),
+    path("dashboard/<slug:slug>/", dashboard.dashboard, name="dashboard"),
+    path("dashboard/<slug:slug>/state", dashboard.state, name="dashboard_state"),
+    path("dashboard/<slug:slug>/compute", dashboard.compute, name="dashboard_compute"),
+    path("dashboard/<slug:slug>/<slug:name>.csv", dashboard.table, name="dashboard_table"),
+    path("media/<uuid:claim_id>/<str:slot>/<str:kind>", media.of_claim, name="media"),
+    path("assets/<int:asset_id>/<str:kind>/", media.of_asset, name="asset"),
 ]

@@ -1,21 +1,20 @@
 """manage.py import_pairs: files of pairs into a project. docs/import.md tells what the files may look like."""
 
 import json
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
 from annotate.actions.imports import local_file, read_mapping, start_import
-from annotate.actions.jobs import AlreadyRunning, Refused, run_job
+from annotate.actions.jobs import AlreadyRunning, Refused
 from annotate.actions.projects import create_project
 from annotate.imports.schemas import LAYOUTS
 from annotate.imports.spec import ImportSpec
-from annotate.models import DataImport, Job, Project, TaskType
+from annotate.management.terminal import run_with_bar, tell_problems
+from annotate.models import DataImport, Job, JobKind, JobState, Project, TaskType
 
 
 class Command(BaseCommand):
@@ -49,9 +48,10 @@ class Command(BaseCommand):
             finally:
                 data_import.refresh_from_db()
                 self._write_report(report, data_import)
+            self._tell(data_import)
+            self._prepare_media(project)
         except (Refused, AlreadyRunning) as error:
             raise CommandError(str(error)) from None
-        self._tell(data_import)
 
     def _project(self, options: dict[str, Any]) -> Project:
         slug = options["project"]
@@ -99,15 +99,16 @@ class Command(BaseCommand):
     def _run(self, data_import: DataImport) -> None:
         if data_import.position:
             self.stderr.write(f"Import {data_import.pk} was interrupted: going on where it stopped.")
-        bar: tqdm[Any] = tqdm(unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False)
+        run_with_bar(data_import.job, unit="B")
 
-        def progress(job: Job) -> None:
-            bar.total = job.total
-            bar.set_postfix_str(job.step, refresh=False)
-            bar.update(job.done - bar.n)
-
-        with bar:
-            run_job(data_import.job_id, progress=progress, by_hand=True)
+    def _prepare_media(self, project: Project) -> None:
+        """What the import left to be done for its video, sound and 3D."""
+        for job in Job.objects.filter(project=project, kind=JobKind.DERIVE, state=JobState.QUEUED):
+            try:
+                run_with_bar(job, unit="files")
+            except AlreadyRunning:
+                self.stderr.write("A worker is preparing the media.")
+        tell_problems(self, project)
 
     def _write_report(self, path: Path, data_import: DataImport) -> None:
         if data_import.report:

@@ -1,21 +1,126 @@
-// A sound with the browser's own controls.
+// Two sounds on one clock, one of them heard; the other takes over at the same instant. Or one sound on its own.
 
-import { h, key } from "../dom.js";
+import { Ahead } from "../ahead.js";
+import { h } from "../dom.js";
+import { read, readJson, sibling } from "../media.js";
+import { failed } from "./failed.js";
+import { isLong, Sounds } from "./sounds.js";
+import { Spectrogram } from "./spectrogram.js";
+import { transport } from "./transport.js";
+import { Waveform } from "./waveform.js";
 
-/** @param {HTMLElement} element @param {{medium: {url: string}, label: string}} data */
-export function mount(element, { medium, label }) {
-  const audio = h("audio", { src: medium.url, controls: true, preload: "metadata", "aria-label": label });
-  const view = h("div", { class: "view play" }, audio);
-  audio.addEventListener("error", () => {
-    view.append(h("div", { class: "failed" }, h("p", {}, "This sound did not load."), h("p", {}, "If it stays broken: Media broken", key("M"))));
-  });
+export const createLink = () => new Sounds();
+
+/** Sounds that are read and decoded; long ones are not. */
+export const ahead = new Ahead((medium) => {
+  if (isLong(medium)) return null;
+  const decoded = decode(medium);
+  decoded.catch(() => {}); // who takes it is told
+  return decoded;
+});
+
+async function decode({ url, sample_rate: rate = 48000 }) {
+  const bytes = await (await read(url)).arrayBuffer();
+  return new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes); // at its own rate: nothing is resampled before it sounds
+}
+
+/** @param {HTMLElement} element @param {{medium: any, label: string, side: string, link: Sounds}} data */
+export function mount(element, { medium, label, side, link }) {
+  const left = new AbortController();
+  const wave = new Waveform({ label, seek: (part) => link.seek(part * link.duration) });
+  const note = h("p", { class: "note", role: "status" }, "Loading");
+  const view = h("div", { class: "view sound" }, wave.element, note);
   element.replaceChildren(view);
+
+  /** @type {Spectrogram|null} */
+  let pitches = null;
+  const part = () => (link.duration ? link.time / link.duration : 0);
+  const showPitches = () => {
+    const samples = link.pitches && link.samples(side);
+    const gain = link.gainOf(side);
+    if (pitches && samples && pitches.gain === gain) return;
+    pitches?.destroy();
+    pitches?.element.remove();
+    pitches = null;
+    wave.element.hidden = Boolean(samples);
+    if (!samples) return;
+    pitches = Object.assign(new Spectrogram({ label, seek: (to) => link.seek(to * link.duration), part }), { gain });
+    view.prepend(pitches.element);
+    pitches.show(samples, link.duration, gain);
+  };
+  const draw = () => {
+    wave.draw({ at: link.time, duration: link.duration });
+    pitches?.place();
+  };
+  const settle = () => {
+    const gain = link.gainOf(side);
+    view.dataset.gain = String(gain);
+    view.dataset.heard = String(link.heard === side);
+    showPitches();
+    wave.draw({ at: link.time, duration: link.duration, gain, heard: link.heard === side || link.size === 1, scale: link.scale });
+  };
+  link.addEventListener("time", draw, { signal: left.signal });
+  link.addEventListener("change", settle, { signal: left.signal });
+
+  const peaks = readJson(sibling(medium.url, "peaks"), left.signal).then(
+    (found) => {
+      wave.peaks = found;
+      link.seen(side, wave.loudest);
+    },
+    () => {}, // heard all the same; the bar's own track seeks
+  );
+  const load = async () => {
+    note.textContent = "Loading";
+    try {
+      await link.load(side, medium, () => ahead.take(medium));
+      note.textContent = "";
+    } catch (error) {
+      if (left.signal.aborted) return;
+      note.textContent = "";
+      const again = failed("This sound", () => {
+        again.remove();
+        load();
+      });
+      view.append(again);
+    }
+  };
   return {
-    ready: Promise.resolve(),
+    ready: Promise.all([peaks, load()]),
     destroy() {
-      audio.pause();
-      audio.removeAttribute("src");
-      audio.load(); // lets go of the connection
+      left.abort();
+      wave.destroy();
+      pitches?.destroy();
+      link.remove(side);
     },
   };
+}
+
+/** @param {Sounds} link */
+export function tools(link) {
+  const other = () => link.hear(link.heard === "a" ? "b" : "a");
+  const pair = link.size > 1;
+  const pitches = {
+    key: "T",
+    label: "Spectrogram",
+    run: () => link.setPitches(!link.pitches),
+    pressed: () => link.pitches,
+    off: () => !link.canShowPitches,
+  };
+  return transport(link, {
+    after: pair
+      ? [
+          pitches,
+          { key: "H", label: "Hear the other one, at the same place", run: other, text: () => `Hear: ${link.heard.toUpperCase()}` },
+          {
+            key: "Q",
+            label: "Loudness matched, or as it is",
+            words: "Loudness matched",
+            run: () => link.setMatched(!link.matched),
+            pressed: () => link.matched,
+            text: () => (link.canMatch ? (link.matched ? "Loudness matched" : "Loudness as it is") : "Loudness unknown"),
+            off: () => !link.canMatch,
+          },
+        ]
+      : [pitches],
+  });
 }

@@ -17,13 +17,14 @@ from django.core.management.base import BaseCommand
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from annotate.actions.demo import is_due, start_demo
 from webapp.collect import collect_if_changed
 from webapp.local import servers
 from webapp.local.process import Lock, ServerError
 from webapp.local.supervisor import Child, Supervisor
 
 # name -> (queues, processes): a long export never keeps the short tasks waiting.
-WORKERS = {"tasks": ("default,media", 2), "exports": ("export", 1)}
+WORKERS = {"tasks": ("default,media", 2), "exports": ("export,learn", 1)}
 START_LIMIT = 30.0
 
 
@@ -47,7 +48,7 @@ class Command(BaseCommand):
                 self.check_port()
                 password = self.prepare(times)
                 self.start(supervisor, times, wait_for_workers=check)
-                self.greet(password)
+                self.greet(password, demo=settings.DEMO and not check and self.make_demo())
                 if check:
                     self.say(times.table())
                     return
@@ -130,7 +131,15 @@ class Command(BaseCommand):
                 supervisor.until(lambda name=child.name: answers(name), child, START_LIMIT)  # type: ignore[misc]
             times.add("workers, until they answer")
 
-    def greet(self, password: str | None) -> None:
+    def make_demo(self) -> bool:
+        """On an installation that is new, have the demo made by the workers: nobody waits for it. True if so."""
+        due = is_due()
+        if due:
+            start_demo(by=None)
+        connections.close_all()
+        return due
+
+    def greet(self, password: str | None, *, demo: bool) -> None:
         host = reachable(settings.HOST)
         url = f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}/"
         self.say(
@@ -138,6 +147,8 @@ class Command(BaseCommand):
         )
         if password:
             self.say(f"An account was made: log in as admin with password {password} (shown this once).")
+        if demo:
+            self.say("A demo project is being made; its pairs appear within a minute. DEMO=0 leaves it out.")
         self.say("Ctrl-C ends it.")
 
 
@@ -176,9 +187,10 @@ def celery_command(*arguments: str) -> list[str]:
 
 
 def worker_command(name: str) -> list[str]:
+    """Workers share this machine's cores with the web server, and give way to it: nobody waits for a page."""
     queues, processes = WORKERS[name]
     options = ("--queues", queues, "--concurrency", str(processes), "--hostname", f"{name}@%h")
-    return celery_command("worker", *options, "--without-gossip", "--without-mingle")
+    return ["nice", "-n", "10", *celery_command("worker", *options, "--without-gossip", "--without-mingle")]
 
 
 def beat_command() -> list[str]:

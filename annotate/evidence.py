@@ -1,0 +1,93 @@
+"""Evidence: the places in the responses that a verdict rests on, and how they were looked at.
+
+A place is told by the page under the side that was shown, and kept under the response, so that it stands where it
+stood whichever side the response is shown on. Kinds of places, each checked against the response itself:
+
+- text: `start` and `end` count characters (code points) of the response's text, `quote` is what stands between them;
+- box: `x`, `y`, `width`, `height` of a rectangle, in parts (0 to 1) of an image's width and height from its top left;
+- time: `start` and `end` in seconds of a video or sound.
+
+How a response was looked at: `seen`, the share of it that was on screen or played; `zoom`, the most screen pixels that a
+pixel of an image had; `turned`, the share of directions from which a mesh was seen.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from annotate.models import Modality
+
+MAX_ANCHORS = 20  # of one answer
+MAX_QUOTE = 2000  # characters
+KINDS = {
+    "text": ("start", "end", "quote"),
+    "box": ("x", "y", "width", "height"),
+    "time": ("start", "end"),
+}
+_ROUNDING = 1e-6  # of a part
+_LATE = 0.1  # seconds that a player may tell beyond what the probe found
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a response holds, as far as places in it go. `duration` in seconds."""
+
+    text: str
+    modality: str | None
+    duration: float | None
+
+
+def problem(anchor: Mapping[str, Any], content: Content) -> str:
+    """Why there is no such place in the response; empty if there is."""
+    if anchor["kind"] == "text":
+        start, end = anchor["start"], anchor["end"]
+        if not 0 <= start < end <= len(content.text):
+            return f"The text has {len(content.text)} characters: there is nothing from {start} to {end}."
+        if content.text[start:end] != anchor["quote"]:
+            return f"From {start} to {end} the text is not the quote."
+    elif anchor["kind"] == "box":
+        if content.modality != Modality.IMAGE:
+            return "A box stands on an image, and this response is none."
+        across, down = anchor["x"] + anchor["width"], anchor["y"] + anchor["height"]
+        if max(across, down) > 1 + _ROUNDING or min(anchor["width"], anchor["height"]) <= 0:
+            return "The box is empty or reaches beyond the image."
+    else:
+        if content.duration is None:
+            return "A time range stands on a video or sound, and this response is none."
+        if not anchor["start"] <= anchor["end"] <= content.duration + _LATE:
+            return f"The range must lie within {content.duration:g} seconds and end after it begins."
+    return ""
+
+
+def kept(
+    anchors: Sequence[Mapping[str, Any]], viewing: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, Any]:
+    """What is stored, by response, from what the page told by side. `names`: side -> response."""
+    found: dict[str, Any] = {"anchors": _by_response(anchors, names)} if anchors else {}
+    if viewing:
+        found["viewing"] = {names.get(key, key): value for key, value in viewing.items() if value}
+    return found
+
+
+def unseen(viewing: Mapping[str, Any], share: float) -> str:
+    """The side ("a", "b") of which less than this share was seen; empty where both were, or a medium failed."""
+    if viewing.get("failed"):
+        return ""
+    return next((side for side in ("a", "b") if viewing.get(side, {}).get("seen", 0) < share), "")
+
+
+def _by_response(anchors: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"response": names[anchor["side"]], "kind": anchor["kind"]}
+        | {name: anchor[name] for name in KINDS[anchor["kind"]]}
+        for anchor in anchors
+    ]
+
+
+def shown(evidence: Mapping[str, Any], sides: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Places by side, from the stored ones. `sides`: response -> side."""
+    return [
+        {"side": sides[anchor["response"]]}
+        | {key: value for key, value in anchor.items() if key != "response"}
+        for anchor in evidence.get("anchors", ())
+    ]

@@ -1,0 +1,117 @@
+"""What reward models learned from a project's judgments, and what they say of its comparisons."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from annotate.models.pairs import Comparison
+from annotate.models.project import Project
+
+
+class RevisionState(models.TextChoices):
+    READY = "ready", "ready"
+    BROKEN = "broken", "broken"
+    DROPPED = "dropped", "dropped"
+
+
+class Revision(models.Model):
+    """One trained reward model, pinned: its file never changes, and what it says is found under its number.
+
+    Once newer ones have come it is dropped, unless it is kept: file and scores go, what it was trained on and how it did
+    stays to be read.
+
+    Accuracies are shares of decided labels of the reserve (response 1 or 2) that the margin's sign agrees with;
+    the interval is a 95 % bootstrap over prompt groups. `blind_accuracy` is that of the same model trained and asked
+    without seeing the criterion. All are empty while the reserve has no label.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="revisions", db_index=False)
+    number = models.PositiveIntegerField()
+    backend = models.CharField(max_length=40)
+    state = models.CharField(max_length=7, choices=RevisionState, default=RevisionState.READY)
+    problem = models.TextField(blank=True, help_text="why its file cannot be used")
+    artefact = models.CharField(
+        max_length=120, unique=True, null=True, help_text="key of its file in storage, until that is removed"
+    )
+
+    # The label cut: what stood at this time, in the train partition.
+    read_at = models.DateTimeField()
+    newest_judgment = models.UUIDField()
+    judgments = models.PositiveIntegerField(help_text="counted judgments trained on")
+    comparisons = models.PositiveIntegerField(help_text="comparisons they are about")
+
+    held_out = models.PositiveIntegerField(default=0, help_text="decided labels of the reserve")
+    accuracy = models.FloatField(null=True, blank=True)
+    accuracy_low = models.FloatField(null=True, blank=True)
+    accuracy_high = models.FloatField(null=True, blank=True)
+    blind_accuracy = models.FloatField(null=True, blank=True)
+
+    seconds = models.FloatField(help_text="spent on training and testing")
+    scored_at = models.DateTimeField(null=True, blank=True, help_text="when it had scored the open pool")
+    kept = models.BooleanField(default=False, help_text="it stays, with its scores, when newer ones come")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="revision_once"),
+            models.CheckConstraint(
+                condition=(Q(artefact__isnull=False) & ~Q(artefact=""))
+                | Q(artefact__isnull=True, state="dropped"),
+                name="revision_has_artefact",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="ready", problem="")
+                | (Q(state="broken") & ~Q(problem=""))
+                | Q(state="dropped"),
+                name="revision_broken_with_problem",
+            ),
+            models.CheckConstraint(condition=Q(judgments__gt=0), name="revision_learned_from_something"),
+            models.CheckConstraint(
+                condition=Q(
+                    held_out=0,
+                    accuracy__isnull=True,
+                    accuracy_low__isnull=True,
+                    accuracy_high__isnull=True,
+                    blind_accuracy__isnull=True,
+                )
+                | Q(
+                    # Said for each: a comparison with nothing is no refusal.
+                    held_out__gt=0,
+                    accuracy__isnull=False,
+                    accuracy_low__isnull=False,
+                    accuracy_high__isnull=False,
+                    blind_accuracy__isnull=False,
+                    accuracy_low__gte=0,
+                    accuracy_high__lte=1,
+                    accuracy__gte=F("accuracy_low"),
+                    accuracy__lte=F("accuracy_high"),
+                    blind_accuracy__range=(0, 1),
+                ),
+                name="revision_accuracy",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.backend} {self.number}"
+
+
+class Score(models.Model):
+    """What a revision says of a comparison. Bounds refuse NaN and infinity, too: PostgreSQL sorts NaN above all."""
+
+    pk = models.CompositePrimaryKey("revision_id", "comparison_id")
+    revision = models.ForeignKey(Revision, models.CASCADE, related_name="scores", db_index=False)
+    comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="scores")
+    margin = models.FloatField(help_text="log-odds that response 1 wins, ties aside")
+    p_tie = models.FloatField()
+    variance = models.FloatField(help_text="of the margin, by the model's posterior")
+    bald = models.FloatField(help_text="nats that one more judgment would tell of the model")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(margin__range=(-1e9, 1e9)), name="score_margin"),
+            models.CheckConstraint(condition=Q(p_tie__range=(0, 1)), name="score_p_tie"),
+            models.CheckConstraint(condition=Q(variance__range=(0, 1e9)), name="score_variance"),
+            models.CheckConstraint(condition=Q(bald__range=(0, 1e9)), name="score_bald"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.margin:+.2f}"

@@ -1,0 +1,358 @@
+"""What the annotator's page costs, in Chromium on the real web server, for each modality.
+
+    python bench/page.py [--modalities text image video audio mesh] [--pairs 50] [--memory-pairs 300] [--drift-seconds 60]
+
+- bytes that the page transfers, with an empty cache and again with a full one, its media apart; the code of viewers that
+  it fetched, of which none may be another modality's
+- the time from the key that submits to the next pair on screen: text laid out, images decoded, videos with a frame,
+  sounds that can play, models drawn
+- the memory of the tab, collected, along --memory-pairs pairs of videos and of models: the script's heap and the process
+- how far two videos of 30 and 25 frames a second are apart, at each frame of the screen, over --drift-seconds
+
+Each pair is looked at for --look seconds, as the page fetches the next one meanwhile. Prints JSON; `loaded` marks figures
+that were taken while the machine did other work.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from derive import audio, image, mesh, video_as_browsers_play
+from loop import log_in
+from place import own_servers, web_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+FILES = 8  # of each modality; pairs take them in turns
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--enable-precise-memory-info"),
+)
+TASKS = {
+    "text": "text_to_text",
+    "image": "text_to_image",
+    "video": "text_to_video",
+    "audio": "text_to_audio",
+    "mesh": "text_to_3D",
+}
+MAKERS: dict[str, tuple[Callable[[int], tuple[str, bytes]], str]] = {
+    "image": (image, "png"),
+    "video": (video_as_browsers_play, "mp4"),
+    "audio": (audio, "mp3"),
+    "mesh": (mesh, "obj"),
+}
+# Modules and bundles that belong to one modality; what several share is not listed.
+OWN = {
+    "text": {"reading"},
+    "image": {"image", "zoom", "surface", "overlay"},
+    "video": {"video"},
+    "audio": {"audio", "sounds", "waveform", "spectrogram"},
+    "mesh": {"mesh", "orbit", "scene", "surroundings", "three"},
+}
+OWN_OF_PLAYERS = {"ensemble", "timeline", "transport"}
+# A pair of each modality is on screen, whole.
+SHOWN = {
+    "text": "() => [...document.querySelectorAll('#sides .read')].every(one => one.offsetHeight)",
+    "image": "() => [...document.querySelectorAll('#sides .view.image > img')].filter(one => one.complete).length === 2",
+    "video": "() => [...document.querySelectorAll('#sides video')].filter(one => one.readyState >= 2).length === 2",
+    "audio": "() => [...document.querySelectorAll('#sides .sound .note')].filter(one => !one.textContent).length === 2",
+    "mesh": "() => document.querySelectorAll('#sides .view.model[data-drawn]').length === 2",
+}
+# Counts from the key that submits until another pair is there, whole, and the screen has drawn it.
+STOPWATCH = """shown => {
+  const prompt = () => document.querySelector("#prompt .asked")?.textContent;
+  window.times = [];
+  document.addEventListener("keydown", event => {
+    if (event.key !== "Enter") return;
+    const began = performance.now(), before = prompt();
+    const look = () => {
+      if (prompt() !== before && !document.getElementById("work").inert && shown())
+        requestAnimationFrame(() => window.times.push(performance.now() - began));
+      else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  }, { capture: true });
+}"""
+APART = """seconds => new Promise(resolve => {
+  const [one, other] = document.querySelectorAll("#sides video");
+  const found = [], until = performance.now() + seconds * 1000;
+  const look = () => {
+    found.push(Math.abs(one.currentTime - other.currentTime) * 1000);
+    if (performance.now() < until && !one.ended && !other.ended) return requestAnimationFrame(look);
+    const dropped = [one, other].map(video => video.getVideoPlaybackQuality()).map(q => q.droppedVideoFrames / q.totalVideoFrames);
+    resolve([found, dropped]);
+  };
+  look();
+})"""
+
+
+def text(number: int) -> str:
+    words = "The answer weighs what was asked against what is known and says where it is not sure".split()
+    paragraph = " ".join(words[(number + n) % len(words)] for n in range(90))
+    return "\n\n".join([f"## Answer {number}", *[f"{n}. {paragraph}." for n in range(6)]])
+
+
+def import_pairs(slug: str, modality: str, pairs: int, place: Path, files: list[str]) -> None:
+    """A project of as many pairs, by the command that real data come by."""
+    from django.core.management import call_command
+
+    rows = place / f"{slug}.jsonl"
+    with rows.open("w") as out:
+        for n in range(pairs):
+            chosen: list[Any] = [text(n), text(n + 1)]
+            if files:
+                chosen = [
+                    {"media": files[n % len(files)]},
+                    {"media": files[(n + 1 + n // len(files)) % len(files)]},
+                ]
+            row = {"id": str(n), "prompt": f"Prompt {n}", "response1": chosen[0], "response2": chosen[1]}
+            out.write(json.dumps(row | {"criteria": ["Which one is better?"]}) + "\n")
+    options = {"project": slug, "create": True, "task_type": TASKS[modality], "media": place}
+    with open(os.devnull, "w") as nowhere:
+        call_command(
+            "import_pairs",
+            rows,
+            reserve_share=0,
+            validation_share=0,
+            stdout=nowhere,
+            stderr=nowhere,
+            **options,
+        )
+
+
+def make_files(modality: str, place: Path) -> list[str]:
+    if modality not in MAKERS:
+        return []
+    maker, extension = MAKERS[modality]
+    names = [f"{modality}-{n}.{extension}" for n in range(FILES)]
+    for n, name in enumerate(names):
+        (place / name).write_bytes(maker(n)[1])
+    return names
+
+
+class Traffic:
+    """Bytes that came over the network into a page: compressed, with headers, nothing that the cache gave."""
+
+    def __init__(self, page: "Page") -> None:
+        self.bytes = dict.fromkeys(("scripts", "styles", "page_and_api", "media"), 0)
+        self.requests = self.bodies = 0
+        self.names: set[str] = set()
+        self._urls: dict[str, str] = {}
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.responseReceived", self._received)
+        session.on("Network.dataReceived", self._data)
+        session.on("Network.loadingFinished", self._finished)
+
+    def _received(self, event: dict[str, Any]) -> None:
+        response = event["response"]
+        path = response["url"].partition("?")[0]
+        if "/static/" in path:
+            self.names.add(path.rpartition("/")[2].partition(".")[0])
+        if not response.get("fromDiskCache"):
+            self._urls[event["requestId"]] = path
+
+    def _data(self, event: dict[str, Any]) -> None:
+        if "/media/" not in self._urls.get(event["requestId"], "/media/"):
+            self.bodies += event["encodedDataLength"]
+
+    def _finished(self, event: dict[str, Any]) -> None:
+        path = self._urls.pop(event["requestId"], None)
+        if path is None:
+            return
+        kinds = {"/media/": "media", ".js": "scripts", ".css": "styles", ".woff2": "styles"}
+        kind = next((name for mark, name in kinds.items() if mark in path), "page_and_api")
+        self.bytes[kind] += round(event["encodedDataLength"])
+        self.requests += 1
+
+    def told(self) -> dict[str, int]:
+        without_media = sum(count for kind, count in self.bytes.items() if kind != "media")
+        return {
+            "all_but_media": without_media,
+            "of_it_bodies": self.bodies,
+            **self.bytes,
+            "requests": self.requests,
+        }
+
+
+def opened(page: "Page", slug: str, modality: str) -> None:
+    page.goto(f"/judge/{slug}/")
+    page.wait_for_selector(".now .question p")
+    page.wait_for_function(SHOWN[modality])
+
+
+def foreign(names: set[str], modality: str) -> list[str]:
+    """What was fetched of viewers that the pair has no use for."""
+    others = set().union(*(own for name, own in OWN.items() if name not in (modality, "text")))
+    if modality not in ("video", "audio"):
+        others |= OWN_OF_PLAYERS
+    return sorted(names & others)
+
+
+def weigh(context: "BrowserContext", slug: str, modality: str) -> dict[str, Any]:
+    """The page with an empty cache, then with a full one."""
+    found: dict[str, Any] = {}
+    for name in ("cold", "warm"):
+        page = context.new_page()
+        traffic = Traffic(page)
+        opened(page, slug, modality)
+        page.wait_for_load_state("networkidle")
+        found[name] = traffic.told()
+        found["foreign_code"] = foreign(traffic.names, modality)
+        page.close()
+    return found
+
+
+def submit(page: "Page", count: int, look: float) -> None:
+    """Judges pairs, each looked at for a moment."""
+    for _ in range(count):
+        page.wait_for_timeout(look * 1000)
+        seen = page.evaluate("() => window.times.length")
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        page.wait_for_function(f"() => window.times.length > {seen}")
+
+
+def memory(page: "Page", browser_pid: int) -> dict[str, float]:
+    """MiB: the script's heap after a collection, and the unshared memory of the browser's largest page process."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    session.send("HeapProfiler.collectGarbage")
+    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    session.detach()
+    pages = []
+    for process in psutil.Process(browser_pid).children(recursive=True):
+        if "--type=renderer" in process.cmdline():
+            pages.append(process.memory_full_info().uss)
+    return {
+        "heap": round(metrics["JSHeapUsedSize"] / 2**20, 1),
+        "process": round(max(pages) / 2**20, 1),
+        "nodes": metrics["Nodes"],
+    }
+
+
+def walk(page: "Page", browser_pid: int, options: argparse.Namespace, modality: str) -> dict[str, Any]:
+    """Pairs judged one after the other: how soon each next one is there, and what stays in memory."""
+    page.evaluate(f"() => ({STOPWATCH})({SHOWN[modality]})")
+    submit(page, options.pairs, options.look)
+    times = sorted(page.evaluate("() => window.times"))
+    found: dict[str, Any] = {
+        "pairs": len(times),
+        "submit_to_next_p50_ms": round(statistics.median(times), 1),
+        "submit_to_next_p95_ms": round(times[int(len(times) * 0.95)], 1),
+    }
+    if modality in ("video", "mesh") and options.memory_pairs > options.pairs:
+        marks: dict[int, dict[str, float]] = {options.pairs: memory(page, browser_pid)}
+        step = max(1, (options.memory_pairs - options.pairs) // 4)
+        for done in range(options.pairs + step, options.memory_pairs + 1, step):
+            submit(page, step, options.look)
+            marks[done] = memory(page, browser_pid)
+        found["memory_mib_after_pairs"] = marks
+    return found
+
+
+def drift(page: "Page", slug: str, seconds: float) -> dict[str, Any]:
+    opened(page, slug, "video")
+    page.keyboard.press(" ")
+    page.wait_for_function("() => document.querySelector('#sides video').currentTime > 1")
+    apart, dropped = page.evaluate(APART, seconds)
+    apart.sort()
+    return {
+        "seconds": seconds,
+        "looks": len(apart),
+        "apart_p50_ms": round(statistics.median(apart), 1),
+        "apart_p95_ms": round(apart[int(len(apart) * 0.95)], 1),
+        "apart_max_ms": round(apart[-1], 1),
+        "dropped_frames": [round(part, 3) for part in dropped],
+    }
+
+
+def fresh(browser: "Browser", origin: str, slug: str) -> "BrowserContext":
+    """A new profile with a new annotator of the project."""
+    context = browser.new_context(base_url=origin, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(60_000)
+    context.add_cookies([{"name": "sessionid", "value": log_in(slug, 1)[0], "url": origin}])
+    return context
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--modalities", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--pairs", type=int, default=50, help="whose time is taken")
+    parser.add_argument(
+        "--memory-pairs", type=int, default=300, help="no more than --pairs: memory is left out"
+    )
+    parser.add_argument("--drift-seconds", type=float, default=60, help="0 leaves it out")
+    parser.add_argument("--look", type=float, default=1.0, help="seconds at each pair")
+    options = parser.parse_args()
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not chromium:
+        sys.exit("No Chromium on PATH: on Debian, apt install chromium.")
+    busy = os.getloadavg()[0]
+    with own_servers() as place, web_server(workers=1) as (port, _):
+        origin = f"http://127.0.0.1:{port}"
+        from playwright.sync_api import sync_playwright
+
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
+            "1"  # Playwright's loop runs in this thread; ours waits for it
+        )
+        results: dict[str, Any] = {}
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+            pid = browser_pid(psutil.Process())
+            for modality in options.modalities:
+                files = make_files(modality, place)
+                import_pairs(
+                    f"page-{modality}", modality, max(options.pairs, options.memory_pairs) + 4, place, files
+                )
+                context = fresh(browser, origin, f"page-{modality}")
+                results[modality] = weigh(context, f"page-{modality}", modality)
+                page = context.new_page()
+                opened(page, f"page-{modality}", modality)
+                results[modality] |= walk(page, pid, options, modality)
+                context.close()
+            if options.drift_seconds:
+                results["drift"] = drift_of(browser, origin, place, options.drift_seconds)
+            browser.close()
+    load = {"before": round(busy, 1), "after": round(os.getloadavg()[0], 1)}
+    told = {
+        "bench": "page",
+        "cpus": os.cpu_count(),
+        "load": load,
+        "loaded": busy > 0.5 * (os.cpu_count() or 1),
+    }
+    print(json.dumps(told | {"results": results}, indent=2))
+
+
+def drift_of(browser: "Browser", origin: str, place: Path, seconds: float) -> dict[str, Any]:
+    from tests.media.clips import video
+
+    for name, rate in (("thirty.mp4", 30), ("twentyfive.mp4", 25)):
+        frames = int(rate * (seconds + 10))
+        (place / name).write_bytes(video(size=(640, 360), frames=frames, fps=rate, sound="aac"))
+    import_pairs("page-drift", "video", 1, place, ["thirty.mp4", "twentyfive.mp4"])
+    context = fresh(browser, origin, "page-drift")
+    found = drift(context.new_page(), "page-drift", seconds)
+    context.close()
+    return found
+
+
+def browser_pid(us: psutil.Process) -> int:
+    """The browser that was just started by a child of ours."""
+    return next(
+        one.pid
+        for one in us.children(recursive=True)
+        if "chrom" in one.name() and "--type=" not in " ".join(one.cmdline())
+    )
+
+
+if __name__ == "__main__":
+    main()

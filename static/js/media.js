@@ -1,0 +1,14 @@
+// Where the files of a medium are, and those of them that scripts read.
+
+/** The address of another file made from the same medium. @param {string} url of its "web" @param {string} kind */
+export const sibling = (url, kind) => url.replace(/[^/]*$/, kind);
+
+/** A file that a script reads. Rejects where the server does not give it. @param {string} url @param {AbortSignal} [signal] */
+export async function read(url, signal) {
+  const response = await fetch(url, { signal });
+  if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+  return response;
+}
+
+/** @param {string} url @param {AbortSignal} [signal] @returns {Promise<any>} */
+export const readJson = async (url, signal) => (await read(url, signal)).json();

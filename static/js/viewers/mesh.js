@@ -1,0 +1,168 @@
+// 3D models through one camera, or one on its own.
+
+import { Ahead } from "../ahead.js";
+import { h } from "../dom.js";
+import { read, sibling } from "../media.js";
+import { bar } from "./bar.js";
+import { failed } from "./failed.js";
+import { follow, MODES, Orbit, START } from "./orbit.js";
+import { pixels, readModel, stage } from "./scene.js";
+
+const NEARER = 1.25;
+
+export const createLink = () => new Orbit();
+
+/** A model that is being fetched; `tell` hears how much of it is there. */
+class Coming {
+  tell = (_part) => {};
+
+  constructor({ url }) {
+    this.model = read(url)
+      .then((response) => received(response, (part) => this.tell(part)))
+      .then(readModel);
+    this.model.catch(() => {}); // who takes it is told
+  }
+}
+
+export const ahead = new Ahead(
+  (medium) => new Coming(medium),
+  (coming) => coming.model.then((model) => model.destroy(), () => {}),
+);
+
+class Pane {
+  /** @type {import("./scene.js").Model|null} */
+  model = null;
+  drawn = 0;
+
+  constructor(view, link) {
+    this.view = view;
+    this.link = link;
+    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { "aria-hidden": "true" }));
+    this.paint = this.canvas.getContext("2d");
+    view.append(this.canvas);
+    this.sizes = new ResizeObserver(() => {
+      this.canvas.width = pixels(view.clientWidth);
+      this.canvas.height = pixels(view.clientHeight);
+      link.ask();
+    });
+    this.sizes.observe(view);
+    link.panes.add(this);
+  }
+
+  draw() {
+    if (!this.model || !this.view.clientWidth) return;
+    stage().draw(this.model, this.paint, this.link);
+    this.drawn += 1;
+    const { turn, lift, away, x, y, z } = this.link.camera;
+    Object.assign(this.view.dataset, { drawn: this.drawn, camera: [turn, lift, away, x, y, z].map((n) => n.toFixed(4)).join(" ") });
+  }
+
+  destroy() {
+    this.sizes.disconnect();
+    this.link.panes.delete(this);
+    this.model?.destroy();
+  }
+}
+
+/** @param {HTMLElement} element @param {{medium: any, label: string, link: Orbit}} data */
+export function mount(element, { medium, label, link }) {
+  const left = new AbortController();
+  const still = h("img", { class: "still", src: sibling(medium.url, "thumb"), alt: "" });
+  const note = h("p", { class: "note", role: "status" }, "Loading");
+  const view = h("div", { class: "view model", tabindex: "0", role: "group", "aria-label": `${label}. Arrows turn it, plus and minus zoom, both sides together.` }, still);
+  element.replaceChildren(view);
+  const pane = new Pane(view, link);
+  view.append(note);
+  follow(view, link);
+
+  const tell = () => {
+    if (!pane.model) return;
+    const { faces = 0, vertices = 0, points = false } = medium;
+    const count = points ? `${vertices.toLocaleString("en")} points` : `${faces.toLocaleString("en")} faces, ${vertices.toLocaleString("en")} vertices`;
+    note.textContent = link.counts ? count : "";
+  };
+  link.addEventListener("change", tell, { signal: left.signal });
+  const load = async () => {
+    try {
+      const coming = ahead.take(medium);
+      coming.tell = (part) => (note.textContent = `Loading, ${Math.round(part * 100)}%`);
+      const model = await coming.model;
+      if (left.signal.aborted) return model.destroy();
+      pane.model = model;
+      if (model.moves) link.set({ animated: true });
+      still.remove();
+      tell();
+      link.ask();
+      stage().addEventListener("lost", () => (note.textContent = "The graphics stopped; they come back by themselves"), { signal: left.signal });
+      stage().addEventListener(
+        "restored",
+        () => {
+          model.renew();
+          tell();
+          link.ask();
+        },
+        { signal: left.signal },
+      );
+    } catch (error) {
+      if (left.signal.aborted) return;
+      note.textContent = "";
+      const again = failed("This 3D model", () => {
+        again.remove();
+        load();
+      }, error.message);
+      view.append(again);
+    }
+  };
+  return {
+    ready: load(),
+    destroy() {
+      left.abort();
+      pane.destroy();
+    },
+  };
+}
+
+/** The bytes of an answer, telling how much of them is there. @param {Response} response @param {(part: number) => void} tell */
+async function received(response, tell) {
+  const length = Number(response.headers.get("Content-Length"));
+  if (!length || !response.body) return response.arrayBuffer();
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const reader = response.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) return bytes.buffer;
+    bytes.set(value, at);
+    at += value.length;
+    tell(at / length);
+  }
+}
+
+/** @param {Orbit} link */
+export function tools(link) {
+  const shown = h("output", {});
+  const draw = () => {
+    shown.textContent = link.view || (link.panes.size > 1 ? "Linked camera" : "");
+  };
+  link.addEventListener("change", draw);
+  draw();
+  const start = () => Object.keys(START).every((name) => link.camera[name] === START[name]);
+  const arrow = (name, sign, right, down) => ({ key: name, label: "Turn or move", words: sign, bare: true, shown: sign, run: () => link.arrow(right, down), name: () => `${link.moving ? "Move" : "Turn"} ${name.slice(5).toLowerCase()}` });
+  const words = { textured: "Textured", plain: "Plain", wireframe: "Wireframe", normals: "Normals" };
+  const { content, keys } = bar(link, [
+    { key: "F", label: "Reset the view", words: "Reset", run: () => link.reset(), off: start },
+    { key: "C", label: "Front, right, back, left, top, below", words: "View", run: (event) => link.nextView(event?.shiftKey ? -1 : 1), name: () => "Next view: front, right, back, left, top, below" },
+    shown,
+    arrow("ArrowLeft", "\u2190", -1, 0),
+    arrow("ArrowRight", "\u2192", 1, 0),
+    arrow("ArrowUp", "\u2191", 0, -1),
+    arrow("ArrowDown", "\u2193", 0, 1),
+    { key: "D", label: "Arrows turn or move", run: () => link.set({ moving: !link.moving }), text: () => (link.moving ? "Arrows move" : "Arrows turn") },
+    { key: "-", label: "Farther", words: "Out", run: () => link.zoom(1 / NEARER) },
+    { key: "+", label: "Nearer", words: "In", run: () => link.zoom(NEARER) },
+    { key: "T", label: "Turntable", words: "Spin", run: () => link.set({ spinning: !link.spinning }), pressed: () => link.spinning },
+    { key: " ", shown: "Space", label: "Play or pause what moves", run: () => link.set({ playing: !link.playing }), text: () => (link.playing ? "Pause" : "Play"), gone: () => !link.animated },
+    { key: "W", label: "Textured, plain, wireframe, normals", run: () => link.set({ mode: MODES[(MODES.indexOf(link.mode) + 1) % MODES.length] }), text: () => words[link.mode] },
+    { key: "I", label: "Number of faces", words: "Faces", run: () => link.set({ counts: !link.counts }), pressed: () => link.counts },
+  ]);
+  return { content, keys: { ...keys, "=": { label: "Nearer", hidden: true, run: () => link.zoom(NEARER) } }, moves: () => true };
+}

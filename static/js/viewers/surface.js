@@ -1,0 +1,166 @@
+// An area that shows images through a Zoom: one of a side, or two laid over each other. Moved by mouse, touch and wheel.
+
+import { h } from "../dom.js";
+
+const CRISP = 3; // screen pixels an image pixel: from here on pixels are shown as they are
+const LOUPE = 4; // times what is seen without it
+const PLAIN = 2; // screen pixels an image pixel: the least that the loupe shows
+
+export class Surface {
+  width = 0;
+  height = 0;
+
+  /**
+   * @param {HTMLElement} element filled with the view
+   * @param {{images: HTMLImageElement[], size: {width: number, height: number}, label: string, link: import("./zoom.js").Zoom, side?: string}} of
+   *   `size` are the true pixels of the first image; the others are drawn as large as it
+   */
+  constructor(element, { images, size, label, link, side = "" }) {
+    Object.assign(this, { images, size, label, link, side });
+    this.pointers = new Map();
+    this.note = h("p", { class: "note" });
+    this.loupe = h("div", { class: "loupe", "aria-hidden": "true", hidden: true });
+    this.view = h(
+      "div",
+      {
+        class: "view image",
+        tabindex: "0",
+        role: "group",
+        "aria-label": `${label}. Arrows move it, plus and minus zoom, both sides together.`,
+        on: {
+          wheel: (event) => this.#wheel(event),
+          pointerdown: (event) => this.#down(event),
+          pointermove: (event) => this.#move(event),
+          pointerup: (event) => this.#up(event),
+          pointercancel: (event) => this.#up(event),
+          dblclick: () => (link.isFitted ? link.actual() : link.fit()),
+        },
+      },
+      ...images,
+      this.loupe,
+      this.note,
+    );
+    element.replaceChildren(this.view);
+    this.sizes = new ResizeObserver(() => {
+      this.#measure();
+      link.set({}); // a percentage, a wipe's line: told anew
+    });
+    this.sizes.observe(this.view);
+    this.#measure();
+  }
+
+  #measure() {
+    this.width = this.view.clientWidth;
+    this.height = this.view.clientHeight;
+    this.draw();
+  }
+
+  /** The scale that fills the pane. */
+  get fitted() {
+    return Math.min(this.width / this.size.width, this.height / this.size.height);
+  }
+
+  /** The scale that shows the finest image of all in its true pixels, and this one as large as that. */
+  get pixel() {
+    const finest = Math.max(...[...this.link.panes].map(({ size }) => Math.max(size.width, size.height)), 1);
+    return finest / Math.max(this.size.width, this.size.height) / devicePixelRatio;
+  }
+
+  get scale() {
+    return this.link.scaleOver(this.fitted, this.pixel);
+  }
+
+  /** Where the middle of the frame stands on screen and how large it is drawn. */
+  get #frame() {
+    const { link, scale, size } = this;
+    const place = (part, length, room) => {
+      const drawn = length * scale;
+      return drawn <= room ? room / 2 : Math.min(drawn / 2, Math.max(room - drawn / 2, room / 2 - (part - 0.5) * drawn));
+    };
+    return { x: place(link.x, size.width, this.width), y: place(link.y, size.height, this.height), width: size.width * scale, height: size.height * scale };
+  }
+
+  draw() {
+    if (!this.width) return;
+    const frame = this.#frame;
+    for (const image of this.images) lay(image, frame);
+    const { link } = this;
+    const { width, height } = this.size;
+    this.note.textContent = link.sizes && this.side ? `${width} \u00d7 ${height} pixels, shown at ${Math.round(this.scale * devicePixelRatio * 100)}%` : "";
+    this.#drawLoupe(frame);
+  }
+
+  #drawLoupe(frame) {
+    const { loupe, link } = this;
+    loupe.hidden = !link.loupe || !this.side;
+    if (loupe.hidden) return;
+    if (!loupe.firstChild) loupe.append(...this.images.map((image) => image.cloneNode()));
+    const x = frame.x + (link.spot.x - 0.5) * frame.width;
+    const y = frame.y + (link.spot.y - 0.5) * frame.height;
+    const room = loupe.clientWidth;
+    loupe.style.transform = `translate(${x - room / 2}px, ${y - room / 2}px)`;
+    const times = Math.max(LOUPE, (PLAIN * this.pixel) / this.scale);
+    const [wide, high] = [frame.width * times, frame.height * times];
+    const inside = loupe.clientLeft;
+    for (const image of loupe.children) lay(image, { x: room / 2 + inside - (link.spot.x - 0.5) * wide, y: room / 2 + inside - (link.spot.y - 0.5) * high, width: wide, height: high });
+  }
+
+  #fromMiddle(event) {
+    const box = this.view.getBoundingClientRect();
+    return [event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2];
+  }
+
+  #wheel(event) {
+    event.preventDefault();
+    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+    this.link.zoom(Math.exp((-event.deltaY * lines) / 400), this, this.#fromMiddle(event));
+  }
+
+  #down(event) {
+    if (event.button !== 0 || event.target.closest("input")) return;
+    this.view.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    this.view.classList.add("moving");
+  }
+
+  #move(event) {
+    if (this.link.loupe) this.#look(event);
+    const before = this.pointers.get(event.pointerId);
+    if (!before) return;
+    const now = [event.clientX, event.clientY];
+    if (this.pointers.size === 2) {
+      const other = [...this.pointers].find(([id]) => id !== event.pointerId)[1];
+      const far = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1;
+      const box = this.view.getBoundingClientRect();
+      const middle = [(now[0] + other[0]) / 2 - box.left - box.width / 2, (now[1] + other[1]) / 2 - box.top - box.height / 2];
+      this.link.zoom(far(now) / far(before), this, middle);
+    }
+    this.link.pan((now[0] - before[0]) / this.pointers.size, (now[1] - before[1]) / this.pointers.size, this);
+    this.pointers.set(event.pointerId, now);
+  }
+
+  /** The loupe follows the pointer. */
+  #look(event) {
+    const box = this.view.getBoundingClientRect();
+    const frame = this.#frame;
+    this.link.point({ x: (event.clientX - box.left - frame.x) / frame.width + 0.5, y: (event.clientY - box.top - frame.y) / frame.height + 0.5 });
+  }
+
+  #up(event) {
+    this.pointers.delete(event.pointerId);
+    if (!this.pointers.size) this.view.classList.remove("moving");
+  }
+
+  destroy() {
+    this.sizes.disconnect();
+  }
+}
+
+/** Draws an image around a point at a size, whole: of another shape than the frame, it is as large as fits. */
+function lay(image, { x, y, width, height }) {
+  const { naturalWidth, naturalHeight } = image;
+  if (!naturalWidth) return;
+  const scale = Math.min(width / naturalWidth, height / naturalHeight);
+  image.style.transform = `translate(${x - (naturalWidth * scale) / 2}px, ${y - (naturalHeight * scale) / 2}px) scale(${scale})`;
+  image.classList.toggle("crisp", scale * devicePixelRatio >= CRISP);
+}

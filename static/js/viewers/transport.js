@@ -1,0 +1,68 @@
+// The bar of what plays: one for both sides.
+
+import { h } from "../dom.js";
+import { clock } from "../timecode.js";
+import { bar } from "./bar.js";
+import { SPEEDS } from "./timeline.js";
+
+const NUDGE = 1; // seconds an arrow
+
+/**
+ * @param {import("./timeline.js").Timeline} line
+ * @param {{before?: any[], after?: any[]}} [own] tools of what plays, before and after those that all share
+ */
+export function transport(line, { before = [], after = [] } = {}) {
+  const track = h("input", { type: "range", class: "track", min: 0, max: 1, step: "any", "aria-label": "Position" });
+  track.addEventListener("input", () => line.seek(Number(track.value)));
+  const loop = h("i", { class: "loop", hidden: true });
+  const time = h("output", { class: "time", "aria-label": "Time" });
+  const total = h("span", { class: "time total" });
+  const speed = h("output", { class: "speed", "aria-label": "Speed" });
+  const rail = h("div", { class: "rail" }, track, loop);
+
+  const place = () => {
+    const at = line.time;
+    track.value = String(at);
+    track.setAttribute("aria-valuetext", `${clock(at)} of ${clock(line.duration)}`);
+    rail.style.setProperty("--at", String(line.duration ? at / line.duration : 0));
+    time.textContent = clock(at);
+  };
+  const draw = () => {
+    track.max = String(line.duration || 1);
+    total.textContent = line.waiting || clock(line.duration);
+    total.classList.toggle("waits", Boolean(line.waiting));
+    speed.textContent = `${line.rate}\u00d7`;
+    loop.hidden = !line.looping;
+    rail.style.setProperty("--from", String(line.start / (line.duration || 1)));
+    rail.style.setProperty("--to", String(line.end / (line.duration || 1)));
+    place();
+  };
+  line.addEventListener("time", place);
+  line.addEventListener("change", draw);
+  draw();
+
+  const { content, keys } = bar(line, [
+    { key: " ", shown: "Space", label: "Play or pause", run: () => line.toggle(), text: () => (line.playing ? "Pause" : "Play") },
+    time,
+    rail,
+    total,
+    ...before,
+    { key: "<", label: "Slower", words: "\u2212", bare: true, run: () => line.step(-1), name: () => "Slower", off: () => line.rate === SPEEDS[0] },
+    speed,
+    { key: ">", label: "Faster", words: "+", bare: true, run: () => line.step(1), name: () => "Faster", off: () => line.rate === SPEEDS.at(-1) },
+    { key: "I", label: "A loop begins here", words: "In", run: () => line.markIn(), name: () => "A loop begins here" },
+    { key: "O", label: "A loop ends here", words: "Out", run: () => line.markOut(), name: () => "A loop ends here" },
+    { key: "L", label: "Loop", run: () => line.toggleLoop(), pressed: () => line.looping },
+    ...after,
+  ]);
+  return {
+    content,
+    keys: {
+      ...keys,
+      ArrowLeft: { label: "A second back or on", shown: "\u2190", run: () => line.nudge(-NUDGE) },
+      ArrowRight: { label: "A second back or on", shown: "\u2192", run: () => line.nudge(NUDGE) },
+      Home: { label: "To the beginning", run: () => line.seek(line.start) },
+    },
+    moves: () => false,
+  };
+}

@@ -1,0 +1,141 @@
+"""Places in the responses: told by sides, kept under responses, and only where there is such a place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from django.core.management import call_command
+
+from annotate.models import Claim, Judgment, Modality, Pair, Project
+from tests.api.client import Api, answer
+from tests.api.conftest import join
+from tests.browser.judging import make_image, picture
+from tests.factories import make_asset, make_comparison, make_pair, make_project
+
+TEXTS = ("\U0001f600 The first one is **bold**.", "The second one is plain.")
+
+
+def claimed(pair: Pair, flip: bool) -> tuple[Api, Any]:
+    make_comparison(pair)
+    api = join(pair.project)
+    claim = api.claim().body
+    Claim.objects.filter(pk=claim["id"]).update(flip=flip)
+    return api, claim
+
+
+def place(kind: str, side: str = "a", **fields: Any) -> dict[str, Any]:
+    return {"side": side, "kind": kind, **fields}
+
+
+def text(of: int, quote: str, side: str) -> dict[str, Any]:
+    start = TEXTS[of].index(quote)
+    return place("text", side, start=start, end=start + len(quote), quote=quote)
+
+
+@pytest.fixture
+def project(db: None) -> Project:
+    return make_project(reserve_share=0, validation_share=0)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_text_stands_under_its_response_on_either_side_and_in_the_release(
+    flip: bool, project: Project, tmp_path: Path
+) -> None:
+    api, claim = claimed(make_pair(project, response1=TEXTS[0], response2=TEXTS[1]), flip)
+    first, second = ("b", "a") if flip else ("a", "b")
+    told = [text(0, "one is **bold**", first), text(1, "plain", second)]
+    sent = answer(claim, anchors=told)
+    for _ in range(2):  # the second time it is stored already, and the same
+        assert api.submit(claim, sent).status == 200
+    stored = Judgment.objects.get().evidence["anchors"]
+    assert [(one["response"], one["quote"]) for one in stored] == [
+        ("response1", "one is **bold**"),
+        ("response2", "plain"),
+    ]
+    assert not {"a", "b", "side"} & {*stored[0], *stored[0].values()}
+    shown = api.get(f"claims/{claim['id']}/").body["comparisons"][0]["answer"]
+    assert shown["anchors"] == told
+    assert api.submit(claim, {**sent, "anchors": told[:1]}).error == (409, "answer_changed", "")
+    call_command("export_bench", "--project", project.slug, "--out", str(tmp_path / "out"))
+    (row,) = pq.read_table(tmp_path / "out/raw").to_pylist()
+    assert json.loads(row["evidence"])["anchors"] == stored
+
+
+def test_boxes_and_ranges_stand_on_what_has_them(project: Project) -> None:
+    image = make_image(project, picture((1, 2, 3)))
+    sound = make_asset(
+        project,
+        b"sound",
+        modality=Modality.AUDIO,
+        extension="wav",
+        probe={"duration": 3.0},
+    )
+    api, claim = claimed(make_pair(project, response1=image, response2=sound), False)
+    whole: dict[str, Any] = {"x": 0, "y": 0, "width": 1, "height": 1}
+    part: dict[str, Any] = {"x": 0.5, "y": 0.5, "width": 0.25, "height": 0.5}
+    wrong = [
+        (place("box", "b", **part), "anchors[0]"),
+        (place("time", "a", start=1, end=2), "anchors[0]"),
+        (place("box", **{**part, "x": 0.9}), "anchors[0]"),
+        (place("box", **{**part, "width": 0}), "anchors[0]"),
+        (place("time", "b", start=2, end=1), "anchors[0]"),
+        (place("time", "b", start=2, end=3.2), "anchors[0]"),
+        (place("text", start=0, end=1, quote="T"), "anchors[0]"),
+        (place("box", **part, start=1), "anchors[0].start"),
+        (place("time", "b", start=1), "anchors[0].end"),
+        (place("point"), "anchors[0].kind"),
+        (place("box", "c", **part), "anchors[0].side"),
+        (place("text", start=0.5, end=1, quote="T"), "anchors[0].start"),
+        (place("time", "b", start=-1, end=1), "anchors[0].start"),
+        (place("time", "b", start=1, end=2, response="response1"), "anchors[0].response"),
+    ]
+    for anchor, field in wrong:
+        assert api.submit(claim, answer(claim, anchors=[anchor])).error == (
+            400,
+            "invalid",
+            f"answers[0].{field}",
+        )
+    many = [place("box", **whole)] * 21
+    assert api.submit(claim, answer(claim, anchors=many)).error == (400, "invalid", "answers[0].anchors")
+    assert not Judgment.objects.exists()
+    fit = [place("box", **whole), place("box", **part), place("time", "b", start=0, end=3.0)]
+    assert api.submit(claim, answer(claim, anchors=fit)).status == 200
+
+
+def test_a_quote_must_be_what_stands_there(project: Project) -> None:
+    api, claim = claimed(make_pair(project, response1=TEXTS[0], response2=TEXTS[1]), False)
+    for anchor in (
+        {**text(1, "plain", "b"), "quote": "plane"},
+        {**text(1, "plain", "b"), "side": "a"},
+        place("text", "b", start=3, end=3, quote=" "),
+        place("text", "b", start=0, end=999, quote=TEXTS[1]),
+    ):
+        refused = api.submit(claim, answer(claim, anchors=[anchor]))
+        assert refused.error == (400, "invalid", "answers[0].anchors[0]")
+
+
+def test_how_both_sides_were_seen_is_kept_by_response_and_may_be_asked_for(project: Project) -> None:
+    Project.objects.update(viewing="require", viewing_share=0.8)
+    api, claim = claimed(make_pair(project), True)
+    one, none = {"seen": 1.0, "zoom": 2.5}, {"seen": 0.5, "turned": 0.25}
+
+    def submit(verdict: str = "a", **viewing: Any) -> Any:
+        return api.submit(claim, answer(claim, verdict=verdict), viewing=viewing)
+
+    assert submit().error == (400, "invalid", "viewing")
+    assert submit(a=one).error == (400, "invalid", "viewing")
+    assert submit(a=one, b=none).error == (400, "invalid", "viewing")
+    assert submit(a=one, b={"seen": 1.5}).error == (400, "invalid", "viewing.b.seen")
+    assert submit(a=one, response1=one).error == (400, "invalid", "viewing.response1")
+    assert not Judgment.objects.exists()
+    assert submit(a=one, b=none, failed=True).status == 200
+    assert Judgment.objects.get().evidence == {
+        "viewing": {"response1": none, "response2": one, "failed": True}
+    }
+    api, claim = claimed(make_pair(project), False)
+    assert submit("cannot_tell").status == 200  # no verdict on either
+    Project.objects.update(viewing="warn")
+    api, claim = claimed(make_pair(project), False)
+    assert submit(b=none).status == 200

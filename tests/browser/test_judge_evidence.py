@@ -1,0 +1,143 @@
+"""Evidence in each kind of response: taken by mouse and by keys alone, drawn over the panes, kept, and drawn again."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from annotate.models import Pair
+from tests.browser.judging import CLARITY, JudgePage, heads, image_pair, judge_project, text_pair
+from tests.browser.playables import make_sound, tone
+from tests.factories import make_comparison, make_member, make_pair
+
+FIRST = "See [the **first** part](https://example.org/of/the/first) of it: \U0001f600 kind and *very* clear."
+SECOND = "\u7b2c\u4e8c\u4e2a\u7b54\u6848\u66f4\u6e05\u695a\u3002 It is short, too."
+
+# Selects from the start of one word to the middle of another, over whatever markup is between.
+SELECT = """([root, from, to]) => {
+  const at = (word, end) => {
+    const walker = document.createTreeWalker(document.querySelector(root), NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const found = walker.currentNode.data.indexOf(word);
+      if (found >= 0) return [walker.currentNode, found + (end ? word.length - 1 : 0)];
+    }
+  };
+  const range = document.createRange();
+  range.setStart(...at(from, false));
+  range.setEnd(...at(to, true));
+  getSelection().removeAllRanges();
+  getSelection().addRange(range);
+}"""
+HIGHLIGHTED = """side => [...CSS.highlights.get(`evidence-${side}`)].map(range => range.toString())"""
+
+
+def stored(pair: Pair) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = heads(pair)[CLARITY].evidence["anchors"]
+    return found
+
+
+def places(page: Page) -> Any:
+    return page.get_by_role("group", name="Evidence given").locator(".place")
+
+
+def test_words_of_a_text(page: Page, sign_in) -> None:
+    project = judge_project(pairs=0)
+    pair = text_pair(project, CLARITY, response1=FIRST, response2=SECOND)
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    first, second = ("a", "b") if "kind and" in page.locator("#body-a").inner_text() else ("b", "a")
+    page.evaluate(SELECT, [f"#body-{first}", "first", "very"])
+    page.get_by_role("button", name="Evidence").click()
+    expect(places(page)).to_have_count(1)
+    judge.press("a", second)
+    field = page.get_by_role("textbox", name="Words of response")
+    expect(field).to_be_focused()
+    page.keyboard.type("nowhere in it")
+    judge.press("Enter")
+    expect(page.get_by_text("Not there.")).to_be_visible()
+    field.fill("\u66f4\u6e05 ")
+    judge.press("Enter")
+    judge.press("a", second)
+    page.keyboard.type("IT is shor")
+    judge.press("Enter")
+    expect(places(page)).to_have_count(3)
+    page.get_by_role("button", name="Remove").nth(1).click()
+    judge.press("1")
+    drawn = [page.evaluate(HIGHLIGHTED, side) for side in (first, second)]
+    assert drawn == [["first part of it: \U0001f600 kind and very"], ["It is short"]]
+    judge.submit()
+    judge.saved()
+    quote = FIRST[FIRST.index("first") : FIRST.index("very") + 4]
+    for one, of, said in zip(stored(pair), (FIRST, SECOND), (quote, "It is short"), strict=True):
+        assert (one["kind"], one["quote"], of[one["start"] : one["end"]]) == ("text", said, said)
+    assert [one["response"] for one in stored(pair)] == ["response1", "response2"]
+    judge.press("u")
+    expect(places(page)).to_have_count(2)
+    assert [page.evaluate(HIGHLIGHTED, side) for side in (first, second)] == drawn
+
+
+def test_a_box_on_an_image(page: Page, sign_in) -> None:
+    project = judge_project(pairs=0)
+    pair = image_pair(project, CLARITY)
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    image = page.locator("#body-b .view.image img").first
+    expect(image).to_be_visible()
+    judge.press("a")
+    extent = image.bounding_box()
+    assert extent
+    across, down = extent["x"] + extent["width"] / 4, extent["y"] + extent["height"] / 2
+    page.mouse.move(across, down)
+    page.mouse.down()
+    page.mouse.move(across + 5, down + 5)
+    page.mouse.move(extent["x"] + extent["width"] + 30, extent["y"] + extent["height"] + 30)
+    page.mouse.up()
+    expect(places(page)).to_have_count(1)
+    judge.press("a", "a", "ArrowRight", "Shift+ArrowDown", "Enter")
+    expect(places(page)).to_have_count(2)
+    judge.press("2")
+    box = page.locator("#body-b .anchor-box")
+
+    def lies_on_the_image() -> float:
+        drawn, whole = box.bounding_box(), image.bounding_box()
+        assert drawn and whole
+        assert drawn["x"] == pytest.approx(whole["x"] + whole["width"] / 4, abs=3)
+        assert drawn["y"] == pytest.approx(whole["y"] + whole["height"] / 2, abs=3)
+        assert drawn["width"] == pytest.approx(whole["width"] * 0.75, abs=4)
+        return drawn["width"]
+
+    before = lies_on_the_image()
+    judge.press("+", "+")
+    assert lies_on_the_image() > before * 1.4
+    judge.submit()
+    judge.saved()
+    drawn, moved = stored(pair)
+    assert {drawn["response"], moved["response"]} == {"response1", "response2"}
+    expected = {"x": 0.25, "y": 0.5, "width": 0.75, "height": 0.5}
+    assert {name: drawn[name] for name in expected} == pytest.approx(expected, abs=0.01)
+    assert (moved["x"], moved["y"], moved["width"], moved["height"]) == (0.37, 0.35, 0.3, 0.32)
+    judge.press("u")
+    expect(page.locator(".anchor-box")).to_have_count(2)
+
+
+def test_a_stretch_of_a_sound(page: Page, sign_in) -> None:
+    project = judge_project(pairs=0)
+    sounds = [make_sound(project, tone(hertz, 3)) for hertz in (500, 900)]
+    pair = make_pair(project, response1=sounds[0], response2=sounds[1], task_type="text_to_audio")
+    make_comparison(pair, CLARITY)
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    expect(page.locator(".view.sound .note:not(:empty)")).to_have_count(0)
+    judge.press("ArrowRight", "a", "b")
+    expect(page.get_by_role("group", name="Evidence")).to_contain_text("From 0:01")
+    judge.press("ArrowRight", "b")
+    expect(places(page)).to_have_text(["B 0:01.00\u20130:02.00\u00d7"])
+    expect(page.locator("#body-b .anchor-range")).to_be_visible()
+    judge.press("Home")
+    places(page).get_by_role("button").first.click()  # goes there
+    expect(page.locator("#tools")).to_contain_text("0:01.00")
+    judge.press("2")
+    judge.submit()
+    judge.saved()
+    (range_,) = stored(pair)
+    assert (range_["kind"], range_["start"], range_["end"]) == ("time", 1.0, 2.0)

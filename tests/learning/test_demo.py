@@ -1,0 +1,102 @@
+"""The loop on the demo's own rules: its questions, its writers, its annotators, by the ways that the demo takes.
+
+The part whose answers are texts, without the pictures, films and sounds that are asked about: the embedded model looks
+at responses. What it learns of them is small here; how much of how many judgments, bench/learn tells.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.conf import LazySettings
+
+from annotate.actions.demo import start_demo
+from annotate.actions.jobs import run_job
+from annotate.actions.queue import claim_next
+from annotate.demo import annotators, plan
+from annotate.integrity import violations
+from annotate.learning import Pool, freeze_pool
+from annotate.models import Draw, Project, Route, Score, TaskType
+from tests.learning.world import at_work, learn
+from workers import loop
+from workers.reward_models import base
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+VISITS = 4  # of each of the six annotators, before the first training and between the first and the second
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Path) -> Project:
+    """As the demo's job makes it, judged in part."""
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setitem(base.BACKENDS, "builtin", "workers.reward_models.builtin:BuiltinModel")
+    written = [
+        replace(
+            pair,
+            task_type=TaskType.TEXT_TO_TEXT,
+            prompt=f"{pair.prompt} ({pair.name})",  # as its medium would, its name tells it from its like
+            prompt_media=None,
+        )
+        for pair in plan.pairs()
+        if all(answer.text for answer in pair.answers)
+    ]
+    monkeypatch.setattr(plan, "pairs", lambda: written)
+    visit(monkeypatch, VISITS)
+    job = start_demo(by=None, send_it=False)
+    Project.objects.update(salt="some of what is judged is in reserve")
+    run_job(job.pk, by_hand=True)
+    Project.objects.update(uniform_share=0)
+    return Project.objects.get()
+
+
+def visit(monkeypatch: pytest.MonkeyPatch, visits: int) -> None:
+    """From now on each of the demo's annotators judges so many pairs, those counted that they have judged."""
+    people = tuple(replace(person, pairs=visits) for person in annotators.PEOPLE)
+    monkeypatch.setattr(annotators, "PEOPLE", people)
+
+
+def drawn(pool: Pool, seed: int, want: int) -> list[int]:
+    """The pairs that come next, by that chance."""
+    return [one.pair_id for one in loop.choose(pool, want, 0.0, np.random.default_rng(seed))]
+
+
+def test_after_a_refit_claims_come_in_the_order_that_the_acquisition_says(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = learn(project)
+    assert first.held_out and first.accuracy is not None
+    visit(monkeypatch, 2 * VISITS)
+    people = {one.user.username: one for one in project.annotators.select_related("user") if one.user}
+    annotators.work(people)
+    second = learn(project)
+    assert second.judgments > first.judgments
+
+    before, after = freeze_pool(first), freeze_pool(second)
+    assert before.pair_ids == after.pair_ids and len(after) > 8 and not after.unscored
+    assert before.acquisition != after.acquisition
+    want = len(after) // 2
+    assert drawn(before, 3, want) != drawn(after, 3, want)
+    # Whatever chance says: what is drawn first tells more than what is left.
+    telling = dict(zip(after.pair_ids, after.acquisition, strict=True))
+    heads = [telling[pair] for seed in range(200) for pair in drawn(after, seed, 3)]
+    assert np.mean(heads) > np.mean(after.acquisition)
+
+    # For somebody who has seen all that stands in the queue.
+    newest = Draw.objects.latest("pk").pk
+    annotator = at_work(project, cursor=newest)
+    Project.objects.update(reserve_claim_share=0, claims_in_hand=40)
+    project.refresh_from_db()
+    appended = loop.draw(project, np.random.default_rng(3))
+    assert appended >= want
+    claims = [claim_next(annotator=annotator, claim_id=uuid4()) for _ in range(want)]
+    assert [claim.pair_id for claim in claims if claim] == drawn(after, 3, want)
+    # Each with the probability that the second revision's scores give it among what was left, here by hand.
+    head = Draw.objects.filter(project=project, pk__gt=newest, route=Route.POLICY).earliest("pk")
+    scores = Score.objects.filter(revision=second, comparison__pair__in=after.pair_ids)
+    assert sum(scores.values_list("bald", flat=True)) == pytest.approx(sum(after.acquisition))
+    assert head.pool_size == len(after)
+    assert head.q == pytest.approx(telling[head.pair_id] / sum(after.acquisition), rel=1e-4)
+    assert violations() == {}

@@ -1,0 +1,165 @@
+"""Signal features move as what they are named for, hold at the smallest sizes, and one bad file stops nothing."""
+
+import hashlib
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image, ImageFilter
+
+from tests.media import clips
+from workers.reward_models.base import Compared, MediumRef, Side
+from workers.reward_models.builtin import BuiltinModel
+from workers.reward_models.features.cache import MemoryCache
+from workers.reward_models.features.media import media_features, signal_features
+
+
+def medium(modality: str, **files: bytes) -> MediumRef:
+    opens = {kind: (lambda data=data: io.BytesIO(data)) for kind, data in files.items()}
+    return MediumRef(hashlib.sha256(b"".join(files.values())).digest(), modality, opens)
+
+
+def told(ref: MediumRef) -> dict[str, float]:
+    features = signal_features(ref.modality)
+    row = features.describe(ref)
+    assert len(row) == len(features.names) and np.isfinite(row).all()
+    return dict(zip(features.names, row, strict=True))
+
+
+def scenery(size: tuple[int, int] = (200, 140)) -> Image.Image:
+    """Soft shapes with some texture, the same each time."""
+    rng = np.random.default_rng(5)
+    coarse = Image.fromarray(rng.integers(0, 255, (9, 12, 3), dtype=np.uint8)).resize(
+        size, Image.Resampling.BICUBIC
+    )
+    fine = rng.normal(0, 6, (size[1], size[0], 1))
+    return Image.fromarray(np.clip(np.asarray(coarse) + fine, 0, 255).astype(np.uint8))
+
+
+def image(picture: Image.Image, form: str = "PNG", **options: int) -> MediumRef:
+    target = io.BytesIO()
+    picture.save(target, form, **options)
+    return medium("image", web=target.getvalue())
+
+
+def noisy(picture: Image.Image) -> Image.Image:
+    noise = np.random.default_rng(1).normal(0, 25, (picture.height, picture.width, 3))
+    return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("harm", "feature", "sign"),
+    [
+        (lambda p: p.filter(ImageFilter.GaussianBlur(3)), "detail_0", -1),
+        (lambda p: p.filter(ImageFilter.GaussianBlur(3)), "blur", 1),
+        (noisy, "noise", 1),
+        (lambda p: p.point(lambda v: v // 3), "light", -1),
+        (lambda p: p.convert("L").convert("RGB"), "colourfulness", -1),
+        (lambda p: p.point(lambda v: 100 + v // 5), "contrast", -1),
+    ],
+)
+def test_a_harmed_image_is_told_from_itself(
+    harm: Callable[[Image.Image], Image.Image], feature: str, sign: int
+) -> None:
+    before, after = told(image(scenery())), told(image(harm(scenery())))
+    assert sign * (after[feature] - before[feature]) > 0.02
+
+
+def test_blocks_of_strong_compression_are_seen() -> None:
+    assert (
+        told(image(scenery(), "JPEG", quality=5))["blockiness"] > 0.3 + told(image(scenery()))["blockiness"]
+    )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 3), (9, 9), (1500, 20)])
+def test_images_of_any_size_have_features(size: tuple[int, int]) -> None:
+    told(image(Image.new("RGB", size, (10, 200, 30))))
+
+
+def flac(samples: np.ndarray) -> MediumRef:
+    whole = np.clip(samples * 32767, -32768, 32767).astype(np.int16)[:, None]
+    return medium(
+        "audio", web=clips.sound("audio/flac", codec="flac", rate=16_000, samples=whole, format="s16")
+    )
+
+
+def test_sounds_are_told_by_level_noise_clipping_and_pitch() -> None:
+    at = np.arange(32_000) / 16_000
+    spoken = 0.2 * np.sin(2 * np.pi * 300 * at) * (np.sin(2 * np.pi * 2 * at) > 0)
+    plain = told(flac(spoken))
+    hiss = told(flac(spoken + np.random.default_rng(1).normal(0, 0.05, len(at))))
+    assert told(flac(spoken / 4))["level"] == pytest.approx(plain["level"] - 12.04, abs=0.1)
+    assert hiss["signal_to_noise"] < plain["signal_to_noise"] - 20
+    assert hiss["flatness"] > plain["flatness"] + 1
+    assert told(flac(spoken * 20))["clipped"] > 0.3 > plain["clipped"]
+    assert told(flac(0.2 * np.sin(2 * np.pi * 3000 * at)))["centre"] == pytest.approx(3, abs=0.1)
+    assert plain["log_seconds"] == pytest.approx(np.log(2), abs=0.01)
+    assert told(flac(np.zeros(16_000)))["silent"] == 1
+
+
+def test_the_shortest_sound_has_features() -> None:
+    told(flac(np.full(20, 0.1)))
+
+
+def test_videos_are_told_by_motion_and_freezing() -> None:
+    moving = told(medium("video", web=clips.video(frames=40)))
+    frozen = told(medium("video", web=clips.video(frames=2, fps=1)))
+    still = told(medium("video", web=clips.video(frames=1)))
+    assert moving["change"] > still["change"]
+    assert still["frozen"] > moving["frozen"] == 0
+    assert frozen["log_rate"] < moving["log_rate"]
+
+
+def model(mesh: trimesh.Trimesh | trimesh.Scene) -> MediumRef:
+    sheet = io.BytesIO()
+    scenery().save(sheet, "PNG")
+    glb = mesh.export(file_type="glb")
+    assert isinstance(glb, bytes)
+    return medium("mesh", web=glb, sheet=sheet.getvalue())
+
+
+def test_models_are_told_by_holes_roughness_and_shape() -> None:
+    ball = trimesh.creation.icosphere(subdivisions=3)
+    open_ = ball.copy()
+    open_.update_faces(np.arange(len(ball.faces)) > 30)
+    rough = ball.copy()
+    rough.vertices = ball.vertices + np.random.default_rng(1).normal(0, 0.03, ball.vertices.shape)
+    whole, holed = told(model(ball)), told(model(open_))
+    assert (whole["watertight"], holed["watertight"]) == (1, 0)
+    assert told(model(rough))["fold"] > 2 * whole["fold"]
+    assert whole["compactness"] == pytest.approx(1, abs=0.03)
+    assert told(model(trimesh.creation.box((4, 1, 1))))["elongation"] == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_cloud_of_points_has_features() -> None:
+    cloud = trimesh.PointCloud(np.random.default_rng(1).normal(size=(50, 3)))
+    assert told(model(trimesh.Scene(cloud)))["points"] == 1
+
+
+def test_a_file_that_cannot_be_read_is_unknown_and_tried_again() -> None:
+    cache, good = MemoryCache(), image(scenery())
+    broken = MediumRef(b"b" * 32, "image", {"web": lambda: io.BytesIO(b"no picture")})
+    rows = media_features("image", [good, broken, None, good], cache)
+    assert np.isfinite(rows[[0, 3]]).all() and np.isnan(rows[[1, 2]]).all()
+    mended = MediumRef(broken.sha256, "image", good.files)
+    np.testing.assert_array_equal(media_features("image", [mended], cache)[0], rows[0])
+    gone = MediumRef(good.sha256, "image", {})
+    np.testing.assert_array_equal(media_features("image", [gone], cache)[0], rows[0])
+
+
+def test_the_model_learns_sharp_from_blurred_and_knows_nothing_of_a_form_unjudged() -> None:
+    cache = MemoryCache()
+    sides = [
+        (Side(medium=image(p)), Side(medium=image(p.filter(ImageFilter.GaussianBlur(2)))))
+        for p in (scenery((120 + 8 * n, 100)) for n in range(12))
+    ]
+    items = [Compared("A garden", "The image is sharp", sharp, soft) for sharp, soft in sides]
+    mixed = [item.swapped() if n % 2 else item for n, item in enumerate(items)]
+    verdicts = np.array([-1 if n % 2 else 1 for n in range(len(items))], dtype=np.int8)
+    trained = BuiltinModel.train(mixed[:8], verdicts[:8], cache=cache)
+    assert np.all(trained.score(mixed[8:], cache=cache).margin * verdicts[8:] > 0.5)
+    unjudged = trained.score([Compared("A garden", "It is brief", Side("Yes."), Side("No."))], cache=cache)
+    assert (unjudged.margin[0], unjudged.variance[0]) == (0, 1)
+    assert unjudged.bald[0] > 0.05

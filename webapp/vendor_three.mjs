@@ -1,0 +1,28 @@
+// What the viewer of 3D models takes of three.js, so that the rest of it is left out of the bundle.
+export {
+  AnimationMixer,
+  Box3,
+  CanvasTexture,
+  CubeTexture,
+  DataTexture,
+  DataUtils,
+  DirectionalLight,
+  DoubleSide,
+  Group,
+  HalfFloatType,
+  LinearFilter,
+  LinearMipmapLinearFilter,
+  Mesh,
+  MeshBasicMaterial,
+  MeshNormalMaterial,
+  MeshStandardMaterial,
+  PerspectiveCamera,
+  PlaneGeometry,
+  RGBAFormat,
+  Scene,
+  ShadowMaterial,
+  Vector3,
+  VSMShadowMap,
+  WebGLRenderer,
+} from "three";
+export { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";

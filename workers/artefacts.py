@@ -1,0 +1,61 @@
+"""The files of trained models in storage: written once under a random key, read back by whoever scores."""
+
+import secrets
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
+
+from django.core.files import File
+from django.core.files.storage import default_storage
+
+from annotate import media
+from annotate.actions.learning import forget_artefact
+from annotate.models import Project, Revision, RevisionState
+from workers.reward_models.base import RewardModel, UnfitArtefact, backend
+
+
+class Unusable(Exception):
+    """A revision's file is gone, broken or of another version; the message says which."""
+
+
+def new_folder() -> str:
+    """A folder for one model, noted by whoever is about to write into it: a killed one leaves no file unknown."""
+    return f"models/{secrets.token_hex(8)}"
+
+
+def store(model: RewardModel, folder: str) -> str:
+    """Save a model; returns the key of its file."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "model.safetensors"
+        model.save(path)
+        with path.open("rb") as file:
+            return media.store(folder, File(file))
+
+
+def remove_dropped(project: Project) -> None:
+    """Remove the files of dropped revisions. What somebody who was killed left behind goes the next time."""
+    dropped = Revision.objects.filter(project=project, state=RevisionState.DROPPED, artefact__isnull=False)
+    for revision in dropped:
+        assert revision.artefact
+        media.remove_folder(revision.artefact.rpartition("/")[0])
+        forget_artefact(revision)
+
+
+def load(revision: Revision) -> RewardModel:
+    """The model of a revision.
+
+    Raises:
+        Unusable: its file cannot be used.
+    """
+    if revision.artefact is None:
+        raise Unusable("Its file was removed when newer revisions had come.")
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / f"{revision.artefact.rpartition('/')[2]}.safetensors"
+        try:
+            with default_storage.open(revision.artefact) as stored, path.open("wb") as file:
+                copyfileobj(stored, file)
+            return backend(revision.backend).load(path)
+        except FileNotFoundError:
+            raise Unusable(f"Its file {revision.artefact} is not in storage.") from None
+        except (UnfitArtefact, LookupError) as error:
+            raise Unusable(str(error)) from error

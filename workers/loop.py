@@ -1,0 +1,118 @@
+"""The learning loop: train when there is something new, score the open pool, choose what people are asked next.
+
+A project's loop is always doing at most one training and one scoring, each a job that survives whoever works on it.
+Drawing is one short transaction: what was chosen from a pool that has changed meanwhile is chosen anew.
+"""
+
+from datetime import timedelta
+
+import numpy as np
+import structlog
+from django.utils import timezone
+
+from annotate.actions.learning import start_scoring, start_training
+from annotate.actions.queue import ChosenPair, PoolChanged, append_epoch, queue_depths
+from annotate.learning import (
+    Pool,
+    freeze_pool,
+    new_judgments,
+    newest_revision,
+    sampling_revision,
+)
+from annotate.models import (
+    UNFINISHED,
+    Job,
+    JobKind,
+    JobState,
+    Project,
+    ProjectState,
+    Revision,
+    Route,
+    Sampling,
+)
+from workers import sampling
+
+log = structlog.get_logger(__name__)
+
+_TRIES = 5
+
+
+def tick() -> None:
+    """Tend the loops of all open projects. One that cannot be tended holds up no other."""
+    for project in Project.objects.filter(state=ProjectState.OPEN).exclude(sampling=Sampling.UNIFORM):
+        try:
+            tend(project)
+        except Exception:
+            log.exception("a learning loop stumbled", project=project.pk)
+
+
+def tend(project: Project) -> None:
+    """Draw by what there is, and begin what is due."""
+    draw(project)
+    jobs = Job.objects.filter(project=project, kind__in=(JobKind.TRAIN, JobKind.SCORE))
+    if jobs.filter(state__in=UNFINISHED).exists():
+        return
+    newest = newest_revision(project)
+    if project.sampling == Sampling.AUTO and _is_due(project, newest):
+        start_training(by=None, project=project)
+    elif newest and newest.scored_at is None:
+        _score(newest)
+
+
+def _is_due(project: Project, newest: Revision | None) -> bool:
+    """Enough new judgments, or any and long enough since the last time. What failed is tried again with new ones."""
+    since = newest.read_at if newest else None
+    last = Job.objects.filter(project=project, kind=JobKind.TRAIN).order_by("-pk").first()
+    if last and last.state != JobState.DONE and (since is None or last.created_at > since):
+        since = last.created_at
+    new = new_judgments(project, since)
+    waited = timezone.now() - (since or project.created_at) >= timedelta(seconds=project.refit_seconds)
+    return new >= project.refit_judgments or (new > 0 and waited)
+
+
+def _score(revision: Revision) -> None:
+    """Unless it was tried in vain: then somebody must look at it, or a newer revision comes."""
+    jobs = Job.objects.filter(project=revision.project_id, kind=JobKind.SCORE, spec__revision=revision.pk)
+    if not jobs.filter(state__in=(JobState.FAILED, JobState.CANCELLED)).exists():
+        start_scoring(by=None, revision=revision)
+
+
+def draw(project: Project, rng: np.random.Generator | None = None) -> int:
+    """Draw an epoch if the queue is less than half as long as it should be. Returns how many draws were appended.
+
+    Pairs without scores are left for the next epoch, and scored. None where no revision has scored the pool.
+    """
+    if project.sampling == Sampling.UNIFORM:
+        return 0
+    for _ in range(_TRIES):
+        depth = next(iter(queue_depths(project.pk)), None)
+        revision = sampling_revision(project)
+        if depth is None or revision is None or depth.ready * 2 >= depth.wanted:
+            return 0
+        pool = freeze_pool(revision)
+        if pool.unscored:
+            _score(revision)
+        want = depth.wanted - depth.ready
+        chosen = choose(pool, want, project.uniform_share, rng or np.random.default_rng())
+        if not chosen:
+            return 0
+        try:
+            return append_epoch(project.pk, want=want, drawn=pool.drawn, chosen=chosen)
+        except PoolChanged:
+            continue
+    return 0
+
+
+def choose(pool: Pool, want: int, uniform_share: float, rng: np.random.Generator) -> list[ChosenPair]:
+    """What the sampler draws from the pool, no task type and criterion beyond its fair quota."""
+    groups = list(zip(pool.task_types, pool.criterion_ids, strict=True))
+    drawn = sampling.epoch(
+        pool.pair_ids,
+        pool.acquisition,
+        groups,
+        want,
+        rng,
+        uniform_share=uniform_share,
+        quotas=sampling.fair_quotas(groups),
+    )
+    return [ChosenPair(Route(one.route), pool.pair_ids[one.index], one.q, one.pool_size) for one in drawn]

@@ -1,0 +1,118 @@
+"""What every reward model of Evenhand answers, however large: the items it is asked about and what it says of them.
+
+Nothing in this package knows Django: whoever calls turns rows into `Compared` and scores into rows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import BinaryIO, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.reward_models.features.cache import FeatureCache
+
+Floats = npt.NDArray[np.float64]
+# One verdict an item: 1 the first side won, -1 the second, 0 a tie. Swapping the sides negates it.
+Verdicts = npt.NDArray[np.int8]
+
+
+class UnfitArtefact(Exception):
+    """A saved model that this code cannot use: the message says which version it has and which is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediumRef:
+    """One media file by content; `files` opens what the media sandbox made of it, by kind ("web", "sheet")."""
+
+    sha256: bytes
+    modality: str
+    files: Mapping[str, Callable[[], BinaryIO]]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One response: its text, its medium, or both."""
+
+    text: str = ""
+    medium: MediumRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two responses to one prompt under one criterion: the unit that is judged."""
+
+    prompt_text: str
+    criterion: str
+    first: Side
+    second: Side
+    task_type: str = ""
+    prompt_media: tuple[MediumRef, ...] = ()
+
+    def swapped(self) -> "Compared":
+        return replace(self, first=self.second, second=self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a model says of n items: arrays of shape (n,).
+
+    `margin` is the log-odds that the first side wins, ties aside; `variance` its posterior variance. The three
+    probabilities are the posterior's (averaged over the margin's uncertainty) and sum to 1. `bald` is the mutual
+    information, in nats, between the item's verdict and the model's parameters: what one more label would teach.
+    """
+
+    margin: Floats
+    p_first: Floats
+    p_second: Floats
+    p_tie: Floats
+    variance: Floats
+    bald: Floats
+
+    def __len__(self) -> int:
+        return len(self.margin)
+
+
+@runtime_checkable
+class RewardModel(Protocol):
+    """A trained model. Swapping an item's sides negates its margin and exchanges p_first and p_second, no more."""
+
+    # The name it is registered by, and the version that a saved model must have to be loaded.
+    name: ClassVar[str]
+    version: ClassVar[str]
+
+    @classmethod
+    def train(
+        cls, items: Sequence[Compared], verdicts: Verdicts, *, cache: FeatureCache, seed: int = 0
+    ) -> Self:
+        """Learn from one verdict an item (an item may stand there more than once). The same input and seed give
+        the same model. ValueError if the lengths differ or a verdict is not one of -1, 0 and 1."""
+        ...
+
+    def score(self, items: Sequence[Compared], *, cache: FeatureCache) -> Scored:
+        """The scores of `items`, in their order."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write the model as one safetensors file whose header holds its configuration as JSON."""
+        ...
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a saved model. UnfitArtefact if it is another backend's, another version's or broken."""
+        ...
+
+
+# Where each backend's class lives; looked up when asked for, so that naming one loads no weights and no torch.
+BACKENDS = {"builtin": "workers.reward_models.builtin:BuiltinModel"}
+
+
+def backend(name: str) -> type[RewardModel]:
+    """The class registered as `name`. LookupError names those there are."""
+    if name not in BACKENDS:
+        raise LookupError(f"No reward model is called {name!r}. There are: {', '.join(sorted(BACKENDS))}.")
+    module, _, attribute = BACKENDS[name].partition(":")
+    found: type[RewardModel] = getattr(import_module(module), attribute)
+    return found

@@ -1,0 +1,115 @@
+"""What is heard of a sound: loudness and its course, spectrum, clipping, silence. Plain numpy on decoded samples."""
+
+from typing import BinaryIO
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from workers.reward_models.base import MediumRef
+
+Floats = npt.NDArray[np.float64]
+
+VERSION = "audio-1"
+_BANDS, _COEFFICIENTS = 24, 10
+NAMES = (
+    "log_seconds",
+    "level",
+    "peak",
+    "crest",
+    "clipped",
+    "silent",
+    "signal_to_noise",
+    "crossings",
+    "centre",
+    "width",
+    "rolloff",
+    "flatness",
+    "flux",
+    "contrast",
+    "stereo",
+    "offset",
+    *(f"cepstrum_{n}" for n in range(_COEFFICIENTS)),
+    *(f"cepstrum_spread_{n}" for n in range(_COEFFICIENTS)),
+)
+# All is heard at one rate, and no more than the first minutes.
+_RATE, _MOST_SECONDS, _FRAME, _HOP = 16_000, 180, 512, 256
+_SMALL = 1e-10
+
+
+def describe(medium: MediumRef) -> list[float]:
+    with medium.files["web"]() as file:
+        samples, seconds, clipped = _samples(file)
+    mono = samples.mean(axis=0)
+    if len(mono) < _FRAME:
+        mono = np.pad(mono, (0, _FRAME - len(mono)))
+    frames = np.lib.stride_tricks.sliding_window_view(mono, _FRAME)[::_HOP]
+    power = np.abs(np.fft.rfft(frames * np.hanning(_FRAME), axis=1)) ** 2
+    levels = 10 * np.log10((frames**2).mean(axis=1) + _SMALL)
+    level, peak = float(10 * np.log10((mono**2).mean() + _SMALL)), float(np.abs(samples).max(initial=0.0))
+    stereo = float(np.abs(samples[0] - samples[-1]).mean() / (np.abs(samples).mean() + _SMALL))
+    quiet, loud = np.percentile(levels, (5, 95))
+    cepstrum = _cepstrum(power)
+    return [
+        float(np.log(max(seconds, 0.01))),
+        level,
+        float(20 * np.log10(peak + 1e-5)),
+        float(20 * np.log10(peak + 1e-5)) - level,
+        clipped,
+        float((levels < -60).mean()),
+        float(loud - quiet),
+        float((np.diff(np.signbit(mono))).mean()),
+        *_spectrum(power),
+        stereo,
+        float(abs(mono.mean())),
+        *cepstrum.mean(axis=0),
+        *cepstrum.std(axis=0),
+    ]
+
+
+def _samples(file: BinaryIO) -> tuple[Floats, float, float]:
+    """Samples at _RATE of shape (channels, n), the duration in seconds, the share of samples at full scale."""
+    parts, full, count = [], 0, 0
+    with av.open(file, mode="r", format="flac") as container:
+        stream = container.streams.audio[0]
+        seconds = float(container.duration or 0) / av.time_base
+        resampler = av.AudioResampler(format="fltp", rate=_RATE)
+        for frame in container.decode(stream):
+            whole = frame.to_ndarray()
+            most = 2 ** (8 * whole.itemsize - 1)  # FLAC decodes to whole numbers
+            full += int((np.abs(whole.astype(np.float64)) >= 0.999 * most).sum())
+            count += whole.size
+            parts += [part.to_ndarray() for part in resampler.resample(frame)]
+            if frame.time is not None and frame.time > _MOST_SECONDS:
+                break
+        parts += [part.to_ndarray() for part in resampler.resample(None)]
+    samples = np.concatenate(parts, axis=1).astype(np.float64)
+    return samples, seconds or samples.shape[1] / _RATE, full / max(count, 1)
+
+
+def _spectrum(power: Floats) -> list[float]:
+    """Centre, width and rolloff in kHz, flatness, flux, contrast: means over frames, weighted by what sounds."""
+    weight = power.sum(axis=1) / (power.sum() + _SMALL)
+    share = power / (power.sum(axis=1, keepdims=True) + _SMALL)
+    kilohertz = np.linspace(0, _RATE / 2000, power.shape[1])
+    centre = share @ kilohertz
+    width = np.sqrt(np.maximum(share @ kilohertz**2 - centre**2, 0))
+    rolloff = kilohertz[np.minimum((share.cumsum(axis=1) < 0.85).sum(axis=1), len(kilohertz) - 1)]
+    flatness = np.log(power + _SMALL).mean(axis=1) - np.log(power.mean(axis=1) + _SMALL)
+    flux = np.append(0.0, np.sqrt((np.diff(share, axis=0) ** 2).sum(axis=1)))
+    low, high = np.percentile(np.log(power + _SMALL), (20, 90), axis=1)
+    return [float(weight @ each) for each in (centre, width, rolloff, flatness, flux, high - low)]
+
+
+def _cepstrum(power: Floats) -> Floats:
+    """Mel-frequency cepstral coefficients, shape (frames, _COEFFICIENTS)."""
+    mel = np.linspace(0, 2595 * np.log10(1 + _RATE / 2 / 700), _BANDS + 2)
+    edges = 700 * (10 ** (mel / 2595) - 1) / (_RATE / 2) * (power.shape[1] - 1)
+    bins = np.arange(power.shape[1])
+    left, middle, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    bank = np.maximum(np.minimum((bins - left) / (middle - left), (right - bins) / (right - middle)), 0)
+    logs = np.log(power @ bank.T + 1e-8)
+    places = (np.arange(_BANDS) + 0.5) * np.pi / _BANDS
+    cosines = np.cos(np.arange(_COEFFICIENTS)[:, None] * places) * np.sqrt(2 / _BANDS)
+    coefficients: Floats = logs @ cosines.T
+    return coefficients

@@ -1,0 +1,163 @@
+"""Signal features of one picture in memory: light, colour, sharpness, noise, blocks. Plain numpy.
+
+They tell a blurred, noisy, blocky, pale or dark picture from the same one unharmed; they know nothing of what it shows.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Floats = npt.NDArray[np.float64]
+
+NAMES = (
+    "log_pixels",
+    "log_aspect",
+    "light",
+    "contrast",
+    "dark",
+    "bright",
+    "entropy",
+    "colourfulness",
+    "saturation",
+    "red_less_blue",
+    *(f"detail_{level}" for level in range(5)),
+    "detail_slope",
+    "noise",
+    "blockiness",
+    "blur",
+    "local_contrast",
+    "peakedness",
+    "edges",
+    "flat",
+)
+# Light and colour are taken of the whole picture at this size, texture of its middle at full size.
+_WHOLE, _MIDDLE = 256, 768
+_LEVELS = 5
+_SMALL = 1e-6
+
+
+def picture_features(picture: Image.Image) -> list[float]:
+    """One number a name, whatever the size (at least 1 pixel)."""
+    width, height = picture.size
+    whole = picture.copy()
+    whole.thumbnail((_WHOLE, _WHOLE))
+    left, top = max((width - _MIDDLE) // 2, 0), max((height - _MIDDLE) // 2, 0)
+    middle = picture.crop((left, top, min(left + _MIDDLE, width), min(top + _MIDDLE, height)))
+    return [
+        float(np.log(width * height)),
+        float(np.log(width / height)),
+        *_light_and_colour(np.asarray(whole, dtype=np.float64) / 255),
+        *_texture(_grey(np.asarray(middle, dtype=np.float64) / 255)),
+    ]
+
+
+def opaque(picture: Image.Image) -> Image.Image:
+    """As RGB, what is transparent on white."""
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _grey(rgb: Floats) -> Floats:
+    grey: Floats = rgb @ np.array([0.299, 0.587, 0.114])
+    return grey
+
+
+def _light_and_colour(rgb: Floats) -> list[float]:
+    grey = _grey(rgb)
+    shares = np.histogram(grey, bins=64, range=(0, 1))[0] / grey.size
+    shares = shares[shares > 0]
+    red, green, blue = (rgb[..., n] for n in range(3))
+    # Hasler and Suesstrunk (2003).
+    rg, yb = red - green, (red + green) / 2 - blue
+    colourfulness = np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
+    most = rgb.max(axis=2)
+    saturation = (most - rgb.min(axis=2)) / np.maximum(most, _SMALL)
+    return [
+        float(grey.mean()),
+        float(grey.std()),
+        float((grey < 0.05).mean()),
+        float((grey > 0.95).mean()),
+        float(-(shares * np.log(shares)).sum()),
+        float(colourfulness),
+        float(saturation.mean()),
+        float((red - blue).mean()),
+    ]
+
+
+def _texture(grey: Floats) -> list[float]:
+    detail = [float(np.log(band.std() + 1e-4)) for band in _pyramid(grey)]
+    local_mean = _box(grey)
+    spread = np.sqrt(np.maximum(_box(grey**2) - local_mean**2, 0))
+    normal = (grey - local_mean) / (spread + 1 / 255)
+    across, down = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=0))
+    slopes = float(across.mean() + down.mean()) if across.size and down.size else 0.0
+    return [
+        *detail,
+        detail[0] - detail[-1],
+        float(np.log(_noise(grey) + 1e-4)),
+        (_blocks(across) + _blocks(down.T)) / 2,
+        _blur(grey),
+        float(spread.mean()),
+        float(np.log((normal**4).mean() + _SMALL) - 2 * np.log((normal**2).mean() + _SMALL)),
+        float(np.log(slopes + 1e-4)),
+        float((spread < 1 / 255).mean()),
+    ]
+
+
+def _pyramid(grey: Floats) -> list[Floats]:
+    """What is lost by each halving of the size, finest first."""
+    bands = []
+    for _ in range(_LEVELS):
+        height, width = (max(size // 2 * 2, 2) for size in grey.shape)
+        even = np.pad(grey, [(0, max(2 - size, 0)) for size in grey.shape], mode="edge")[:height, :width]
+        half = even.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+        bands.append(even - half.repeat(2, axis=0).repeat(2, axis=1))
+        grey = half
+    return bands
+
+
+def _box(grey: Floats, radius: int = 3) -> Floats:
+    """Means over squares around each pixel."""
+    padded = np.pad(grey, radius + 1, mode="edge")[:-1, :-1]
+    sums = padded.cumsum(axis=0).cumsum(axis=1)
+    side = 2 * radius + 1
+    boxed: Floats = (
+        sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    ) / side**2
+    return boxed
+
+
+def _noise(grey: Floats) -> float:
+    """The noise's standard deviation by Immerkaer (1996): what a difference of two Laplacians leaves."""
+    if min(grey.shape) < 3:
+        return 0.0
+    rows = grey[:-2] - 2 * grey[1:-1] + grey[2:]
+    both = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+    return float(np.sqrt(np.pi / 2) * np.median(np.abs(both)) / 4)
+
+
+def _blocks(across: Floats) -> float:
+    """How much steeper columns are where blocks of 8 meet than elsewhere, as a log ratio."""
+    if across.shape[1] < 16:
+        return 0.0
+    means = across.mean(axis=0)
+    by_phase = np.array([means[phase::8].mean() for phase in range(8)])
+    return float(np.log((by_phase.max() + 1e-4) / (np.median(by_phase) + 1e-4)))
+
+
+def _blur(grey: Floats) -> float:
+    """The share of its slopes that a picture keeps when it is blurred again (Crete 2007): near 1 it was blurred."""
+    if min(grey.shape) < 9:
+        return 0.0
+    kept = []
+    for lines in (grey, grey.T):
+        sharp = np.abs(np.diff(lines, axis=1))[:, 4:-4]
+        sums = np.pad(lines, ((0, 0), (5, 4)), mode="edge").cumsum(axis=1)
+        smooth = (sums[:, 9:] - sums[:, :-9]) / 9
+        soft = np.abs(np.diff(smooth, axis=1))[:, 4:-4]
+        lost = np.maximum(sharp - soft, 0).sum()
+        kept.append(1 - lost / max(sharp.sum(), _SMALL))
+    return float(max(kept))

@@ -1,0 +1,100 @@
+"""The job that trains a reward model on a project's judgments, tests it on the reserve and keeps it as a revision."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+
+from annotate import media
+from annotate.actions.jobs import Lease, Refused
+from annotate.actions.learning import HeldOut, Learned, add_revision, start_scoring
+from annotate.models import Partition
+from annotate.stats.labels import Label, label_of
+from annotate.tallies import Unit, judged_units
+from workers import artefacts
+from workers.features import feature_cache
+from workers.items import compared
+from workers.reward_models.base import Compared, RewardModel, Verdicts, backend
+from workers.reward_models.evaluation import accuracy, blind
+
+# What each verdict of a tally is for a model, in the order of stats.labels.USABLE.
+_VERDICTS = (1, -1, 0)
+DECIDED = {Label.RESPONSE1: 1, Label.RESPONSE2: -1}
+
+
+def run(lease: Lease) -> None:
+    """Train once. Killed before the revision is written it begins anew, with the features that it has computed."""
+    spec = lease.job.spec
+    if spec.get("revision"):
+        return
+    if folder := spec.get("folder"):
+        media.remove_folder(folder)
+    began = time.monotonic()
+    lease.beat(step="reading judgments", total=1, place={"folder": ""})
+    read_at = timezone.now()
+    project = lease.job.project
+    units = judged_units(project, Partition.TRAIN)
+    if not units:
+        raise Refused(
+            "Nothing to learn from: no pair of the train partition has a counted verdict yet that says which "
+            "response is better, or that they are equal."
+        )
+    kind = backend(spec["backend"])
+    items, verdicts = examples(units)
+    lease.beat(step=f"training on {len(verdicts):,} judgments")
+    model = kind.train(items, verdicts, cache=feature_cache())
+    lease.beat(step="testing on the reserve", finishing=True)
+    held_out = _test(model, judged_units(project, Partition.RESERVE), items, verdicts)
+    _, newest = max(unit.newest for unit in units)
+    folder = artefacts.new_folder()
+    lease.beat(step="keeping the model", place={"folder": folder}, finishing=True)
+    key = artefacts.store(model, folder)
+    learned = Learned(
+        judgments=len(verdicts),
+        comparisons=len(units),
+        read_at=read_at,
+        newest_judgment=newest,
+        held_out=held_out,
+        seconds=time.monotonic() - began,
+    )
+    with transaction.atomic():
+        revision = add_revision(lease=lease, backend=spec["backend"], artefact=key, learned=learned)
+        if not lease.by_hand:
+            start_scoring(by=None, revision=revision)
+
+
+def examples(units: Sequence[Unit]) -> tuple[list[Compared], Verdicts]:
+    """One item a counted verdict: that two disagree is something to learn, too."""
+    items: list[Compared] = []
+    verdicts: list[int] = []
+    for unit, item in zip(units, _items(units), strict=True):
+        for count, verdict in zip(unit.counts, _VERDICTS, strict=True):
+            items += [item] * count
+            verdicts += [verdict] * count
+    return items, np.array(verdicts, dtype=np.int8)
+
+
+def _test(
+    model: RewardModel, reserve: Sequence[Unit], items: list[Compared], verdicts: Verdicts
+) -> HeldOut | None:
+    """On decided labels of the reserve, beside what the same model says that never saw a criterion."""
+    decided = [(unit, DECIDED[label]) for unit in reserve if (label := label_of(unit.counts, 1)) in DECIDED]
+    if not decided:
+        return None
+    asked = _items([unit for unit, _ in decided])
+    labels = np.array([label for _, label in decided], dtype=np.int8)
+    groups = [unit.group for unit, _ in decided]
+    cache = feature_cache()
+    blind_model = type(model).train(blind(items), verdicts, cache=cache)
+    seen = accuracy(model.score(asked, cache=cache).margin, labels, groups)
+    unseeing = accuracy(blind_model.score(blind(asked), cache=cache).margin, labels, groups)
+    assert seen and unseeing
+    # A percentile interval of few groups may leave out the share itself.
+    low, high = min(seen.low, seen.value), max(seen.high, seen.value)
+    return HeldOut(seen.n, seen.value, low, high, unseeing.value)
+
+
+def _items(units: Sequence[Unit]) -> list[Compared]:
+    return compared([(unit.pair_id, unit.criterion_id) for unit in units])
