@@ -14,6 +14,7 @@ export class Hand extends EventTarget {
   /** Why there is no more: "" | "empty" | "not_open" | "full" | "unreachable" | an error's own words. */
   state = "";
   #filling = null;
+  #again = false; // somebody asked while the server was being asked: its answer may be older than their reason
   #timer = 0;
   #stopped = false;
   #resumed = false; // before that, asking would find the hand full of claims that are not known here
@@ -55,8 +56,10 @@ export class Hand extends EventTarget {
   fill() {
     clearTimeout(this.#timer);
     if (this.#stopped || !this.#resumed) return Promise.resolve();
+    this.#again = Boolean(this.#filling);
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = null;
+      if (this.#again) return this.fill();
     });
     return this.#filling;
   }

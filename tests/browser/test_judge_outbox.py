@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import APIResponse, BrowserContext, Page, Route, expect
 
 from annotate.actions.queue import expire_claims
 from annotate.models import Claim, ClaimDraft, Judgment, Outcome, Verdict
@@ -357,6 +357,37 @@ def test_a_paused_project_says_so_and_goes_on_by_itself(judge: JudgePage, watch:
     type(judge.project).objects.update(state="open")
     # Not a click by mouse: an answer's own refill may bring the pair, and hide the button, first.
     page.get_by_role("button", name="Look again").dispatch_event("click")
+    judge.ready()
+
+
+def test_looking_again_is_not_answered_by_what_was_asked_before(judge: JudgePage, watch: Watch) -> None:
+    watch.allow("409")
+    page = judge.page
+    in_hand(page, 4)
+    type(judge.project).objects.update(state="paused")
+    for _ in range(4):
+        judge.press("1")
+        judge.submit()
+    judge.saved()
+    page.wait_for_load_state("networkidle")
+    asked: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if asked or route.request.method != "POST":
+            route.continue_()
+        else:
+            asked.append((route, route.fetch()))
+
+    page.route(f"**/projects/{judge.project.slug}/claims/", hold_the_first)
+    again = page.get_by_role("button", name="Look again")
+    again.click()
+    while not asked:  # until the server has said that the project is paused; the page has not heard it
+        page.wait_for_timeout(20)
+    type(judge.project).objects.update(state="open")
+    again.click()
+    [(route, answer)] = asked
+    assert answer.status == 409
+    route.fulfill(response=answer)
     judge.ready()
 
 
