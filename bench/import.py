@@ -1,23 +1,22 @@
 """How fast pairs are imported: text pairs with one criterion each, as JSON lines, at 10,000 and 100,000.
 
-    python bench/import.py [--sizes 10000 100000]
-
-Prints one JSON object a size: pairs/s from the start of the job to its last row visible, and the peak memory of the
-importing process. The servers are started in a fresh folder and removed again.
+Pairs/s from the start of the job to its last row visible, and the peak memory of the importing process. Where the
+real data are there, also PandaLM's 999 pairs with three annotators each by the command itself, start-up and all.
+Prints JSON. The servers are this run's own.
 """
 
 import argparse
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from place import ROOT, own_servers
+
+PANDALM = ROOT.parent / "shared/data/text/pandalm-testset-v1.json"
 WORDS = "the of and to in is that for it as was with be by on not he his but at are this have from".split()
 
 
@@ -70,35 +69,40 @@ def measure(path: Path, count: int) -> dict[str, object]:
     }
 
 
+def measure_pandalm(folder: Path) -> dict[str, object]:
+    """Real pairs and their judgments, into a project that keeps all of them for the benchmark."""
+    command = [sys.executable, str(ROOT / "manage.py"), "import_pairs", str(PANDALM), "--project", "pandalm"]
+    command += ["--create", "--task-type", "text_to_text", "--reserve-share", "1"]
+    command += ["--mapping", str(ROOT / "docs/examples/pandalm.yaml"), "--report", str(folder / "refused")]
+    began = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds = time.monotonic() - began
+    from annotate.models import Judgment
+
+    judgments = Judgment.objects.filter(annotator__project__slug="pandalm").count()
+    return {"pairs": 999, "judgments": judgments, "seconds": round(seconds, 2)}
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--one", nargs=2, metavar=("FILE", "COUNT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
     if options.one:
+        sys.path.insert(0, str(ROOT))
         print(json.dumps(measure(Path(options.one[0]), int(options.one[1]))))
         return
-    from webapp.local.servers import Servers
-
-    folder = Path(tempfile.mkdtemp(prefix="evenhand-bench-"))
-    os.environ |= {"DATA_DIR": str(folder / "data"), "DJANGO_SETTINGS_MODULE": "webapp.settings"}
-    servers = Servers(folder / "data")
-    try:
-        subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"],
-            check=True,
-            env=os.environ,
-        )
+    with own_servers() as folder:
+        results = []
         for count in options.sizes:
             path = folder / f"{count}.jsonl"
             write_rows(path, count)
-            subprocess.run(
-                [sys.executable, __file__, "--one", str(path), str(count)], check=True, env=os.environ
-            )
-    finally:
-        servers.release()
-        shutil.rmtree(folder, ignore_errors=True)
+            one = [sys.executable, __file__, "--one", str(path), str(count)]
+            results.append(json.loads(subprocess.run(one, check=True, capture_output=True).stdout))
+        figures: dict[str, object] = {"bench": "import", "cpus": os.cpu_count(), "results": results}
+        if PANDALM.exists():
+            figures["pandalm"] = measure_pandalm(folder)
+        print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How fast annotators can go round: submit a pair and get the next one, over HTTP, on the real web server.
 
-1, 8 and 32 annotators on projects of 10,000 and 100,000 text pairs. The clients are a process of their own on the
+1, 8 and 32 annotators on projects of 10,000 and 100,000 text pairs, with the rate in the largest as a share of that
+in the smallest: one that searched or counted would fall with the pairs. The clients are a process of their own on the
 same machine and keep logs; after each run every acknowledged judgment must stand in the database exactly once and
 every invariant must hold, or there is no figure. Beside loops a second, which follow the machine's mood, it tells the
 processor time that a loop takes of the web server, PostgreSQL and the clients. Prints JSON.
@@ -225,11 +226,14 @@ def main() -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SHOW server_version")
                 version = cursor.fetchone()[0]
-        print(
-            json.dumps(
-                {"bench": "loop", "cpus": os.cpu_count(), "postgresql": version, "results": results}, indent=2
-            )
-        )
+        figures = {"bench": "loop", "cpus": os.cpu_count(), "postgresql": version, "results": results}
+        if len(results) > 1 and not options.learning:
+            rates = [
+                [run["loops_per_second"] for run in result["runs"]] for result in (results[0], results[-1])
+            ]
+            ratios = [round(last / first, 2) for first, last in zip(*rates, strict=True)]
+            figures["largest_against_smallest"] = dict(zip(options.annotators, ratios, strict=True))
+        print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":
