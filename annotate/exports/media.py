@@ -39,10 +39,13 @@ class MediaFolder:
                 with new_file(path) as file:
                     write_released(asset, file, self._sandbox)
             except MediaError as error:
-                raise Refused(f"A file of pair {_a_pair_with(asset)} {error}") from error
+                raise Refused(
+                    f"{_named(asset)} cannot be freed of its metadata: it {error} To release the rest, leave its"
+                    " source out; its pairs can be imported as another source, with the file mended."
+                ) from error
             except FileNotFoundError:
                 raise Refused(
-                    f"A file of pair {_a_pair_with(asset)} is not in storage. Restore it from a backup."
+                    f"{_named(asset)} is not in storage: there is no {asset.key}. Restore it from a backup."
                 ) from None
         return medium.name
 
@@ -61,8 +64,8 @@ class MediaFolder:
                     content = file.read()
             except FileNotFoundError:
                 raise Refused(
-                    f"The sheet of a mesh of pair {_a_pair_with(sheet.asset)} is not in storage. Restore it from a"
-                    " backup."
+                    f"{_named(sheet.asset)} has a sheet that is not in storage: there is no {sheet.key}. Restore it"
+                    " from a backup."
                 ) from None
             with new_file(path) as target:
                 target.write(content)
@@ -74,7 +77,8 @@ class MediaFolder:
         return {"bytes": (self.root / name).read_bytes(), "path": Path(name).name}
 
 
-def _a_pair_with(asset: Asset) -> Pair | None:
-    """One of the pairs that the asset is part of: enough to find the file by."""
+def _named(asset: Asset) -> str:
+    """The asset as it is found in admin, and one of the pairs that it is part of."""
     used = Q(prompt__prompt_assets__asset=asset) | Q(response1__asset=asset) | Q(response2__asset=asset)
-    return Pair.objects.filter(used, project=asset.project_id).order_by("pk").first()
+    pair = Pair.objects.filter(used, project=asset.project_id).order_by("pk").first()
+    return f"Asset {asset.pk} ({asset.media_type}, in pair {pair})"

@@ -103,14 +103,29 @@ def pulled(graph: av.filter.Graph) -> Iterator[Any]:
 def remux(source: BinaryIO, media_type: str, target: BinaryIO, format: str) -> None:
     """The same coded pictures and sounds in a fresh container: no tag, chapter, attachment or subtitle."""
     with opened(source, media_type) as given, created(target, format) as made:
-        kept = {}
+        kept, framings = {}, {}
         for stream in given.streams:
             if stream.type in ("video", "audio") and not is_cover(stream):
                 kept[stream.index] = made.add_stream_from_template(stream)
+                framings[stream.index] = _framing(stream, kept[stream.index], format)
         for packet in given.demux([given.streams[index] for index in kept]):
             if packet.dts is not None or packet.pts is not None:
-                packet.stream = kept[packet.stream.index]
-                made.mux(packet)
+                index = packet.stream.index
+                framing = framings[index]
+                for framed in framing.filter(packet) if framing else [packet]:
+                    framed.stream = kept[index]
+                    made.mux(framed)
+
+
+def _framing(given: Any, made: Any, format: str) -> av.BitStreamFilterContext | None:
+    """What frames the packets of a stream as the container has them, where that is not as they come.
+
+    AVI is written with H.264's units behind start codes only, but real ones hold them behind their lengths, as MP4 does.
+    """
+    coded = given.codec_context
+    if format == "avi" and coded.name == "h264" and (coded.extradata or b"").startswith(b"\1"):
+        return av.BitStreamFilterContext("h264_mp4toannexb", given, made)
+    return None
 
 
 def is_cover(stream: Any) -> bool:

@@ -88,6 +88,21 @@ def video(
     return target.getvalue()
 
 
+def avi_of_length_prefixed() -> bytes:
+    """H.264 in an AVI as MP4 has it, each unit after its length: recorders write such, FFmpeg only reads them."""
+    target = io.BytesIO()
+    with av.open(io.BytesIO(video())) as given, av.open(target, "w", format="avi") as made:
+        source = given.streams.video[0]
+        stream: Any = made.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = source.width, source.height, "yuv420p"
+        stream.codec_context.extradata = source.codec_context.extradata
+        for packet in given.demux(source):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    return target.getvalue().replace(b"FMP4", b"H264")
+
+
 def _reopened(target: io.BytesIO) -> io.BytesIO:
     """What a muxer wrote, for it to read again."""
     return io.BytesIO(target.getvalue())
