@@ -1,6 +1,7 @@
-"""Real files, whatever their format: imported, prepared and shown by their viewers."""
+"""Real files, whatever their format: imported, prepared, shown by their viewers, judged and released as they were."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from annotate.models import Project
 from tests.browser.judging import CLARITY, JudgePage
 from tests.browser.test_nine_tasks import shown
 from tests.factories import make_member
+from tests.media.contents import content, released
 from tests.paths import SHARED_DATA, needs_shared_data
 
 pytestmark = [needs_shared_data, pytest.mark.timeout(400)]
 KINDS = ("image", "video", "audio", "mesh")
 
 
-def test_every_real_file_is_shown(page: Page, tmp_path: Path, sign_in) -> None:
+def test_every_real_file_is_shown_and_comes_out_again(page: Page, tmp_path: Path, sign_in) -> None:
     rows = []
     for kind in KINDS:
         files = sorted(f"{kind}/{path.name}" for path in (SHARED_DATA / kind).iterdir())
@@ -41,6 +43,8 @@ def test_every_real_file_is_shown(page: Page, tmp_path: Path, sign_in) -> None:
         "--project=real",
         "--create",
         "--task-type=other",
+        "--reserve-share=1",
+        "--validation-share=0",
         f"--media={SHARED_DATA}",
     )
     project = Project.objects.get(slug="real")
@@ -56,6 +60,11 @@ def test_every_real_file_is_shown(page: Page, tmp_path: Path, sign_in) -> None:
             judge.press(" ")
             page.wait_for_function("() => Number(document.querySelector('#tools .track').value) > 0.3")
         expect(page.locator(".failed")).to_have_count(0)
-        judge.press("0")
+        judge.press("2")
         judge.submit()
     assert set(seen) == {row["prompt"] for row in rows}
+    judge.saved()
+    out = tmp_path / "out"
+    call_command("export_bench", "--project=real", f"--out={out}", "--min-labels=1")
+    given = [path.read_bytes() for kind in KINDS for path in (SHARED_DATA / kind).iterdir()]
+    assert released(out) == {sha256(data).hexdigest(): content(data) for data in given}

@@ -1,4 +1,4 @@
-"""What is told of a video or a sound is what PyAV itself reads in it; loudness is that of the standard's test signals."""
+"""What is told of a medium is what PyAV or Pillow itself reads in it; loudness is that of the standard's test signals."""
 
 import io
 import json
@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from annotate.modalities import HEAD_BYTES, sniff
 from annotate.modalities.sandbox import MediaSandbox
@@ -91,6 +92,26 @@ def test_real_sounds(pool: MediaSandbox, path: Any) -> None:
         peaks["pairs_per_second"] * samples / told["sample_rate"], abs=1
     )
     assert len(peaks["data"]) <= 8000 and set(map(type, peaks["data"])) == {int}
+
+
+@needs_shared_data
+@pytest.mark.parametrize("path", sorted((SHARED_DATA / "image").glob("*")), ids=lambda path: path.name)
+def test_real_pictures(pool: MediaSandbox, path: Any) -> None:
+    data = path.read_bytes()
+    kind = sniff(data[:HEAD_BYTES], len(data))
+    found = examine(pool, data, kind.media_type)
+    with Image.open(path) as picture:
+        assert kind.media_type == picture.get_format_mimetype()
+        upright = ImageOps.exif_transpose(picture)
+        told = {
+            "width": upright.width,
+            "height": upright.height,
+            "frames": getattr(picture, "n_frames", 1),
+            "mode": picture.mode,
+        }
+    assert found.probe == told
+    with Image.open(io.BytesIO(found.made["web"])) as web:
+        assert (web.size, web.n_frames, web.format) == (upright.size, 1, "WEBP")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("decibels", "loudness"), [(-23, -23.0), (-33, -33.0)])
