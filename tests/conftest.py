@@ -3,15 +3,18 @@
 import atexit
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import django
 import pytest
 
-from tests.paths import ALLOWED_SKIPS
+from tests.paths import ALLOWED_SKIPS, ROOT
+from tests.stores import STORES, Store, bucket, emptied, storage
 from webapp.local.servers import Servers
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -93,7 +96,8 @@ def static_files() -> None:
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """The URL of an S3 endpoint of this process."""
+    """The URL of an S3 endpoint of this process, which lets pages of other origins read what its CORS rules say."""
+    os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -101,3 +105,25 @@ def s3_endpoint() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_bucket(s3_endpoint: str) -> dict[str, str]:
+    """The variables that name a bucket made as an installation makes its own."""
+    environ = bucket(s3_endpoint, "evenhand")
+    subprocess.run(
+        [sys.executable, "manage.py", "ensure_bucket"], cwd=ROOT, env=os.environ | environ, check=True
+    )
+    return environ
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, settings: Any) -> Iterator[Store]:
+    """Media on the local disk and in an object store, by turns; or `parametrize("store", [...], indirect=True)`."""
+    if request.param == "disk":
+        yield Store("disk")
+        return
+    environ = request.getfixturevalue("s3_bucket")
+    settings.STORAGES = {**settings.STORAGES, "default": storage(environ)}
+    yield Store("object store", environ)
+    emptied()

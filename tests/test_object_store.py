@@ -4,11 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
-
 from tests.paths import ROOT
+from tests.stores import bucket, client
 
 STORE = {"S3_BUCKET": "evenhand", "S3_REGION": "us-east-1", "S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret"}
 PROGRAM = """
@@ -47,18 +47,18 @@ def signature(url: str) -> tuple[str, str, str]:
 
 
 def test_links_of_the_public_address_name_it_and_are_signed_for_it(tmp_path: Path, s3_endpoint: str) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_endpoint,
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-        region_name="us-east-1",
+    s3 = client(bucket(s3_endpoint, "linked"))
+    s3.create_bucket(Bucket="linked")
+    url = link(
+        tmp_path,
+        "save",
+        S3_BUCKET="linked",
+        S3_ENDPOINT_URL=s3_endpoint,
+        S3_PUBLIC_URL="https://media.example.org",
     )
-    client.create_bucket(Bucket="evenhand")
-    url = link(tmp_path, "save", S3_ENDPOINT_URL=s3_endpoint, S3_PUBLIC_URL="https://media.example.org")
-    assert url.startswith("https://media.example.org/evenhand/assets/ab?")
+    assert url.startswith("https://media.example.org/linked/assets/ab?")
     assert signature(url) == ("AWS4-HMAC-SHA256", "host", "60")
-    stored = client.get_object(Bucket="evenhand", Key="assets/ab")["Body"].read()
+    stored = s3.get_object(Bucket="linked", Key="assets/ab")["Body"].read()
     assert stored == b"bytes"
 
 
@@ -66,3 +66,32 @@ def test_without_a_public_address_links_name_the_store_itself(tmp_path: Path) ->
     url = link(tmp_path)
     assert urlsplit(url).hostname == "evenhand.s3.amazonaws.com"
     assert signature(url) == ("AWS4-HMAC-SHA256", "host", "60")
+
+
+def ensured(s3_endpoint: str, data_dir: Path, **settings: str) -> list[dict[str, Any]]:
+    """The CORS rules of the bucket once `ensure_bucket` has run with these settings."""
+    environ = {"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir), **bucket(s3_endpoint, "rules"), **settings}
+    command = [sys.executable, "manage.py", "ensure_bucket"]
+    subprocess.run(command, env=environ, cwd=ROOT, check=True, timeout=60, capture_output=True)
+    rules: list[dict[str, Any]] = client(environ).get_bucket_cors(Bucket="rules")["CORSRules"]
+    return rules
+
+
+def test_scripts_of_our_pages_alone_may_read_from_the_bucket(tmp_path: Path, s3_endpoint: str) -> None:
+    (ours,) = ensured(s3_endpoint, tmp_path)
+    assert ours["AllowedMethods"] == ["GET", "HEAD"]
+    assert {"http://localhost", "http://localhost:*"} <= set(ours["AllowedOrigins"])
+    # Somebody's own rule stays; ours follows the settings, and stands there once.
+    others = {"ID": "theirs", "AllowedMethods": ["GET"], "AllowedOrigins": ["https://else.example.org"]}
+    s3 = client(bucket(s3_endpoint, "rules"))
+    s3.put_bucket_cors(Bucket="rules", CORSConfiguration={"CORSRules": [ours, others]})
+    settings = {"HTTPS": "true", "ALLOWED_HOSTS": "eval.example.org,.lab.example.org"}
+    for _ in range(2):
+        rules = {rule["ID"]: rule for rule in ensured(s3_endpoint, tmp_path, **settings)}
+        assert set(rules) == {"theirs", "evenhand"}
+        assert rules["theirs"]["AllowedOrigins"] == others["AllowedOrigins"]
+        assert rules["evenhand"]["AllowedOrigins"] == [
+            "https://eval.example.org",
+            "https://lab.example.org",
+            "https://*.lab.example.org",
+        ]

@@ -6,6 +6,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,17 +42,17 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
-def web_server(django_db_setup: None, static_files: None) -> Iterator[str]:
+@contextmanager
+def serving(environ: dict[str, str]) -> Iterator[str]:
     """The URL of a web server, as `manage.py up` starts it, on the database that this process tests with."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     ours, tests = "/evenhand?", f"/{connection.settings_dict['NAME']}?"
-    environ = os.environ | {"DATABASE_URL": os.environ["DATABASE_URL"].replace(ours, tests)}
+    whole = os.environ | {"DATABASE_URL": os.environ["DATABASE_URL"].replace(ours, tests)} | environ
     command = web_command("127.0.0.1", port, workers=1, threads=4)
     log = Path(settings.DATA_DIR) / "log" / f"web-{port}.log"
-    child = Child("web", command, log, environ)
+    child = Child("web", command, log, whole)
     supervisor = Supervisor(print)
     try:
         supervisor.start(child)
@@ -61,17 +62,27 @@ def web_server(django_db_setup: None, static_files: None) -> Iterator[str]:
         supervisor.stop()
 
 
+@pytest.fixture(scope="session")
+def web_server(django_db_setup: None, static_files: None) -> Iterator[str]:
+    with serving({}) as url:
+        yield url
+
+
 class Watch:
     """What went wrong in a page that its test did not announce: the test fails on it."""
 
     def __init__(self, origin: str) -> None:
-        self._origin = origin
+        self._origins = {origin}
         self._allowed: list[re.Pattern[str]] = []
         self._seen: list[str] = []
 
     def allow(self, pattern: str) -> None:
         """The test brings about errors that match `pattern`, for example a 409 or an outage."""
         self._allowed.append(re.compile(pattern))
+
+    def trust(self, origin: str) -> None:
+        """Pages may fetch from there too."""
+        self._origins.add(origin)
 
     @property
     def errors(self) -> list[str]:
@@ -89,7 +100,7 @@ class Watch:
 
     def _request(self, request: Request) -> None:
         scheme, host = urlsplit(request.url)[:2]
-        if scheme not in ("data", "blob") and f"{scheme}://{host}" != self._origin:
+        if scheme not in ("data", "blob") and f"{scheme}://{host}" not in self._origins:
             self._seen.append(f"foreign request: {request.url}")
 
 

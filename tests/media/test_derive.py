@@ -16,7 +16,7 @@ from tests.factories import make_annotator, make_project
 from tests.imports.reading import import_files, row, write_json
 from tests.media.clips import sound, video
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("store")]
 
 
 def media_folder(tmp_path: Path) -> Path:

@@ -1,16 +1,13 @@
 """Import, prepare, serve and release, on the local disk and in an object store alike."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import urlopen
 from uuid import uuid4
 
-import boto3
 import pytest
-from django.core.files.storage import storages
 from django.core.management import call_command
 from django.test import Client
 
@@ -24,6 +21,7 @@ from tests.imports.reading import import_files, labels, row, write_json
 from tests.media.clips import SECRET, decoded, sound, video
 from tests.media.pictures import coded, exif, picture
 from tests.media.test_derive_killed import solid
+from tests.stores import Store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,31 +31,6 @@ TASKS = {
     "text_to_3D": ("mesh", [solid(1), solid(2)]),
     "text_to_image": ("image", [coded("JPEG", picture(64, 48, seed=n), exif=exif(6)) for n in (1, 2)]),
 }
-
-
-@pytest.fixture(params=["disk", "object store"])
-def store(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
-    if request.param == "disk":
-        yield "disk"
-        return
-    endpoint = request.getfixturevalue("s3_endpoint")
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    bucket = f"media-{uuid4().hex[:8]}"
-    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket=bucket)
-    options = {
-        "bucket_name": bucket,
-        "endpoint_url": endpoint,
-        "region_name": "us-east-1",
-        "access_key": "test",
-        "secret_key": "test",
-        "querystring_auth": True,
-        "signature_version": "s3v4",
-    }
-    backend = "webapp.object_store.ObjectStore"
-    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": backend, "OPTIONS": options}}
-    yield "object store"
-    opened: Any = storages["default"]
-    opened.bucket.objects.all().delete()
 
 
 def fetched(client: Client, url: str) -> tuple[str, bytes]:
@@ -72,7 +45,7 @@ def fetched(client: Client, url: str) -> tuple[str, bytes]:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_whole_way(task: str, store: str, tmp_path: Path) -> None:
+def test_the_whole_way(task: str, store: Store, tmp_path: Path) -> None:
     modality, files = TASKS[task]
     media = tmp_path / "media"
     media.mkdir()
