@@ -4,7 +4,7 @@ import itertools
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from annotate.models import Asset, Project
 from tests.browser.judging import JudgePage, judge_project, opened_pair
@@ -245,6 +245,41 @@ def test_a_sound_that_does_not_load_says_so(page: Page, project: Project, sign_i
     opened_pair(page, project, sign_in, first, second, task_type="text_to_audio")
     expect(page.get_by_text("This sound did not load.")).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("Try again"))).to_be_visible()
+
+
+@pytest.mark.parametrize("seconds", [12, 301])
+def test_a_sound_that_breaks_off_says_so_and_goes_on_where_it_was(
+    page: Page, project: Project, sign_in, watch, seconds: float
+) -> None:
+    """A long one, or a short one at another speed: both are fetched as they play."""
+    watch.allow("404")
+    gone: list[str] = []
+
+    def answer(route: Route) -> None:
+        if gone:
+            route.fulfill(status=404)
+        else:
+            route.continue_()
+
+    page.route("**/media/*/*/web", answer)
+    judge = opened(page, project, sign_in, *two(project, seconds=seconds))
+    gone.append("from now on")
+    if seconds == 301:
+        page.get_by_role("slider", name="Position").fill("250")  # far beyond what is fetched ahead
+    else:
+        page.get_by_role("button", name="Faster").click()
+    expect(page.get_by_text("This sound did not load.")).to_have_count(2)
+    gone.clear()
+    for _ in "ab":
+        page.get_by_role("button", name=re.compile("Try again")).first.click()
+    expect(page.locator(".failed")).to_have_count(0)
+    expect(page.locator(".view.sound .note:not(:empty)")).to_have_count(0)
+    before = position(page)
+    if seconds == 301:
+        assert before == pytest.approx(250, abs=0.1)
+    judge.press(" ")
+    page.wait_for_function("before => Number(document.querySelector('#tools .track').value) > before + 0.3", arg=before)
+    assert position(page) < before + 20
 
 
 def test_other_speeds_go_on_from_the_same_place(page: Page, project: Project, sign_in) -> None:

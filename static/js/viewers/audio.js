@@ -69,19 +69,22 @@ export function mount(element, { medium, label, side, link }) {
     },
     () => {}, // heard all the same; the bar's own track seeks
   );
+  const broke = () => {
+    if (left.signal.aborted) return;
+    note.textContent = "";
+    const again = failed("This sound", () => {
+      again.remove();
+      load();
+    });
+    view.append(again);
+  };
   const load = async () => {
     note.textContent = "Loading";
     try {
-      await link.load(side, medium, () => ahead.take(medium));
+      await link.load(side, medium, () => ahead.take(medium), broke);
       note.textContent = "";
-    } catch (error) {
-      if (left.signal.aborted) return;
-      note.textContent = "";
-      const again = failed("This sound", () => {
-        again.remove();
-        load();
-      });
-      view.append(again);
+    } catch {
+      broke();
     }
   };
   return {

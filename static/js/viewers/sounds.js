@@ -18,7 +18,7 @@ export const isLong = ({ duration = 0 }) => duration > LONG;
 export class Sounds extends Timeline {
   matched = true;
   pitches = false; // whether spectrograms are shown
-  /** @type {Map<string, {medium: any, buffer: AudioBuffer|null, loudest: number, gain: GainNode|null, source: AudioBufferSourceNode|null}>} */
+  /** @type {Map<string, {medium: any, broke: () => void, buffer: AudioBuffer|null, loudest: number, gain: GainNode|null, source: AudioBufferSourceNode|null}>} */
   #sides = new Map();
   /** @type {AudioContext|null} made when one first asks to hear something: earlier, browsers refuse it */
   #context = null;
@@ -34,23 +34,27 @@ export class Sounds extends Timeline {
   }
 
   /**
+   * Loads a side, or loads it again. Rejects where that fails; `broke` is told of what fails later.
    * @param {string} side @param {{url: string, duration?: number, sample_rate?: number, loudness?: number|null}} medium
    * @param {() => Promise<AudioBuffer>} decoded
+   * @param {() => void} broke
    */
-  async load(side, medium, decoded) {
+  async load(side, medium, decoded, broke) {
     const known = this.#sides.get(side);
-    this.#sides.set(side, { medium, buffer: null, loudest: known?.loudest ?? 0, gain: null, source: null });
+    this.#sides.set(side, { medium, broke, buffer: known?.buffer ?? null, loudest: known?.loudest ?? 0, gain: null, source: null });
     if (!this.heard) this.heard = side;
     this.duration = Math.max(this.duration, medium.duration ?? 0);
     this.changed();
     await Promise.resolve(); // until the other side has said how long it is
-    if (this.#long) return this.#asElement(side, medium);
-    const buffer = await decoded();
-    const one = this.#sides.get(side);
-    if (!one) return;
-    one.buffer = buffer;
-    this.duration = Math.max(...[...this.#sides.values()].map(({ buffer, medium }) => buffer?.duration ?? medium.duration ?? 0));
-    this.changed();
+    if (!this.#long) {
+      const buffer = this.#sides.get(side)?.buffer ?? (await decoded());
+      const one = this.#sides.get(side);
+      if (!one) return;
+      one.buffer = buffer;
+      this.duration = Math.max(...[...this.#sides.values()].map(({ buffer, medium }) => buffer?.duration ?? medium.duration ?? 0));
+      this.changed();
+    }
+    if (this.#long || this.#elements) await this.#asElement(side, medium);
   }
 
   /** Too long to lie in memory, one of them. */
@@ -61,10 +65,13 @@ export class Sounds extends Timeline {
   /** Resolves once it can play. */
   #asElement(side, { url, duration }) {
     this.#elements ??= this.#follower();
+    this.#elements.remove(side); // one that broke
     return new Promise((resolve, reject) => {
       const element = new Audio(url);
-      element.addEventListener("loadedmetadata", () => resolve(), { once: true });
-      this.#elements.add(side, element, { seconds: duration, sounds: true, failed: () => reject(new Error("The sound broke off.")) });
+      let loaded = false;
+      element.addEventListener("loadedmetadata", () => resolve((loaded = true)), { once: true });
+      const failed = () => (loaded ? this.#sides.get(side)?.broke() : reject(new Error("The sound does not load.")));
+      this.#elements.add(side, element, { seconds: duration, sounds: true, failed });
       this.#mix();
     });
   }
@@ -96,7 +103,7 @@ export class Sounds extends Timeline {
     if (elements !== Boolean(this.#elements)) {
       const [at, played] = [this.time, this.playing];
       this.pause();
-      if (elements) await Promise.allSettled([...this.#sides].map(([side, { medium }]) => this.#asElement(side, medium)));
+      if (elements) await Promise.all([...this.#sides].map(([side, { medium, broke }]) => this.#asElement(side, medium).catch(broke)));
       else this.#dropElements();
       this.seek(at);
       if (played) await this.play();
