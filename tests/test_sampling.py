@@ -60,36 +60,43 @@ def test_fewer_draws_are_the_beginning_of_more(pool, seed, quotas, want) -> None
 
 @given(pools, seeds, shares, st.sampled_from([0.5, 1.0, 2.0]))
 def test_q_is_the_share_of_what_is_left(pool, seed, share, temperature) -> None:
-    """Added up again from the definition: uniform 1/left, policy the weight over the weights left."""
+    """Added up again from the definition: 1/left by chance, by the policy the weight over the weights left."""
     values, groups = pool
     weights = np.maximum(np.array(values) / (np.mean(values) or 1), 1e-6) ** (1 / temperature)
     left = set(range(len(values)))
     for draw in drawn(values, groups, len(values), seed, share, temperature=temperature):
         assert draw.pool_size == len(left)
         among = sum(weights[index] for index in left)
-        expected = 1 / len(left) if draw.route == "uniform" else weights[draw.index] / among
+        expected = share / len(left) + (1 - share) * weights[draw.index] / among
         assert draw.q == pytest.approx(expected, rel=1e-6)
         left.remove(draw.index)
 
 
-@given(pools, seeds, st.sampled_from([{"a": 0.2}, {"a": 0.5, "b": 0.1, "c": 0.3}]))
-def test_no_prefix_exceeds_a_quota_while_another_group_has_room(pool, seed, quotas) -> None:
+@given(
+    pools, seeds, st.sampled_from([0.0, 0.2]), st.sampled_from([{"a": 0.2}, {"a": 0.5, "b": 0.1, "c": 0.3}])
+)
+def test_no_prefix_exceeds_a_quota_while_another_group_has_room(pool, seed, share, quotas) -> None:
     values, groups = pool
+    weights = np.maximum(np.array(values) / (np.mean(values) or 1), 1e-6)
     taken: Counter[str] = Counter()
-    left = Counter(groups)
-    for draw in drawn(values, groups, len(values), seed, quotas=quotas):
+    left, remaining = Counter(groups), set(range(len(values)))
+    for draw in drawn(values, groups, len(values), seed, share, quotas):
         group = groups[draw.index]
+        number = taken.total() + 1
+
+        def room(name: str, number: int = number) -> bool:
+            return left[name] > 0 and taken[name] < max(1, np.ceil(quotas.get(name, 1.0) * number))
+
+        open_ = [name for name in "abc" if room(name)] or [name for name in "abc" if left[name]]
+        among = sum(weights[n] for n in remaining if groups[n] in open_)
+        by_policy = weights[draw.index] / among if group in open_ else 0.0
+        assert draw.q == pytest.approx(share / len(remaining) + (1 - share) * by_policy, rel=1e-6)
+        assert draw.pool_size == (len(remaining) if share else sum(left[name] for name in open_))
         if draw.route == "policy":
-            number = taken.total() + 1
-
-            def room(name: str, number: int = number) -> bool:
-                return left[name] > 0 and taken[name] < max(1, np.ceil(quotas.get(name, 1.0) * number))
-
-            open_ = [name for name in "abc" if room(name)] or [name for name in "abc" if left[name]]
             assert group in open_
-            assert draw.pool_size == sum(left[name] for name in open_)
             taken[group] += 1
         left[group] -= 1
+        remaining.remove(draw.index)
 
 
 @given(pools, seeds)
@@ -102,24 +109,82 @@ def test_the_order_of_the_pool_changes_nothing(pool, seed) -> None:
     ]
 
 
-@pytest.mark.parametrize("quotas", [None, {"a": 0.4}])
-def test_what_is_drawn_is_drawn_as_often_as_q_says(quotas) -> None:
-    """Every way in which two draws may go, 12,000 times: chi-square against the product of their q's."""
-    values, groups, share, times = [5.0, 3.0, 1.0, 1.0], ["a", "a", "b", "b"], 0.3, 12_000
+@pytest.mark.parametrize(
+    ("values", "groups", "want", "share", "quotas"),
+    [
+        ([5.0, 3.0, 1.0, 1.0], "aabb", 2, 0.3, None),
+        ([5.0, 3.0, 1.0, 1.0], "aabb", 2, 0.3, {"a": 0.4}),
+        # Groups that are full for a draw or two and open again.
+        ([1.0, 1.0, 1.0, 1.0], "aabb", 3, 0.0, {"a": 0.5}),
+        ([1.0, 1.0, 1.0, 1.0], "aabb", 3, 0.3, {"a": 0.5}),
+        ([4.0, 2.0, 1.0, 1.0, 1.0], "aaabb", 4, 0.0, {"a": 0.5, "b": 0.5}),
+        ([5.0, 1.0, 3.0, 1.0, 2.0, 1.0], "aabbcc", 4, 0.0, {"a": 0.4, "b": 0.34, "c": 0.34}),
+        ([5.0, 1.0, 3.0, 1.0, 2.0], "aabbc", 5, 0.2, {"a": 0.34, "b": 0.34, "c": 0.5}),
+    ],
+)
+def test_what_is_drawn_is_drawn_as_often_as_q_says(values, groups, want, share, quotas) -> None:
+    """Every way in which the draws may go, 12,000 times: chi-square against the product of their q's.
+
+    What comes next depends on the routes so far too, where there are quotas: a way is the pairs and the routes. A route
+    has its own part of q: what is not the uniform share's is the policy's.
+    """
+    times = 12_000
     seen: Counter[tuple[tuple[int, str], ...]] = Counter()
     expected: dict[tuple[tuple[int, str], ...], float] = {}
     for seed in range(times):
-        draws = drawn(values, groups, 2, seed, share, quotas)
+        draws = drawn(values, list(groups), want, seed, share, quotas)
         way = tuple((draw.index, draw.route) for draw in draws)
         seen[way] += 1
+        by_chance = [share / (len(values) - before) for before in range(want)]
         expected[way] = float(
-            np.prod([draw.q * (share if draw.route == "uniform" else 1 - share) for draw in draws])
+            np.prod(
+                [
+                    part if draw.route == "uniform" else draw.q - part
+                    for draw, part in zip(draws, by_chance, strict=True)
+                ]
+            )
         )
-    assert sum(expected.values()) == pytest.approx(1, abs=1e-9)  # every way was seen, and the q's sum to 1
-    square = sum((seen[way] - times * p) ** 2 / (times * p) for way, p in expected.items())
-    freedom = len(expected) - 1
-    # Three standard deviations above what chi-square has on average.
-    assert square < freedom + 3 * np.sqrt(2 * freedom)
+    # Ways too rare for chi-square count as one, and with them those that were never seen.
+    common = {way: times * p for way, p in expected.items() if times * p >= 5}
+    rest = times - sum(common.values())
+    assert rest > -1e-6  # the q's sum to no more than 1
+    square = sum((seen[way] - often) ** 2 / often for way, often in common.items())
+    freedom = len(common) - 1
+    if rest >= 5:
+        square += (times - sum(seen[way] for way in common) - rest) ** 2 / rest
+        freedom += 1
+    assert freedom >= 11
+    # Three and a half standard deviations above what chi-square has on average.
+    assert square < freedom + 3.5 * np.sqrt(2 * freedom)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "quotas"),
+    [({"a": 10, "b": 20}, {"a": 0.34}), ({"a": 6, "b": 12, "c": 12}, {"a": 0.2, "b": 0.4})],
+)
+def test_an_estimate_by_the_stored_q_is_unbiased_where_groups_close_and_open(sizes, quotas) -> None:
+    """LURE (Farquhar, Gal and Rainforth, 2021) of the pool's mean from a part of it, on average over 3,000 epochs."""
+    groups = [name for name, size in sizes.items() for _ in range(size)]
+    pool, want, times = len(groups), 10, 3_000
+    values = np.random.default_rng(7).uniform(0.5, 1.5, pool) * [
+        3.0 if name == "a" else 1.0 for name in groups
+    ]
+    truth = values / values.max() + [name == "a" for name in groups]
+    estimates, plain = [], []
+    for seed in range(times):
+        draws = drawn(values.tolist(), groups, want, seed, 0.2, quotas)
+        found = truth[[draw.index for draw in draws]]
+        weights = [
+            1 + (pool - want) / (pool - m) * (1 / ((pool - m + 1) * draw.q) - 1)
+            for m, draw in enumerate(draws, 1)
+        ]
+        assert [draw.pool_size for draw in draws] == list(range(pool, pool - want, -1))
+        estimates.append(np.dot(weights, found) / want)
+        plain.append(found.mean())
+    error = np.std(estimates) / np.sqrt(times)
+    assert abs(np.mean(estimates) - truth.mean()) < 3 * error
+    # Without the q's the mean is far off: there is something to put right.
+    assert abs(np.mean(plain) - truth.mean()) > 6 * np.std(plain) / np.sqrt(times)
 
 
 def test_the_policy_prefers_what_teaches_most_and_a_low_temperature_more_so() -> None:

@@ -1,9 +1,12 @@
 """Which candidates are asked next, in which order and with what probability: pure numpy, no model, no database.
 
 An epoch draws without replacement from a frozen pool. Each draw is uniform with probability `uniform_share`, else it
-follows the policy: PowerBALD, probability proportional to acquisition ** (1 / temperature) among what is left. The
-policy's order is the Gumbel top-k order, whose conditional probabilities are those of Plackett and Luce; an item that a
-uniform draw takes, or a group whose quota is full, leaves the others' order as it was, so every q is exact.
+follows the policy: PowerBALD, probability proportional to acquisition ** (1 / temperature) among what is left in groups
+whose quota is not full. A policy draw throws for the group first, in proportion to what its items weigh together, then
+takes the group's next. Within a group that is the Gumbel top-k order, whose conditional probabilities are those of
+Plackett and Luce: an item that a uniform draw takes leaves the others' order as it was. Across groups keys are never
+compared: a group that was closed for a while would come back with the large keys of what was passed over meanwhile.
+So every q is exact.
 
 Whatever is stopped early is a prefix of what would have followed: nothing depends on how many draws are wanted.
 """
@@ -26,8 +29,9 @@ _FLOOR = 1e-6
 class Chosen:
     """One draw: the candidate's place in the pool that was given, and by which route it was drawn.
 
-    `q` is the probability of just this draw, given its route and all draws before it; `pool_size` how many candidates
-    the route could have drawn, itself included.
+    `q` is the probability that this candidate comes at this place given all draws before it, whichever route takes it:
+    where the uniform share is above 0 every candidate left has one, also in a group whose quota is full. `pool_size` is
+    how many could have come.
     """
 
     index: int
@@ -54,23 +58,26 @@ def epoch(
     order of the candidates in the input changes nothing: randomness is dealt out by id.
     """
     values = _weights(ids, acquisition, groups, uniform_share, temperature)
-    gumbels, coins, picks = rng.spawn(3)
+    gumbels, coins, picks, throws = rng.spawn(4)
+    # From here on candidates are numbered in the order of ids, and groups by their smallest id.
     by_id = np.argsort(np.asarray(ids), kind="stable")
-    keys = np.empty(len(values))
-    keys[by_id] = np.log(values[by_id]) + gumbels.gumbel(size=len(values))
-    pool = _Pool(by_id)
-    policy = _Policy(keys, values, groups, quotas or {})
+    values = values[by_id]
+    keys = np.log(values) + gumbels.gumbel(size=len(values))
+    pool = _Pool(len(values))
+    policy = _Policy(keys, values, [groups[index] for index in by_id], quotas or {}, throws)
 
     chosen: list[Chosen] = []
+    route: Literal["uniform", "policy"]
     while len(chosen) < want and len(pool):
+        left, turn = len(pool), policy.turn()
         if coins.random() < uniform_share:
-            index, size = pool.at(int(picks.integers(len(pool)))), len(pool)
-            chosen.append(Chosen(index, "uniform", 1 / size, size))
+            route, place = "uniform", pool.at(int(picks.integers(left)))
         else:
-            index, q, size = policy.draw()
-            chosen.append(Chosen(index, "policy", q, size))
-        pool.remove(index)
-        policy.remove(index)
+            route, place = "policy", policy.draw(turn)
+        q = uniform_share / left + (1 - uniform_share) * policy.chance(turn, place)
+        chosen.append(Chosen(int(by_id[place]), route, min(q, 1.0), left if uniform_share else turn.size))
+        pool.remove(place)
+        policy.remove(place)
     return chosen
 
 
@@ -108,15 +115,15 @@ def _weights(
 class _Pool:
     """The candidates left, any of which is found and removed at once."""
 
-    def __init__(self, indices: npt.NDArray[np.intp]) -> None:
-        self._left = indices.tolist()
+    def __init__(self, size: int) -> None:
+        self._left = list(range(size))
         self._places = {index: place for place, index in enumerate(self._left)}
 
     def __len__(self) -> int:
         return len(self._left)
 
     def at(self, place: int) -> int:
-        return int(self._left[place])
+        return self._left[place]
 
     def remove(self, index: int) -> None:
         last, place = self._left.pop(), self._places.pop(index)
@@ -125,11 +132,25 @@ class _Pool:
             self._places[last] = place
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Which groups the policy may draw from, their weights added up one after the other, and how many are in them."""
+
+    open: npt.NDArray[np.bool_]
+    weighed: Floats
+    size: int
+
+
 class _Policy:
-    """The candidates left by group, highest key first."""
+    """The candidates left by group, in each the highest key first."""
 
     def __init__(
-        self, keys: Floats, values: Floats, groups: Sequence[Hashable], quotas: Mapping[Any, float]
+        self,
+        keys: Floats,
+        values: Floats,
+        groups: Sequence[Hashable],
+        quotas: Mapping[Any, float],
+        throws: np.random.Generator,
     ) -> None:
         names = list(dict.fromkeys(groups))
         number = {name: n for n, name in enumerate(names)}
@@ -141,25 +162,30 @@ class _Policy:
         edges = np.searchsorted(self._group[best_first], np.arange(len(names) + 1))
         self._orders = [best_first[a:b] for a, b in pairwise(edges)]
         self._heads = [0] * len(names)  # places in the orders
-        self._keys = keys
-        self._tops = np.array([keys[order[0]] for order in self._orders])  # -inf: nothing left
         self._counts = np.array([len(order) for order in self._orders])
         self._sums = np.array([values[order].sum() for order in self._orders])
         self._summed = self._sums.copy()  # what each sum was when it was last added up
         self._taken = np.zeros(len(names), dtype=np.int64)
+        self._throws = throws
 
-    def draw(self) -> tuple[int, float, int]:
-        """The next of the policy's order: its index, its probability, and among how many."""
+    def turn(self) -> _Turn:
+        """What the policy may draw next."""
         left = self._counts > 0
         bounds = np.maximum(1, np.ceil(self._shares * (self._taken.sum() + 1)))
         open_ = left & (self._taken < bounds)
         if not open_.any():
             open_ = left
-        group = int(np.where(open_, self._tops, -np.inf).argmax())
-        index = int(self._orders[group][self._heads[group]])
-        q = float(self._values[index] / self._sums[open_].sum())
+        return _Turn(open_, np.where(open_, self._sums, 0.0).cumsum(), int(self._counts[open_].sum()))
+
+    def draw(self, turn: _Turn) -> int:
+        """The next of a group thrown for."""
+        group = int(np.searchsorted(turn.weighed, self._throws.random() * turn.weighed[-1], side="right"))
         self._taken[group] += 1
-        return index, min(q, 1.0), int(self._counts[open_].sum())
+        return int(self._orders[group][self._heads[group]])
+
+    def chance(self, turn: _Turn, index: int) -> float:
+        """The probability that `draw` gives this one."""
+        return float(self._values[index] / turn.weighed[-1]) if turn.open[self._group[index]] else 0.0
 
     def remove(self, index: int) -> None:
         group = int(self._group[index])
@@ -170,7 +196,6 @@ class _Policy:
         while head < len(order) and self._gone[order[head]]:
             head += 1
         self._heads[group] = head
-        self._tops[group] = self._keys[order[head]] if head < len(order) else -np.inf
         # Taking away rounds; where little is left of a sum, what is left is added up anew.
         if self._sums[group] < 1e-3 * self._summed[group]:
             rest = order[head:]

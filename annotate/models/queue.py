@@ -27,8 +27,8 @@ class Route(models.TextChoices):
 class Draw(models.Model):
     """One place in the queue; served in the order of id. Append-only but for `open`.
 
-    `q` is the probability of this draw given those before it, `pool_size` the pairs it was drawn from; both
-    are empty where chance had no part (reserve, authored, reopened).
+    `q` is the probability that this pair comes here given the draws of its epoch before it, by whichever route, and
+    `pool_size` the pairs that could have come; both are empty where chance had no part (reserve, authored, reopened).
     """
 
     # The indexes below begin with the project. One of it alone would tempt the planner to read the whole queue.
