@@ -1,5 +1,9 @@
-"""The files of trained models in storage: written once under a random key, read back by whoever scores."""
+"""The files of trained models in storage: written once under a random key, read back by whoever scores.
 
+A revision's row keeps the digest of its file: what was changed since is refused, also where it could still be read.
+"""
+
+import hashlib
 import secrets
 from pathlib import Path
 from shutil import copyfileobj
@@ -9,13 +13,13 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 
 from annotate import media
-from annotate.actions.learning import forget_artefact
+from annotate.actions.learning import Artefact, forget_artefact
 from annotate.models import Project, Revision, RevisionState
 from workers.reward_models.base import RewardModel, UnfitArtefact, backend
 
 
 class Unusable(Exception):
-    """A revision's file is gone, broken or of another version; the message says which."""
+    """A revision's file is gone, changed, broken or of another version; the message says which."""
 
 
 def new_folder() -> str:
@@ -23,13 +27,15 @@ def new_folder() -> str:
     return f"models/{secrets.token_hex(8)}"
 
 
-def store(model: RewardModel, folder: str) -> str:
-    """Save a model; returns the key of its file."""
+def store(model: RewardModel, folder: str) -> Artefact:
+    """Save a model."""
     with TemporaryDirectory() as directory:
         path = Path(directory) / "model.safetensors"
         model.save(path)
         with path.open("rb") as file:
-            return media.store(folder, File(file))
+            sha256 = hashlib.file_digest(file, "sha256").digest()
+            file.seek(0)
+            return Artefact(media.store(folder, File(file)), sha256, path.stat().st_size)
 
 
 def remove_dropped(project: Project) -> None:
@@ -54,8 +60,22 @@ def load(revision: Revision) -> RewardModel:
         try:
             with default_storage.open(revision.artefact) as stored, path.open("wb") as file:
                 copyfileobj(stored, file)
+            _check(path, revision)
             return backend(revision.backend).load(path)
         except FileNotFoundError:
             raise Unusable(f"Its file {revision.artefact} is not in storage.") from None
         except (UnfitArtefact, LookupError) as error:
             raise Unusable(str(error)) from error
+
+
+def _check(path: Path, revision: Revision) -> None:
+    assert revision.artefact_sha256 is not None
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").digest()
+    if found != bytes(revision.artefact_sha256):
+        raise Unusable(
+            f"Its file {revision.artefact} is not the one that was stored: it has {path.stat().st_size:,} bytes of"
+            f" SHA-256 {found.hex()[:12]}…, not {revision.artefact_size:,} of"
+            f" {bytes(revision.artefact_sha256).hex()[:12]}…. Put the stored file back, or refit: the next revision"
+            " takes its place."
+        )

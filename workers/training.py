@@ -17,7 +17,7 @@ from workers import artefacts
 from workers.features import feature_cache
 from workers.items import compared
 from workers.reward_models.base import Compared, RewardModel, Verdicts, backend
-from workers.reward_models.evaluation import accuracy, blind
+from workers.reward_models.evaluation import accuracy, blind, gain
 
 # What each verdict of a tally is for a model, in the order of stats.labels.USABLE.
 _VERDICTS = (1, -1, 0)
@@ -50,7 +50,7 @@ def run(lease: Lease) -> None:
     _, newest = max(unit.newest for unit in units)
     folder = artefacts.new_folder()
     lease.beat(step="keeping the model", place={"folder": folder}, finishing=True)
-    key = artefacts.store(model, folder)
+    artefact = artefacts.store(model, folder)
     learned = Learned(
         judgments=len(verdicts),
         comparisons=len(units),
@@ -60,7 +60,7 @@ def run(lease: Lease) -> None:
         seconds=time.monotonic() - began,
     )
     with transaction.atomic():
-        revision = add_revision(lease=lease, backend=spec["backend"], artefact=key, learned=learned)
+        revision = add_revision(lease=lease, backend=spec["backend"], artefact=artefact, learned=learned)
         if not lease.by_hand:
             start_scoring(by=None, revision=revision)
 
@@ -88,12 +88,14 @@ def _test(
     groups = [unit.group for unit, _ in decided]
     cache = feature_cache()
     blind_model = type(model).train(blind(items), verdicts, cache=cache)
-    seen = accuracy(model.score(asked, cache=cache).margin, labels, groups)
-    unseeing = accuracy(blind_model.score(blind(asked), cache=cache).margin, labels, groups)
-    assert seen and unseeing
-    # A percentile interval of few groups may leave out the share itself.
-    low, high = min(seen.low, seen.value), max(seen.high, seen.value)
-    return HeldOut(seen.n, seen.value, low, high, unseeing.value)
+    margins = model.score(asked, cache=cache).margin
+    blind_margins = blind_model.score(blind(asked), cache=cache).margin
+    seen, unseeing = accuracy(margins, labels, groups), accuracy(blind_margins, labels, groups)
+    gained = gain(margins, blind_margins, labels, groups)
+    assert seen and unseeing and gained
+    return HeldOut(
+        seen.n, seen.value, seen.low, seen.high, unseeing.value, gained.value, gained.low, gained.high
+    )
 
 
 def _items(units: Sequence[Unit]) -> list[Compared]:

@@ -63,13 +63,28 @@ def start_scoring(
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """How a model does on decided labels that it did not see: shares, with a 95 % interval of the first."""
+    """How a model does on decided labels that it did not see: shares, and 95 % intervals.
+
+    `gain` is its accuracy less that of the model blind to criteria, label by label.
+    """
 
     count: int
     accuracy: float
     low: float
     high: float
     blind: float
+    gain: float
+    gain_low: float
+    gain_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A model's file in storage, and what tells it from any other."""
+
+    key: str
+    sha256: bytes
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +100,7 @@ class Learned:
 
 
 @transaction.atomic
-def add_revision(*, lease: Lease, backend: str, artefact: str, learned: Learned) -> Revision:
+def add_revision(*, lease: Lease, backend: str, artefact: Artefact, learned: Learned) -> Revision:
     """The next revision of the project of a training job; its file is no longer the job's to clear away."""
     project = Project.objects.select_for_update(no_key=True).get(pk=lease.job.project_id)
     last = Revision.objects.filter(project=project).order_by("-number").first()
@@ -94,7 +109,9 @@ def add_revision(*, lease: Lease, backend: str, artefact: str, learned: Learned)
         project=project,
         number=last.number + 1 if last else 1,
         backend=backend,
-        artefact=artefact,
+        artefact=artefact.key,
+        artefact_sha256=artefact.sha256,
+        artefact_size=artefact.size,
         read_at=learned.read_at,
         newest_judgment=learned.newest_judgment,
         judgments=learned.judgments,
@@ -104,6 +121,9 @@ def add_revision(*, lease: Lease, backend: str, artefact: str, learned: Learned)
         accuracy_low=tested.low if tested else None,
         accuracy_high=tested.high if tested else None,
         blind_accuracy=tested.blind if tested else None,
+        gain=tested.gain if tested else None,
+        gain_low=tested.gain_low if tested else None,
+        gain_high=tested.gain_high if tested else None,
         seconds=learned.seconds,
     )
     audit.record(lease.job.by, "add revision", revision, project, judgments=learned.judgments)

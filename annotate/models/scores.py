@@ -14,14 +14,16 @@ class RevisionState(models.TextChoices):
 
 
 class Revision(models.Model):
-    """One trained reward model, pinned: its file never changes, and what it says is found under its number.
+    """One trained reward model, pinned: its file never changes (its digest says so), and what it says is found under its
+    number.
 
     Once newer ones have come it is dropped, unless it is kept: file and scores go, what it was trained on and how it did
     stays to be read.
 
     Accuracies are shares of decided labels of the reserve (response 1 or 2) that the margin's sign agrees with;
     the interval is a 95 % bootstrap over prompt groups. `blind_accuracy` is that of the same model trained and asked
-    without seeing the criterion. All are empty while the reserve has no label.
+    without seeing the criterion, `gain` what seeing it adds: the difference label by label, with its own interval,
+    which is narrower than those of the two accuracies. All are empty while the reserve has no label.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="revisions", db_index=False)
@@ -32,6 +34,9 @@ class Revision(models.Model):
     artefact = models.CharField(
         max_length=120, unique=True, null=True, help_text="key of its file in storage, until that is removed"
     )
+
+    artefact_sha256 = models.BinaryField(max_length=32, null=True)
+    artefact_size = models.PositiveBigIntegerField(null=True, help_text="bytes")
 
     # The label cut: what stood at this time, in the train partition.
     read_at = models.DateTimeField()
@@ -44,6 +49,9 @@ class Revision(models.Model):
     accuracy_low = models.FloatField(null=True, blank=True)
     accuracy_high = models.FloatField(null=True, blank=True)
     blind_accuracy = models.FloatField(null=True, blank=True)
+    gain = models.FloatField(null=True, blank=True)
+    gain_low = models.FloatField(null=True, blank=True)
+    gain_high = models.FloatField(null=True, blank=True)
 
     seconds = models.FloatField(help_text="spent on training and testing")
     scored_at = models.DateTimeField(null=True, blank=True, help_text="when it had scored the open pool")
@@ -57,6 +65,11 @@ class Revision(models.Model):
                 condition=(Q(artefact__isnull=False) & ~Q(artefact=""))
                 | Q(artefact__isnull=True, state="dropped"),
                 name="revision_has_artefact",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="ready")
+                | Q(artefact_sha256__isnull=False, artefact_size__isnull=False, artefact_size__gt=0),
+                name="revision_ready_is_pinned",
             ),
             models.CheckConstraint(
                 condition=Q(state="ready", problem="")
@@ -87,6 +100,21 @@ class Revision(models.Model):
                     blind_accuracy__range=(0, 1),
                 ),
                 name="revision_accuracy",
+            ),
+            # Revisions from before it was measured have none.
+            models.CheckConstraint(
+                condition=Q(gain__isnull=True, gain_low__isnull=True, gain_high__isnull=True)
+                | Q(
+                    held_out__gt=0,
+                    gain__isnull=False,
+                    gain_low__isnull=False,
+                    gain_high__isnull=False,
+                    gain_low__gte=-1,
+                    gain_high__lte=1,
+                    gain__gte=F("gain_low"),
+                    gain__lte=F("gain_high"),
+                ),
+                name="revision_gain",
             ),
         ]
 

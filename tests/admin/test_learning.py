@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotate.actions.jobs import Lease, create_job
-from annotate.actions.learning import HeldOut, Learned, add_revision, add_scores, finish_scoring
+from annotate.actions.learning import Artefact, HeldOut, Learned, add_revision, add_scores, finish_scoring
 from annotate.actions.queue import ChosenPair, append_epoch
 from annotate.models import AuditEntry, Comparison, Job, JobKind, JobState, Project, Role, Route
 from tests.factories import judge, make_comparison, make_member, make_pair, make_project
@@ -25,8 +25,10 @@ def project() -> Project:
         make_comparison(make_pair(project), criterion)
     job = create_job(by=None, project=project, kind=JobKind.TRAIN)
     Job.objects.filter(pk=job.pk).update(state=JobState.RUNNING)
-    learned = Learned(1, 1, timezone.now(), someone.pk, HeldOut(40, 0.725, 0.6, 0.85, 0.55), 3.25)
-    revision = add_revision(lease=Lease(job), backend="builtin", artefact="models/a/b", learned=learned)
+    tested = HeldOut(40, 0.725, 0.6, 0.85, 0.55, 0.175, -0.025, 0.3)
+    learned = Learned(1, 1, timezone.now(), someone.pk, tested, 3.25)
+    artefact = Artefact("models/a/b", bytes(32), 7)
+    revision = add_revision(lease=Lease(job), backend="builtin", artefact=artefact, learned=learned)
     Job.objects.filter(pk=job.pk).update(state=JobState.DONE)
     [scored] = Comparison.objects.filter(pair=drawn)
     kind = Comparison.objects.filter(pair__project=project, criterion__text="Kind?").latest("pk")
@@ -47,7 +49,7 @@ def test_page_tells_how_it_stands(client: Client, project: Project) -> None:
     page = client.get(reverse("admin:annotate_project_learning", args=[project.pk])).content.decode()
     for told in (
         "builtin 1",
-        "<td>0.725</td><td>0.600 to 0.850</td><td>40</td><td>0.550</td>",
+        "<td>0.725</td><td>0.600 to 0.850</td><td>40</td><td>0.550</td><td>0.175</td><td>-0.025 to 0.300</td>",
         "scored the pool",
         "<th>Kind?</th><td>1</td><td>1</td><td>0.125</td>",
         "<th>Short &amp; &lt;b&gt;sweet&lt;/b&gt;?</th><td>1</td><td>0</td><td>-</td>",

@@ -1,6 +1,9 @@
 """The beat of the loop: when it trains, what follows, and that the queue is never empty for want of it."""
 
+import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -30,6 +33,7 @@ from annotate.models import (
     Verdict,
 )
 from tests.factories import judge, make_annotator, make_comparison, make_pair
+from tests.learning.stub import StubModel
 from tests.learning.world import LONG, at_work, learn, planted
 from workers import artefacts, loop
 
@@ -173,11 +177,31 @@ def test_one_project_that_stumbles_holds_up_no_other(monkeypatch: pytest.MonkeyP
     assert unfinished(second) == ["train"]
 
 
-def test_broken_model_file_leaves_the_queue_full_and_is_replaced() -> None:
+def another_model(path: Path) -> None:
+    """A file that loads, and is not the one that was stored."""
+    StubModel(3).save(path)
+
+
+def no_model(path: Path) -> None:
+    """Noise, stored as such: a digest that fits makes no model of it."""
+    path.write_bytes(b"not a model")
+    Revision.objects.update(artefact_sha256=sha256(b"not a model").digest())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (another_model, r"is not the one that was stored: .* Put the stored file back, or refit"),
+        (no_model, "not a saved reward model"),
+    ],
+)
+def test_spoilt_model_file_leaves_the_queue_full_and_is_replaced(
+    spoil: Callable[[Path], None], said: str
+) -> None:
     project = planted(open_pairs=100)
     revision = learn(project)
     assert revision.artefact
-    Path(default_storage.path(revision.artefact)).write_bytes(b"not a model")
+    spoil(Path(default_storage.path(revision.artefact)))
     Score.objects.all().delete()  # as if it had never scored
     Revision.objects.update(scored_at=None)
     annotator = at_work(project, user=None)
@@ -186,7 +210,7 @@ def test_broken_model_file_leaves_the_queue_full_and_is_replaced() -> None:
     assert unfinished(project) == ["score"]
     work_off(project)
     revision.refresh_from_db()
-    assert revision.state == RevisionState.BROKEN and "not a saved reward model" in revision.problem
+    assert revision.state == RevisionState.BROKEN and re.search(said, revision.problem)
     failed = Job.objects.filter(kind=JobKind.SCORE, state=JobState.FAILED).get()
     assert "cannot be used" in failed.error
 

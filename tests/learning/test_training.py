@@ -1,5 +1,6 @@
 """The training job: which judgments a model learns from, how it is tested, and how it is kept."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,12 @@ def test_revision_says_what_it_was_trained_and_tested_on() -> None:
     # The stub knows the rule: right on the reserve. Blind to the criterion it is right on half of it.
     assert (revision.held_out, revision.accuracy, revision.blind_accuracy) == (8, 1.0, 0.5)
     assert revision.accuracy_low == revision.accuracy_high == 1.0
-    assert revision.artefact and default_storage.exists(revision.artefact)
+    # Half of the time it is seeing the criterion that makes it right, on every prompt alike.
+    assert (revision.gain, revision.gain_low, revision.gain_high) == (0.5, 0.5, 0.5)
+    assert revision.artefact
+    stored = Path(default_storage.path(revision.artefact)).read_bytes()
+    assert revision.artefact_sha256 is not None
+    assert (bytes(revision.artefact_sha256), revision.artefact_size) == (sha256(stored).digest(), len(stored))
     assert artefacts.load(revision).labels == 12  # type: ignore[attr-defined]
     assert learn(project).number == 2
 
@@ -94,6 +100,10 @@ def test_file_of_a_run_that_was_killed_is_cleared_away() -> None:
         {"accuracy_low": 0.9, "accuracy_high": 0.8},
         {"held_out": 0},
         {"artefact": ""},
+        {"artefact_sha256": None},
+        {"artefact_size": 0},
+        {"gain": None},
+        {"gain_low": 0.9},
         {"state": "broken"},
         {"problem": "nothing"},
         {"judgments": 0},

@@ -6,7 +6,7 @@ import pytest
 from tests.reward_models.judged import BRIEF, THOROUGH, answers, longer_wins, under
 from workers.reward_models.base import Scored
 from workers.reward_models.builtin import BuiltinModel
-from workers.reward_models.evaluation import accuracy, accuracy_with_ties, blind
+from workers.reward_models.evaluation import accuracy, accuracy_with_ties, blind, gain
 from workers.reward_models.features.cache import MemoryCache
 
 
@@ -18,6 +18,23 @@ def test_ties_stand_apart_and_an_even_margin_is_half_right() -> None:
 
 def test_of_ties_alone_there_is_no_accuracy() -> None:
     assert accuracy(np.array([1.0]), np.array([0], dtype=np.int8), ["a"]) is None
+
+
+def test_gain_goes_label_by_label_and_is_surer_than_two_accuracies() -> None:
+    """One model is right wherever the other is, and now and then besides: what both find hard says nothing of it."""
+    rng = np.random.default_rng(5)
+    verdicts, groups = np.ones(200, dtype=np.int8), list(range(200))
+    others = rng.choice([-1.0, 1.0], size=200, p=[0.4, 0.6])
+    margins = np.where(rng.random(200) < 0.2, 1.0, others)
+    found = gain(margins, others, verdicts, groups)
+    first, second = accuracy(margins, verdicts, groups), accuracy(others, verdicts, groups)
+    assert found is not None and first is not None and second is not None
+    assert found.value == pytest.approx(first.value - second.value)
+    assert 0 < found.low < found.value < found.high
+    assert first.low < second.high  # side by side nothing could be told
+    swapped = gain(others, margins, verdicts, groups)
+    assert swapped is not None and swapped.value == -found.value
+    assert gain(margins, others, np.zeros(200, dtype=np.int8), groups) is None
 
 
 def test_the_interval_is_as_wide_as_there_are_few_prompts() -> None:

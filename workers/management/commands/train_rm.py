@@ -44,6 +44,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"Accuracy on {revision.held_out:,} labels of the reserve: {revision.accuracy:.3f}"
                 f" (95 % interval {revision.accuracy_low:.3f} to {revision.accuracy_high:.3f});"
-                f" blind to the criterion {revision.blind_accuracy:.3f}, chance 0.500"
+                f" blind to the criterion {revision.blind_accuracy:.3f}, chance 0.500;"
+                f" gain over blind {revision.gain:+.3f} ({revision.gain_low:+.3f} to {revision.gain_high:+.3f})"
             )
         self.stdout.write(f"Score by it: manage.py score_pairs --project {project.slug}")
