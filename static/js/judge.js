@@ -20,6 +20,7 @@ import { Status } from "./status.js";
 import { openStore, ownerOf } from "./store.js";
 import { uuid } from "./uuid.js";
 import { sourceOf } from "./viewers.js";
+import { Veil } from "./veil.js";
 import { Viewing } from "./viewing.js";
 
 const SAVE_AFTER = 200; // ms between two writes of a draft
@@ -27,6 +28,7 @@ const MIRROR = 5000; // ms between two drafts that the server keeps
 const SOON = 120_000; // ms: a lease that ends sooner is mentioned
 const RETRY = 3000; // ms
 const SLOW = 150; // ms after which waiting is told
+const COVERED = `It is marked as sensitive and covered: ${spelled("V")} shows it, ${spelled("S")} skips it.`;
 
 const find = (id) => document.getElementById(id);
 const { user, slug } = document.body.dataset;
@@ -58,6 +60,7 @@ class JudgePage {
     this.outbox = new Outbox(store, owner, async () => (await whoIsIn()) === user);
     this.hand = new Hand({ store, outbox: this.outbox, owner, slug, size: project.claims_in_hand });
     this.panes = new Panes(this.keys);
+    this.veil = new Veil(find("work"), this.keys, () => this.#unveiled());
     this.prompt = new PromptView(find("prompt"), this.keys);
     this.anchors = new Anchors(this.panes);
     this.viewing = new Viewing(this.panes);
@@ -110,7 +113,8 @@ class JudgePage {
     if (claim !== this.claim) return;
     this.draft = new Draft(owner, claim, this.points, newer(saved, claim.draft));
     showWork();
-    this.prompt.show(claim.prompt, sourceOf(claim)); // its keys give way to those of the pair
+    this.veil.set(claim.sensitive);
+    this.prompt.show(claim.prompt, { elsewhere: sourceOf(claim), quiet: claim.sensitive }); // its keys give way to those of the pair
     mount();
     this.anchors.show(claim);
     this.viewing.show(claim, this.draft.viewing);
@@ -118,7 +122,14 @@ class JudgePage {
     const media = { a: Boolean(claim.a.media), b: Boolean(claim.b.media), prompt: claim.prompt.media.length > 0 };
     this.dock.show(this.draft, { project: this.project, points: this.points, media });
     this.#refresh();
-    this.status.announce(`Next pair. ${this.draft.current?.criterion ?? ""}`);
+    this.status.announce(`Next pair. ${claim.sensitive ? COVERED : (this.draft.current?.criterion ?? "")}`);
+  }
+
+  /** The annotator asked to see a sensitive pair. */
+  #unveiled() {
+    this.#hint("");
+    this.#refresh();
+    this.status.announce(`It is shown, without sound. ${this.draft?.current?.criterion ?? ""}`);
   }
 
   /** A claim whose lease seems over: kept if the server still has it for us or there is work in it. */
@@ -145,6 +156,7 @@ class JudgePage {
     this.anchors.clear();
     this.viewing.clear();
     this.panes.clear();
+    this.veil.set(false);
     this.prompt.clear();
     this.dock.element.replaceChildren();
     this.keys.bind("dock", null);
@@ -175,7 +187,7 @@ class JudgePage {
     const revising = Boolean(this.claim?.revising);
     find("skip-words").textContent = revising ? "Leave it" : "Skip\u2026";
     find("submit-words").textContent = revising ? "Keep the change" : "Submit and next";
-    find("submit").disabled = !draft;
+    find("submit").disabled = !draft || this.veil.down;
     find("skip-open").disabled = !draft;
     if (!draft) {
       find("judged").textContent = find("hint").textContent = "";
@@ -303,6 +315,7 @@ class JudgePage {
   submit() {
     return this.#once(async () => {
       const { draft, claim } = this;
+      if (draft && this.veil.down) return this.#hint(COVERED);
       if (!draft || this.#objects(draft) || !(await this.#seen(draft))) return;
       const answers = draft.answers();
       if (claim.revising && !answers.length) return this.#leaveAsItWas(claim);
@@ -583,6 +596,7 @@ class JudgePage {
     this.anchors.clear();
     this.viewing.clear();
     this.panes.clear();
+    this.veil.set(false);
     this.prompt.clear();
     this.#refresh();
   }

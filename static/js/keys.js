@@ -9,6 +9,8 @@ const SWITCH = "evenhand-single-keys";
 export class Keys {
   /** @type {Map<string, {actions: Record<string, Action>, within: Element|null, yields: boolean}>} later ones come first */
   #layers = new Map();
+  /** @type {string[]|null} the layers that act now; null: all */
+  #only = null;
 
   constructor() {
     document.addEventListener("keydown", (event) => this.#down(event));
@@ -40,9 +42,15 @@ export class Keys {
     if (actions) this.#layers.set(name, { actions, within, yields });
   }
 
+  /** Lets the keys of some layers act alone; null: of all. @param {string[]|null} names */
+  only(names) {
+    this.#only = names;
+  }
+
   /** The layers that count for a key pressed in `target`, the first to ask first. @param {Element|null} target */
   #order(target) {
-    const layers = [...this.#layers.values()].reverse().filter(({ within }) => !within || within.contains(target));
+    const acting = [...this.#layers].filter(([name]) => this.#only?.includes(name) ?? true).map(([, layer]) => layer);
+    const layers = acting.reverse().filter(({ within }) => !within || within.contains(target));
     const rank = ({ within, yields }) => (within ? 0 : yields ? 2 : 1);
     return layers.sort((one, other) => rank(one) - rank(other)).map(({ actions }) => actions);
   }

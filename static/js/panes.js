@@ -2,7 +2,7 @@
 
 import { h, key } from "./dom.js";
 import { grouped } from "./keys.js";
-import { mountAlone } from "./solo.js";
+import { linkFrom, mountAlone } from "./solo.js";
 import { kindOf, loadViewer, sourceOf } from "./viewers.js";
 
 const SWIPE = 60; // px
@@ -19,13 +19,11 @@ export class Panes {
     this.keys = keys;
     this.sides = document.getElementById("sides");
     this.bar = document.getElementById("tools");
-    this.veil = document.getElementById("veil");
     this.flipBar = document.getElementById("flip");
     this.together = h("div", { class: "together", hidden: true }); // over both sides, for what shows both in one place
     this.sides.append(this.together);
     this.bodies = Object.fromEntries(["source", "a", "b"].map((side) => [side, document.getElementById(`body-${side}`)]));
     for (const button of this.flipBar.querySelectorAll("button")) button.addEventListener("click", () => this.turn(button.dataset.side));
-    this.veil.querySelector("button").addEventListener("click", () => this.unveil());
     this.#swipes();
     document.addEventListener("fullscreenchange", () => document.fullscreenElement || this.#enlarge(false));
   }
@@ -47,7 +45,7 @@ export class Panes {
     const source = sourceOf(claim);
     this.#stand(source ? ["source", "a", "b"] : ["a", "b"], kinds);
     if (kinds.a === kinds.b) {
-      const link = modules.a.createLink?.() ?? null;
+      const link = linkFrom(modules.a, claim.sensitive);
       if (source) this.#mount(this.#stage("source"), modules.a, { medium: source, label: "Source", side: "source", link });
       for (const side of ["a", "b"]) this.#mount(this.#stage(side), modules[side], { ...dataOf(claim, side), link });
       if (link && modules.a.together) this.#mounted.push(modules.a.together(this.together, link));
@@ -55,7 +53,7 @@ export class Panes {
     } else {
       // Of two kinds: nothing is linked, and each has tools of its own.
       for (const side of ["a", "b"]) {
-        this.#mounted.push(mountAlone(this.#stage(side), modules[side], dataOf(claim, side), { keys: this.keys, name: `side ${side}` }));
+        this.#mounted.push(mountAlone(this.#stage(side), modules[side], dataOf(claim, side), { keys: this.keys, name: `side ${side}`, quiet: claim.sensitive }));
       }
     }
     for (const side of ["a", "b"]) {
@@ -65,10 +63,6 @@ export class Panes {
       this.#mount(caption, modules.text, { ...dataOf(claim, side), label: `Text of response ${side.toUpperCase()}` });
     }
     this.turn(source ? "source" : "a");
-    this.veil.hidden = !claim.sensitive;
-    this.sides.classList.toggle("veiled", claim.sensitive);
-    for (const body of Object.values(this.bodies)) body.inert = claim.sensitive;
-    this.keys.bind("veil", claim.sensitive ? { V: { label: "Show a sensitive pair", run: () => this.unveil() } } : null);
   }
 
   /** Which panes there are. */
@@ -89,12 +83,6 @@ export class Panes {
   #mount(stage, module, data) {
     this.#link = data.link ?? this.#link;
     this.#mounted.push(module.mount(stage, data));
-  }
-
-  unveil() {
-    this.veil.hidden = true;
-    for (const body of Object.values(this.bodies)) body.inert = false;
-    this.keys.bind("veil", null);
   }
 
   /** Marks the side that the open criterion prefers. @param {""|"a"|"b"} side */
@@ -121,7 +109,6 @@ export class Panes {
     this.#showTools(null);
     for (const body of Object.values(this.bodies)) body.replaceChildren();
     this.choose("");
-    this.veil.hidden = true;
   }
 
   #showTools(tools) {

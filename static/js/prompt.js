@@ -32,9 +32,10 @@ export class PromptView {
 
   /**
    * @param {{turns: {role: string, text: string}[], media: any[]}} prompt
-   * @param {any} [elsewhere] a medium that is shown beside the responses
+   * @param {{elsewhere?: any, quiet?: boolean}} [how] `elsewhere`: a medium that is shown beside the responses; `quiet`:
+   *   nothing is heard until one asks for it
    */
-  show({ turns, media }, elsewhere = null) {
+  show({ turns, media }, { elsewhere = null, quiet = false } = {}) {
     this.clear();
     const shown = media.filter((medium) => medium !== elsewhere);
     this.several = turns.length > 1;
@@ -45,7 +46,7 @@ export class PromptView {
       h("div", { class: "turn", dataset: { role } }, this.several && h("span", { class: "role" }, role), words(role, text)),
     );
     this.asked.replaceChildren(...texts);
-    this.media.replaceChildren(...this.#figures(shown, media));
+    this.media.replaceChildren(...this.#figures(shown, media, quiet));
     this.asked.title = this.several ? last.text : "";
     this.asked.scrollTop = 0;
     this.element.classList.remove("large");
@@ -60,7 +61,7 @@ export class PromptView {
     this.keys.bind("prompt", null);
   }
 
-  #figures(shown, all) {
+  #figures(shown, all, quiet) {
     const names = shown.map(({ modality }) => NAMES[modality]);
     const figures = shown.map((medium, index) => {
       const same = names.filter((name) => name === names[index]).length > 1;
@@ -69,11 +70,11 @@ export class PromptView {
       const figure = h("div", { class: `figure ${medium.modality}`, role: "group", "aria-label": label });
       return { figure, medium, label, side: `p${all.indexOf(medium)}` };
     });
-    this.#mount(figures, this.#shows);
+    this.#mount(figures, this.#shows, quiet);
     return figures.map(({ figure }) => figure);
   }
 
-  async #mount(figures, round) {
+  async #mount(figures, round, quiet) {
     const modules = await Promise.all(figures.map(({ medium }) => loadViewer(medium.modality).catch(() => null)));
     if (round !== this.#shows) return;
     let led = false;
@@ -82,7 +83,7 @@ export class PromptView {
         figure.replaceChildren(h("p", {}, `${label}: this page could not load its viewer. Reload the page.`));
         continue;
       }
-      const viewer = mountAlone(figure, modules[index], { medium, label, side }, { keys: this.keys, name: `prompt ${side}`, extra: [this.#larger(label)] });
+      const viewer = mountAlone(figure, modules[index], { medium, label, side }, { keys: this.keys, name: `prompt ${side}`, quiet, extra: [this.#larger(label)] });
       this.#mounted.push(viewer);
       if (led || !viewer.keys) continue;
       led = true; // the first one's keys act wherever the focus is, unless the pair has use for them

@@ -3,14 +3,24 @@
 import { h } from "./dom.js";
 
 /**
+ * What a viewer's sides share. @param {any} module a viewer
+ * @param {boolean} quiet nothing is heard until one asks for it
+ */
+export function linkFrom(module, quiet) {
+  const link = module.createLink?.() ?? null;
+  if (link && quiet) link.quiet = true;
+  return link;
+}
+
+/**
  * @param {HTMLElement} element
  * @param {any} module a viewer
  * @param {{medium: any, label: string, side: string}} data
- * @param {{keys: Keys, name: string, extra?: Node[]}} how its keys act while the focus is in it
+ * @param {{keys: Keys, name: string, quiet?: boolean, extra?: Node[]}} how its keys act while the focus is in it
  * @returns {{destroy: () => void, keys: Record<string, any>|null}}
  */
-export function mountAlone(element, module, data, { keys, name, extra = [] }) {
-  const link = module.createLink?.() ?? null;
+export function mountAlone(element, module, data, { keys, name, quiet = false, extra = [] }) {
+  const link = linkFrom(module, quiet);
   const stage = h("div", { class: "stage" });
   const viewer = module.mount(stage, { ...data, link });
   const tools = link ? module.tools?.(link) : null;

@@ -348,17 +348,6 @@ def test_text_of_strangers_asks_for_nothing_and_runs_nothing(page: Page, sign_in
     expect(page.get_by_role("dialog", name="Guidelines").get_by_role("table")).to_be_visible()
 
 
-def test_a_sensitive_pair_is_covered_until_one_asks(page: Page, sign_in) -> None:
-    project = judge_project(pairs=0)
-    text_pair(project, CLARITY, sensitive=True)
-    sign_in(make_member(project))
-    judge = JudgePage(page, project).open()
-    expect(page.locator("#veil")).to_be_visible()
-    judge.press("v")
-    expect(page.locator("#veil")).to_be_hidden()
-    expect(page.locator("#body-a")).to_contain_text("answer")
-
-
 def test_pairs_that_come_while_there_are_none_are_counted(page: Page, sign_in) -> None:
     project = judge_project(pairs=0)
     sign_in(make_member(project))

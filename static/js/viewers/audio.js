@@ -101,6 +101,7 @@ export function mount(element, { medium, label, side, link }) {
 /** @param {Sounds} link */
 export function tools(link) {
   const other = () => link.hear(link.heard === "a" ? "b" : "a");
+  const onOff = () => link.hear(link.heard ? "" : link.sides[0]);
   const pair = link.size > 1;
   const pitches = {
     key: "T",
@@ -113,7 +114,7 @@ export function tools(link) {
     after: pair
       ? [
           pitches,
-          { key: "H", label: "Hear the other one, at the same place", run: other, text: () => `Hear: ${link.heard.toUpperCase()}` },
+          { key: "H", label: "Hear the other one, at the same place", run: other, text: () => (link.heard ? `Hear: ${link.heard.toUpperCase()}` : "Sound off") },
           {
             key: "Q",
             label: "Loudness matched, or as it is",
@@ -124,6 +125,6 @@ export function tools(link) {
             off: () => !link.canMatch,
           },
         ]
-      : [pitches],
+      : [pitches, { key: "H", label: "Sound on or off", run: onOff, text: () => (link.heard ? "Sound on" : "Sound off") }],
   });
 }

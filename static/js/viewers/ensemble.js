@@ -62,7 +62,7 @@ export class Ensemble extends Timeline {
     this.parts.set(side, part);
     element.muted = true;
     element.preload = "auto";
-    if (how.sounds && !this.heard) this.hear(side);
+    if (how.sounds && !this.heard && !this.quiet) this.hear(side);
     const on = (type, listener) => element.addEventListener(type, listener);
     on("durationchange", () => this.#measure());
     this.#measure();

@@ -33,6 +33,10 @@ export class Sounds extends Timeline {
     return this.#sides.size;
   }
 
+  get sides() {
+    return [...this.#sides.keys()];
+  }
+
   /**
    * Loads a side, or loads it again. Rejects where that fails; `broke` is told of what fails later.
    * @param {string} side @param {{url: string, duration?: number, sample_rate?: number, loudness?: number|null}} medium
@@ -42,7 +46,7 @@ export class Sounds extends Timeline {
   async load(side, medium, decoded, broke) {
     const known = this.#sides.get(side);
     this.#sides.set(side, { medium, broke, buffer: known?.buffer ?? null, loudest: known?.loudest ?? 0, gain: null, source: null });
-    if (!this.heard) this.heard = side;
+    if (!this.heard && !this.quiet) this.heard = side;
     this.duration = Math.max(this.duration, medium.duration ?? 0);
     this.changed();
     await Promise.resolve(); // until the other side has said how long it is
@@ -182,9 +186,9 @@ export class Sounds extends Timeline {
     this.changed();
   }
 
-  /** One side alone is on screen now. @param {string} side */
+  /** One side alone is on screen now: it is the one to hear, unless none is. @param {string} side */
   turned(side) {
-    if (this.#sides.has(side)) this.hear(side);
+    if (this.heard && this.#sides.has(side)) this.hear(side);
   }
 
   #mix() {

@@ -13,6 +13,7 @@ export class Timeline extends EventTarget {
   to = null;
   /** Whose sound is heard: "a", "b", a prompt's "p", or "" for none. */
   heard = "";
+  quiet = false; // nothing is heard until one asks for it
   /** What playing waits for, in words. */
   waiting = "";
   #frame = 0;
