@@ -7,11 +7,13 @@ stood whichever side the response is shown on. Kinds of places, each checked aga
 - box: `x`, `y`, `width`, `height` of a rectangle, in parts (0 to 1) of an image's width and height from its top left;
 - time: `start` and `end` in seconds of a video or sound.
 
-How a response was looked at: `seen`, the share of it that was on screen or played; `zoom`, the most screen pixels that a
-pixel of an image had; `turned`, the share of directions from which a mesh was seen.
+How a response was looked at: `seen`, the share of it that was on screen or played, and `ended`, whether its end was, of
+what has one (text, video, sound); `zoom`, the most screen pixels that a pixel of an image had, or how many times as near
+as at first a mesh was; `turned` and `lifted`, the shares of directions around a mesh (twelve) and of heights above and
+below it (six) from which it was seen. `prompt`: the share of each medium of the prompt that was played.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +21,14 @@ from annotate.models import Modality
 
 MAX_ANCHORS = 20  # of one answer
 MAX_QUOTE = 2000  # characters
+MAX_PROMPT_MEDIA = 100
 KINDS = {
     "text": ("start", "end", "quote"),
     "box": ("x", "y", "width", "height"),
     "time": ("start", "end"),
 }
 _ROUNDING = 1e-6  # of a part
+_SHARE = 0.001  # by which the page may round a share down
 _LATE = 0.1  # seconds that a player may tell beyond what the probe found
 
 
@@ -69,11 +73,18 @@ def kept(
     return found
 
 
-def unseen(viewing: Mapping[str, Any], share: float) -> str:
-    """The side ("a", "b") of which less than this share was seen; empty where both were, or a medium failed."""
+def unseen(viewing: Mapping[str, Any], share: float, turned: float, meshes: Collection[str]) -> str:
+    """The side ("a", "b") of which less than this share was seen; empty where both were, or a medium failed.
+
+    `turned`: the share of directions from which those that are `meshes` must have been seen.
+    """
     if viewing.get("failed"):
         return ""
-    return next((side for side in ("a", "b") if viewing.get(side, {}).get("seen", 0) < share), "")
+    for side in ("a", "b"):
+        seen = viewing.get(side, {})
+        if seen.get("seen", 0) < share or (side in meshes and seen.get("turned", 0) < turned - _SHARE):
+            return side
+    return ""
 
 
 def _by_response(anchors: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[dict[str, Any]]:

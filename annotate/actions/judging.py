@@ -28,6 +28,7 @@ from annotate.models import (
     Comparison,
     Criterion,
     Judgment,
+    Modality,
     Outcome,
     Project,
     Route,
@@ -287,7 +288,7 @@ def _store(
             raise Invalid("answers", f"At most {project.authored_most} criteria of your own for one pair.")
     _require_places(claim, fresh)
     if project.viewing == Viewing.REQUIRE:
-        _require_seen(project, [answer for _, answer in fresh])
+        _require_seen(project, claim, [answer for _, answer in fresh])
     rows: dict[int, dict[str, Any]] = {}
     for (index, answer), comparison_id in zip(fresh, wanted, strict=True):
         _require_offered(project, answer.tags, f"answers[{index}].tags")
@@ -393,29 +394,39 @@ _CONTENT = """
 """
 
 
+def _contents(claim: Claim) -> dict[str, evidence.Content]:
+    """What stands on each side."""
+    with prepared_cursor() as cursor:
+        cursor.execute(_CONTENT, [claim.pair_id])
+        contents = [evidence.Content(*row) for row in cursor.fetchall()]
+    return dict(zip(("b", "a") if claim.flip else ("a", "b"), contents, strict=True))
+
+
 def _require_places(claim: Claim, fresh: Iterable[tuple[int, Answer]]) -> None:
     """Every place that an answer names must be there. The responses are read only where one does."""
     named = [(index, answer) for index, answer in fresh if answer.anchors]
     if not named:
         return
-    with prepared_cursor() as cursor:
-        cursor.execute(_CONTENT, [claim.pair_id])
-        contents = [evidence.Content(*row) for row in cursor.fetchall()]
-    by_side = dict(zip(("b", "a") if claim.flip else ("a", "b"), contents, strict=True))
+    by_side = _contents(claim)
     for index, answer in named:
         for number, anchor in enumerate(answer.anchors):
             if problem := evidence.problem(anchor, by_side[anchor["side"]]):
                 raise Invalid(f"answers[{index}].anchors[{number}]", problem)
 
 
-def _require_seen(project: Project, answers: Iterable[Answer]) -> None:
+def _require_seen(project: Project, claim: Claim, answers: Iterable[Answer]) -> None:
+    """Which sides are meshes is asked only where the project wants these turned."""
+    share, turned = project.viewing_share, project.viewing_turned
+    sides = _contents(claim).items() if turned else ()
+    meshes = {side for side, content in sides if content.modality == Modality.MESH}
     for answer in answers:
         if answer.verdict not in ("a", "b", "tie"):
             continue
-        if side := evidence.unseen(answer.viewing, project.viewing_share):
+        if side := evidence.unseen(answer.viewing, share, turned, meshes):
             raise Invalid(
                 "viewing",
-                f"This project asks for {project.viewing_share:.0%} of both sides to be seen before a verdict, and of"
+                f"This project asks for {share:.0%} of both sides to be seen before a verdict"
+                f"{f', and 3D models from {turned:.0%} of the directions' if meshes else ''}. Of"
                 f" {side.upper()} less was. If a medium fails, say so.",
             )
 

@@ -35,6 +35,7 @@ SETTINGS = frozenset(
         "tags",
         "viewing",
         "viewing_share",
+        "viewing_turned",
         "authored_k",
         "authored_most",
         "authored_length",

@@ -211,7 +211,17 @@ class ProjectAdmin(LearningAdmin):
         (None, {"fields": ("name", "slug", "state", "task_type", "guidelines")}),
         (
             "How pairs are judged",
-            {"fields": ("scale", "split_ties", "authoring", "tags", "viewing", "viewing_share")},
+            {
+                "fields": (
+                    "scale",
+                    "split_ties",
+                    "authoring",
+                    "tags",
+                    "viewing",
+                    "viewing_share",
+                    "viewing_turned",
+                )
+            },
         ),
         (
             "What annotators write as criteria",

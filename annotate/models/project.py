@@ -147,6 +147,13 @@ class Project(models.Model):
         help_text="Share of a text's length, or of a video's or sound's time, that counts as all of it.",
     )
 
+    viewing_turned = models.FloatField(
+        "views of 3D models",
+        default=0,
+        validators=_share,
+        help_text="Share of the directions around a 3D model, twelve of them, from which it must be seen to count as seen.",
+    )
+
     k = models.PositiveSmallIntegerField(default=3, validators=_k, help_text="Labels wanted a comparison.")
     reserve_k = models.PositiveSmallIntegerField(default=3, validators=_k)
     reserve_share = models.FloatField(
@@ -208,6 +215,7 @@ class Project(models.Model):
             ),
             models.CheckConstraint(condition=Q(uniform_share__range=(0, 1)), name="project_uniform_share"),
             models.CheckConstraint(condition=Q(viewing_share__range=(0, 1)), name="project_viewing_share"),
+            models.CheckConstraint(condition=Q(viewing_turned__range=(0, 1)), name="project_viewing_turned"),
             models.CheckConstraint(
                 condition=Q(refit_judgments__gte=1, refit_seconds__gte=10), name="project_refit"
             ),

@@ -39,7 +39,7 @@ export class Anchors {
   #alignments = new Map(); // side -> Alignment, until its text changes
   #stop = new AbortController();
   #settling = 0;
-  #started = null; // where a time range began
+  #started = null; // side and time where a range began
   #taking = new AbortController();
 
   /** @param {Panes} panes */
@@ -62,7 +62,7 @@ export class Anchors {
       this.#layers.set(side, h("div", { class: `anchors-over ${side}`, "aria-hidden": "true" }));
     }
     const again = () => this.#drawBoxes();
-    this.panes.link?.addEventListener("change", again, { signal: this.#stop.signal });
+    for (const link of this.panes.links) link.addEventListener("change", again, { signal: this.#stop.signal });
     addEventListener("resize", again, { signal: this.#stop.signal });
   }
 
@@ -83,7 +83,7 @@ export class Anchors {
   kindOf(side) {
     const kind = kindOf(this.#claim[side]);
     if (kind === "text" || kind === "image") return { text: "text", image: "box" }[kind];
-    return ["video", "audio"].includes(kind) && this.panes.link?.duration !== undefined ? "time" : "";
+    return ["video", "audio"].includes(kind) && this.panes.linkOf(side) ? "time" : "";
   }
 
   get possible() {
@@ -120,18 +120,18 @@ export class Anchors {
 
   /** The part of a clock that repeats, or null. @returns {Anchor|null} */
   looped(side) {
-    const { link } = this.panes;
+    const link = this.panes.linkOf(side);
     return link.looping ? this.#time(side, link.start, link.end) : null;
   }
 
   /** Begins a range now; the second time it ends it. @returns {Anchor|null} */
   ranged(side) {
-    const now = this.panes.link.time;
-    if (this.#started === null) {
-      this.#started = now;
+    const now = this.panes.linkOf(side).time;
+    if (this.#started?.side !== side) {
+      this.#started = { side, at: now };
       return null;
     }
-    const from = this.#started;
+    const from = this.#started.at;
     this.#started = null;
     return this.#time(side, Math.min(from, now), Math.max(from, now));
   }
@@ -143,7 +143,7 @@ export class Anchors {
 
   /** Where the range that was begun starts, in words; "" if none was. */
   get begun() {
-    return this.#started === null ? "" : clock(this.#started);
+    return this.#started === null ? "" : clock(this.#started.at);
   }
 
   /** Lets a box be drawn on the images by the pointer, and takes text as it is selected. @param {(anchor: Anchor) => void} taken */
@@ -272,7 +272,7 @@ export class Anchors {
         }),
         ...ranges.map((range) => {
           const mark = h("div", { class: `anchor-range ${side}` });
-          const whole = this.panes.link.duration || range.end || 1;
+          const whole = this.panes.linkOf(side).duration || range.end || 1;
           mark.style.left = `${(range.start / whole) * 100}%`;
           mark.style.width = `${((range.end - range.start) / whole) * 100}%`;
           return mark;
@@ -286,7 +286,7 @@ export class Anchors {
   /** Brings a place into sight. @param {Anchor} anchor */
   reveal(anchor) {
     this.panes.turn(anchor.side);
-    if (anchor.kind === "time") this.panes.link.seek(anchor.start);
+    if (anchor.kind === "time") this.panes.linkOf(anchor.side).seek(anchor.start);
     if (anchor.kind === "text") this.#rangeOf(anchor)?.startContainer.parentElement?.scrollIntoView({ block: "center" });
   }
 

@@ -63,7 +63,7 @@ class JudgePage {
     this.veil = new Veil(find("work"), this.keys, () => this.#unveiled());
     this.prompt = new PromptView(find("prompt"), this.keys);
     this.anchors = new Anchors(this.panes);
-    this.viewing = new Viewing(this.panes);
+    this.viewing = new Viewing(this.panes, this.prompt);
     this.dock = new Dock(find("dock"), { slug, keys: this.keys, anchors: this.anchors, changed: () => this.#changed(), announce: (text) => this.status.announce(text) });
     this.#listen();
     this.#bindKeys();
@@ -333,10 +333,10 @@ class JudgePage {
 
   /** Whether enough of both sides was seen for the project, or a medium fails. */
   async #seen(draft) {
-    const { viewing, viewing_share: share } = this.project;
+    const { viewing, viewing_share: share, viewing_turned: turned } = this.project;
     const { claim } = this;
     if (viewing === "off" || !draft.judgedRows.some((row) => ["a", "b", "tie"].includes(row.verdict))) return true;
-    const lacking = this.viewing.unseen(share);
+    const lacking = this.viewing.unseen(share, turned);
     if (!lacking) return true;
     if (viewing === "warn") {
       if (this.#warned === claim.id) return true;
@@ -344,7 +344,7 @@ class JudgePage {
       this.#hint(`${lacking} Press Enter again to submit all the same.`);
       return false;
     }
-    const failed = await askUnseen(`${lacking} This project asks for ${Math.round(share * 100)}% of both.`);
+    const failed = await askUnseen(`${lacking} This project asks for ${Math.round(share * 100)}% of both${turned ? `, and 3D models from ${Math.ceil(turned * 12)} of 12 directions` : ""}.`);
     if (claim !== this.claim) return false;
     if (failed) draft.viewing.failed = true;
     return failed;

@@ -10,7 +10,7 @@ const SWIPE = 60; // px
 export class Panes {
   #mounted = [];
   #tools = null;
-  #link = null; // what the sides share
+  #links = {}; // side -> what it is seen through: one for both, unless they are of two kinds
   #shown = ["a", "b"];
   #large = this.#larger();
 
@@ -28,9 +28,14 @@ export class Panes {
     document.addEventListener("fullscreenchange", () => document.fullscreenElement || this.#enlarge(false));
   }
 
-  /** What the sides share: a zoom, a clock, a camera; null where they are of two kinds. */
-  get link() {
-    return this.#link;
+  /** The zoom, clock or camera that a side is seen through, which the other side shares if it is of the same kind. */
+  linkOf(side) {
+    return this.#links[side] ?? null;
+  }
+
+  /** All of them, each once. */
+  get links() {
+    return new Set(Object.values(this.#links).filter(Boolean));
   }
 
   /** Fetches what a claim's responses need. Returns what shows them, at once. */
@@ -46,6 +51,7 @@ export class Panes {
     this.#stand(source ? ["source", "a", "b"] : ["a", "b"], kinds);
     if (kinds.a === kinds.b) {
       const link = linkFrom(modules.a, claim.sensitive);
+      this.#links = { a: link, b: link };
       if (source) this.#mount(this.#stage("source"), modules.a, { medium: source, label: "Source", side: "source", link });
       for (const side of ["a", "b"]) this.#mount(this.#stage(side), modules[side], { ...dataOf(claim, side), link });
       if (link && modules.a.together) this.#mounted.push(modules.a.together(this.together, link));
@@ -53,7 +59,9 @@ export class Panes {
     } else {
       // Of two kinds: nothing is linked, and each has tools of its own.
       for (const side of ["a", "b"]) {
-        this.#mounted.push(mountAlone(this.#stage(side), modules[side], dataOf(claim, side), { keys: this.keys, name: `side ${side}`, quiet: claim.sensitive }));
+        const alone = mountAlone(this.#stage(side), modules[side], dataOf(claim, side), { keys: this.keys, name: `side ${side}`, quiet: claim.sensitive });
+        this.#links[side] = alone.link;
+        this.#mounted.push(alone);
       }
     }
     for (const side of ["a", "b"]) {
@@ -81,7 +89,6 @@ export class Panes {
   }
 
   #mount(stage, module, data) {
-    this.#link = data.link ?? this.#link;
     this.#mounted.push(module.mount(stage, data));
   }
 
@@ -99,13 +106,13 @@ export class Panes {
     if (this.flipBar.offsetParent === null) return; // side by side each scrolls on its own, and one hears whom one chose
     const to = this.bodies[side].querySelector(".scroller");
     if (to && to !== from) to.scrollTop = top;
-    this.#link?.turned?.(side);
+    this.linkOf(side)?.turned?.(side);
   }
 
   clear() {
     for (const viewer of this.#mounted) viewer.destroy();
     this.#mounted = [];
-    this.#link = null;
+    this.#links = {};
     this.#showTools(null);
     for (const body of Object.values(this.bodies)) body.replaceChildren();
     this.choose("");

@@ -17,6 +17,8 @@ function words(role, text) {
 
 export class PromptView {
   #mounted = [];
+  /** @type {Map<number, {figure: HTMLElement, link: any}>} by their place among the prompt's media */
+  #figured = new Map();
   #shows = 0; // counts what is shown: a viewer that comes late for an earlier prompt is not mounted
 
   /** @param {HTMLElement} element the section @param {Keys} keys */
@@ -57,8 +59,15 @@ export class PromptView {
     this.#shows += 1;
     for (const viewer of this.#mounted) viewer.destroy();
     this.#mounted = [];
+    this.#figured.clear();
     this.media.replaceChildren();
     this.keys.bind("prompt", null);
+  }
+
+  /** What plays one of the prompt's media, while it is on screen. @param {number} index */
+  playing(index) {
+    const { figure, link } = this.#figured.get(index) ?? {};
+    return figure?.clientHeight ? link : null;
   }
 
   #figures(shown, all, quiet) {
@@ -68,7 +77,7 @@ export class PromptView {
       const number = names.slice(0, index + 1).filter((name) => name === names[index]).length;
       const label = `Prompt: ${names[index].replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())}${same ? ` ${number}` : ""}`;
       const figure = h("div", { class: `figure ${medium.modality}`, role: "group", "aria-label": label });
-      return { figure, medium, label, side: `p${all.indexOf(medium)}` };
+      return { figure, medium, label, place: all.indexOf(medium) };
     });
     this.#mount(figures, this.#shows, quiet);
     return figures.map(({ figure }) => figure);
@@ -78,13 +87,15 @@ export class PromptView {
     const modules = await Promise.all(figures.map(({ medium }) => loadViewer(medium.modality).catch(() => null)));
     if (round !== this.#shows) return;
     let led = false;
-    for (const [index, { figure, medium, label, side }] of figures.entries()) {
+    for (const [index, { figure, medium, label, place }] of figures.entries()) {
       if (!modules[index]) {
         figure.replaceChildren(h("p", {}, `${label}: this page could not load its viewer. Reload the page.`));
         continue;
       }
+      const side = `p${place}`;
       const viewer = mountAlone(figure, modules[index], { medium, label, side }, { keys: this.keys, name: `prompt ${side}`, quiet, extra: [this.#larger(label)] });
       this.#mounted.push(viewer);
+      this.#figured.set(place, { figure, link: viewer.link });
       if (led || !viewer.keys) continue;
       led = true; // the first one's keys act wherever the focus is, unless the pair has use for them
       this.keys.bind("prompt", grouped(viewer.keys, "Prompt"), { yields: true });

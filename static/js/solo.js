@@ -17,7 +17,7 @@ export function linkFrom(module, quiet) {
  * @param {any} module a viewer
  * @param {{medium: any, label: string, side: string}} data
  * @param {{keys: Keys, name: string, quiet?: boolean, extra?: Node[]}} how its keys act while the focus is in it
- * @returns {{destroy: () => void, keys: Record<string, any>|null}}
+ * @returns {{link: any, destroy: () => void, keys: Record<string, any>|null}}
  */
 export function mountAlone(element, module, data, { keys, name, quiet = false, extra = [] }) {
   const link = linkFrom(module, quiet);
@@ -29,6 +29,7 @@ export function mountAlone(element, module, data, { keys, name, quiet = false, e
   element.replaceChildren(stage, ...(bar ? [bar] : []));
   keys.bind(name, tools?.keys ?? null, { within: element });
   return {
+    link,
     keys: tools?.keys ?? null,
     destroy() {
       keys.bind(name, null);

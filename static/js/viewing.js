@@ -1,14 +1,18 @@
 // How both sides were looked at: how much of a text was scrolled to, of a video or sound played, how near an image was
-// seen, from where a model. Nothing counts that is covered, hidden or on the other side of a narrow screen.
+// seen, from where and how near a model; and how much of the prompt's videos and sounds was played. Nothing counts that is covered, hidden or on the other side of a narrow screen.
 
 import { kindOf } from "./viewers.js";
 
 const LOOK = 250; // ms between two looks
 const MARKS = 100; // parts of a clip that are told apart
-const SECTORS = 12; // directions of a model
+const SECTORS = 12; // directions around a model
+const HEIGHTS = 6; // above and below it
 const JUMP = 0.5; // seconds: a clock that moves further at once was sought, not played
+const ROUNDED = 0.001; // by which a share may be told as less than it is
 const ALL = 0.995; // of a text: what rounding leaves
 
+const ENDS = ["text", "video", "audio"]; // what has an end to be seen
+const CLIPS = ["video", "audio"];
 const SIDES = /** @type {const} */ (["a", "b"]);
 const rounded = (share) => Math.round(share * 1000) / 1000;
 
@@ -16,12 +20,13 @@ export class Viewing {
   #claim = null;
   #stop = new AbortController();
   #timer = 0;
-  #before = null; // where the clock was
+  #before = new Map(); // where each clock was
   #fresh = false; // more was seen than anybody was told
 
-  /** @param {Panes} panes */
-  constructor(panes) {
+  /** @param {Panes} panes @param {PromptView} prompt */
+  constructor(panes, prompt) {
     this.panes = panes;
+    this.prompt = prompt;
     /** What was seen so far: plain data, kept in the draft. @type {Record<string, any>} */
     this.seen = {};
   }
@@ -31,19 +36,21 @@ export class Viewing {
     this.clear();
     this.#claim = claim;
     this.seen = seen;
-    for (const side of SIDES) seen[side] ??= { seen: 0, zoom: 0, marks: [], turns: [] };
+    for (const side of SIDES) seen[side] = { seen: 0, zoom: 0, marks: [], turns: [], lifts: [], ...seen[side] };
+    seen.prompt ??= claim.prompt.media.map(({ modality }) => (CLIPS.includes(modality) ? { seen: 0, marks: [] } : null));
     this.#stop = new AbortController();
     const look = () => this.look();
     const { signal } = this.#stop;
     for (const side of SIDES) this.panes.bodies[side].addEventListener("scroll", look, { capture: true, passive: true, signal });
-    for (const type of ["time", "change"]) this.panes.link?.addEventListener(type, look, { signal });
+    for (const link of this.panes.links) for (const type of ["time", "change"]) link.addEventListener(type, look, { signal });
     this.#timer = setInterval(look, LOOK);
   }
 
   clear() {
     this.#stop.abort();
     clearInterval(this.#timer);
-    this.#claim = this.#before = null;
+    this.#claim = null;
+    this.#before.clear();
   }
 
   /** Whether more was seen since the last time this was asked. */
@@ -55,40 +62,49 @@ export class Viewing {
 
   /** Notes what is on screen now. */
   look() {
-    if (!this.#claim || document.hidden) return;
-    const { link } = this.panes;
-    const now = link?.playing ? link.time : null;
+    if (!this.#claim || document.hidden || document.querySelector("#work[hidden]")) return;
     for (const side of SIDES) {
       const body = this.panes.bodies[side];
-      if (body.inert || !body.clientHeight || document.querySelector("#work[hidden]")) continue;
-      this.#see(this.seen[side], kindOf(this.#claim[side]), side, now);
+      const shown = !body.inert && body.clientHeight > 0;
+      if (shown) this.#see(this.seen[side], kindOf(this.#claim[side]), side);
     }
-    this.#before = now;
+    for (const [index, { modality, duration }] of this.#claim.prompt.media.entries()) {
+      const seen = this.seen.prompt[index];
+      const link = seen && this.prompt.playing(index);
+      if (link) this.#play(seen, `p${index}`, { link, duration, audible: modality === "audio" });
+    }
   }
 
-  #see(seen, kind, side, now) {
-    const { link } = this.panes;
+  #see(seen, kind, side) {
+    const link = this.panes.linkOf(side);
+    const body = this.panes.bodies[side];
     if (kind === "text") {
-      const scroller = this.panes.bodies[side].querySelector(".scroller");
+      const scroller = body.querySelector(".scroller");
       if (scroller?.clientHeight) this.#most(seen, "seen", (scroller.scrollTop + scroller.clientHeight) / scroller.scrollHeight);
     } else if (kind === "image") {
       const pane = [...(link?.panes ?? [])].find((one) => one.side === side);
-      if (this.panes.bodies[side].querySelector("img")) this.#most(seen, "seen", 1);
+      if (body.querySelector(".view.image img")) this.#most(seen, "seen", 1);
       if (pane?.width) this.#most(seen, "zoom", pane.scale * devicePixelRatio);
     } else if (kind === "mesh") {
-      if (!this.panes.bodies[side].querySelector("canvas, img")) return;
+      if (!body.querySelector(".view.model[data-drawn]")) return; // the file itself, not its still
       this.#most(seen, "seen", 1);
-      if (link?.camera) this.#mark(seen.turns, Math.floor((link.camera.turn / 360) * SECTORS) % SECTORS);
-    } else {
-      this.#play(seen, kind, side, now);
+      this.#most(seen, "zoom", link.nearness);
+      this.#mark(seen.turns, Math.floor((link.camera.turn / 360) * SECTORS) % SECTORS);
+      this.#mark(seen.lifts, Math.min(Math.floor(((link.camera.lift + 90) / 180) * HEIGHTS), HEIGHTS - 1));
+    } else if (link) {
+      this.#play(seen, side, { link, duration: this.#claim[side].media.duration, audible: kind === "audio" });
     }
   }
 
-  #play(seen, kind, side, now) {
-    if (now === null || (kind === "audio" && this.panes.link.heard !== side)) return;
-    const length = this.#claim[side].media.duration || this.panes.link.duration;
-    const passed = this.#before === null ? 0 : now - this.#before;
-    const from = passed > 0 && passed < JUMP ? this.#before : now;
+  /** What has played since the last look. `audible`: it counts where it is heard. */
+  #play(seen, name, { link, duration, audible }) {
+    const before = this.#before.get(name) ?? null;
+    const now = link.playing ? link.time : null;
+    this.#before.set(name, now);
+    if (now === null || (audible && link.heard !== name)) return;
+    const length = duration || link.duration;
+    const passed = before === null ? 0 : now - before;
+    const from = passed > 0 && passed < JUMP ? before : now;
     const part = (time) => Math.floor((time / length) * MARKS);
     // The last frame of a clip is not over at its very end.
     for (let n = part(from); n <= part(now + 0.02); n++) if (n < MARKS) this.#mark(seen.marks, n);
@@ -103,22 +119,45 @@ export class Viewing {
   }
 
   #mark(marks, n) {
-    if (!marks.includes(n)) marks.push(n);
+    if (marks.includes(n)) return;
+    marks.push(n);
+    this.#fresh = true;
   }
 
   /** What the server is told. */
   told() {
     this.look();
-    const side = ({ seen, zoom, turns }) => ({ seen, ...(zoom ? { zoom } : {}), ...(turns.length ? { turned: rounded(turns.length / SECTORS) } : {}) });
-    return { a: side(this.seen.a), b: side(this.seen.b), ...(this.seen.failed ? { failed: true } : {}) };
+    const { prompt, failed } = this.seen;
+    const played = prompt.map((one) => one && one.seen);
+    return { a: this.#told("a"), b: this.#told("b"), ...(prompt.some(Boolean) ? { prompt: played } : {}), ...(failed ? { failed: true } : {}) };
   }
 
-  /** The sides of which less than a share was seen, and how much of each, in words; "" if none. @param {number} share */
-  unseen(share) {
+  #told(side) {
+    const { seen, zoom, marks, turns, lifts } = this.seen[side];
+    const kind = kindOf(this.#claim[side]);
+    return {
+      seen,
+      ...(ENDS.includes(kind) ? { ended: kind === "text" ? seen === 1 : marks.includes(MARKS - 1) } : {}),
+      ...(zoom ? { zoom } : {}),
+      ...(turns.length ? { turned: rounded(turns.length / SECTORS), lifted: rounded(lifts.length / HEIGHTS) } : {}),
+    };
+  }
+
+  /**
+   * The sides of which less than a share was seen, and how much of each, in words; "" if none.
+   * @param {number} share @param {number} turned of the directions around a 3D model
+   */
+  unseen(share, turned) {
     this.look();
     if (this.seen.failed) return "";
     const verb = { text: "read", video: "played", audio: "played", image: "seen", mesh: "seen" };
-    const lacking = SIDES.filter((side) => this.seen[side].seen < share);
-    return lacking.map((side) => `Of ${side.toUpperCase()} ${Math.floor(this.seen[side].seen * 100)}% was ${verb[kindOf(this.#claim[side])]}.`).join(" ");
+    const lacks = (side) => {
+      const { seen, turns } = this.seen[side];
+      const kind = kindOf(this.#claim[side]);
+      if (seen < share) return `Of ${side.toUpperCase()} ${Math.floor(seen * 100)}% was ${verb[kind]}.`;
+      if (kind === "mesh" && turns.length / SECTORS < turned - ROUNDED) return `${side.toUpperCase()} was seen from ${turns.length} of ${SECTORS} directions.`;
+      return "";
+    };
+    return SIDES.map(lacks).filter(Boolean).join(" ");
   }
 }

@@ -56,6 +56,7 @@ def project_form(site: Site, **changed: Any) -> dict[str, Any]:
         "authoring",
         "viewing",
         "viewing_share",
+        "viewing_turned",
         "k",
         "reserve_k",
         "authored_k",

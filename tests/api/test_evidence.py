@@ -139,3 +139,23 @@ def test_how_both_sides_were_seen_is_kept_by_response_and_may_be_asked_for(proje
     Project.objects.update(viewing="warn")
     api, claim = claimed(make_pair(project), False)
     assert submit(b=none).status == 200
+
+
+def test_meshes_must_be_turned_where_the_project_asks_for_it(project: Project) -> None:
+    Project.objects.update(viewing="require", viewing_share=0.8, viewing_turned=0.5)
+    mesh = make_asset(project, b"mesh", modality=Modality.MESH, extension="glb")
+    api, claim = claimed(make_pair(project, response1=mesh, response2="A text."), True)
+    text, mesh_seen = {"seen": 1.0, "ended": True}, {"seen": 1.0, "zoom": 2.0, "lifted": 0.5}
+
+    def submit(turned: Any) -> Any:
+        viewing = {"a": text, "b": {**mesh_seen, "turned": turned}, "prompt": [0.5, None]}
+        return api.submit(claim, answer(claim), viewing=viewing)
+
+    assert submit(0.4).error == (400, "invalid", "viewing")
+    assert submit("nan").error == (400, "invalid", "viewing.b.turned")
+    assert submit(0.5).status == 200
+    assert Judgment.objects.get().evidence["viewing"] == {
+        "response1": {**mesh_seen, "turned": 0.5},
+        "response2": text,
+        "prompt": [0.5, None],
+    }

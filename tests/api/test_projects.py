@@ -48,6 +48,7 @@ def test_what_the_judge_page_needs_of_a_project(project: Project, api: Api) -> N
         "tags": [],
         "viewing": "off",
         "viewing_share": 0.9,
+        "viewing_turned": 0.0,
         "authored_k": 3,
         "authored_most": 5,
         "authored_length": 200,

@@ -33,7 +33,10 @@ def sounds(project: Project) -> dict[str, Any]:
 
 
 def two_kinds(project: Project) -> dict[str, Any]:
-    return {"response1": make_sound(project, tone(440, 2)), "response2": make_video(project, sound=tone(440, 2))}
+    return {
+        "response1": make_sound(project, tone(440, 2)),
+        "response2": make_video(project, sound=tone(440, 2)),
+    }
 
 
 def asked_of_media(project: Project) -> dict[str, Any]:
@@ -103,12 +106,16 @@ def test_one_act_uncovers_all_of_it_and_it_plays_silently_until_one_asks_to_hear
         expect(page.locator("#tools")).to_be_visible()
     page.wait_for_function(READY)
     expect(page.locator(".note:not(:empty)")).to_have_count(0)
-    if made is asked_of_media and not by_mouse:  # the image's keys go first; the video's act where the focus is
+    if (
+        made is asked_of_media and not by_mouse
+    ):  # the image's keys go first; the video's act where the focus is
         page.get_by_role("group", name="Prompt: video").get_by_label("Position").focus()
     act("Play", "Space")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     if made is sounds:
-        assert [view.get_attribute("data-heard") for view in page.locator(".view.sound").all()] == ["false"] * 2
+        assert [view.get_attribute("data-heard") for view in page.locator(".view.sound").all()] == [
+            "false"
+        ] * 2
     assert page.evaluate(HEARS) == 0
     act("Sound", "h")
     if made is sounds:

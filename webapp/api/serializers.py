@@ -1,5 +1,6 @@
 """The API's shapes. Requests are validated by them; they also make the OpenAPI schema of the responses."""
 
+import math
 from typing import Any
 
 from django.utils import timezone
@@ -34,18 +35,28 @@ class StrictSerializer(serializers.Serializer):
         return super().to_internal_value(data)
 
 
+class FiniteField(serializers.FloatField):
+    """A number. JSON has no other, but strings are read as numbers too, and "nan" passes every comparison."""
+
+    def to_internal_value(self, data: Any) -> float:
+        value = super().to_internal_value(data)
+        if not math.isfinite(value):
+            self.fail("invalid")
+        return value
+
+
 class AnchorSerializer(StrictSerializer):
     """A place in a response: which fields it has follows from its kind."""
 
     side = serializers.ChoiceField(["a", "b"])
     kind = serializers.ChoiceField(list(evidence.KINDS))
-    start = serializers.FloatField(required=False, min_value=0)
-    end = serializers.FloatField(required=False, min_value=0)
+    start = FiniteField(required=False, min_value=0)
+    end = FiniteField(required=False, min_value=0)
     quote = serializers.CharField(required=False, max_length=evidence.MAX_QUOTE, trim_whitespace=False)
-    x = serializers.FloatField(required=False, min_value=0, max_value=1)
-    y = serializers.FloatField(required=False, min_value=0, max_value=1)
-    width = serializers.FloatField(required=False, min_value=0, max_value=1)
-    height = serializers.FloatField(required=False, min_value=0, max_value=1)
+    x = FiniteField(required=False, min_value=0, max_value=1)
+    y = FiniteField(required=False, min_value=0, max_value=1)
+    width = FiniteField(required=False, min_value=0, max_value=1)
+    height = FiniteField(required=False, min_value=0, max_value=1)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         wanted = evidence.KINDS[attrs["kind"]]
@@ -83,20 +94,28 @@ class AnswerSerializer(StrictSerializer):
 class SideSeenSerializer(StrictSerializer):
     """How one side was looked at; see annotate/evidence.py."""
 
-    seen = serializers.FloatField(min_value=0, max_value=1)
-    zoom = serializers.FloatField(required=False, min_value=0, max_value=10_000)
-    turned = serializers.FloatField(required=False, min_value=0, max_value=1)
+    seen = FiniteField(min_value=0, max_value=1)
+    ended = serializers.BooleanField(required=False)
+    zoom = FiniteField(required=False, min_value=0, max_value=10_000)
+    turned = FiniteField(required=False, min_value=0, max_value=1)
+    lifted = FiniteField(required=False, min_value=0, max_value=1)
 
 
 class ViewingSerializer(StrictSerializer):
     a = SideSeenSerializer(required=False)
     b = SideSeenSerializer(required=False)
+    prompt = serializers.ListField(
+        child=FiniteField(allow_null=True, min_value=0, max_value=1),
+        required=False,
+        max_length=evidence.MAX_PROMPT_MEDIA,
+        help_text="the share of each medium of the prompt that was played, in their order; null of images and meshes",
+    )
     failed = serializers.BooleanField(required=False, help_text="a medium could not be seen as a whole")
 
 
 class SubmitSerializer(StrictSerializer):
     answers = AnswerSerializer(many=True, max_length=MAX_ANSWERS)  # type: ignore[call-arg]
-    seconds = serializers.FloatField(allow_null=True, default=None, min_value=0, max_value=7 * 86400)
+    seconds = FiniteField(allow_null=True, default=None, min_value=0, max_value=7 * 86400)
     viewing = ViewingSerializer(default=dict)
     next = serializers.UUIDField(allow_null=True, default=None, help_text="claim the next pair under this id")
 
@@ -258,6 +277,7 @@ class ProjectDetailSerializer(ProjectSerializer):
     tags = serializers.ListField(child=serializers.CharField())
     viewing = serializers.ChoiceField(Viewing.choices)
     viewing_share = serializers.FloatField()
+    viewing_turned = serializers.FloatField()
     authored_k = serializers.IntegerField()
     authored_most = serializers.IntegerField()
     authored_length = serializers.IntegerField()

@@ -101,6 +101,7 @@ class Project(APIView):
                 "tags": project.tags,
                 "viewing": project.viewing,
                 "viewing_share": project.viewing_share,
+                "viewing_turned": project.viewing_turned,
                 "authored_k": project.authored_k,
                 "authored_most": project.authored_most,
                 "authored_length": project.authored_length,

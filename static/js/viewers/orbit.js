@@ -70,6 +70,11 @@ export class Orbit extends EventTarget {
     this.look(START);
   }
 
+  /** How many times as near as at first. */
+  get nearness() {
+    return START.away / this.camera.away;
+  }
+
   /** The name of the view, if it has one. */
   get view() {
     const { turn, lift } = this.camera;
