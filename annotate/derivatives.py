@@ -117,7 +117,8 @@ class _Work:
                 asset = next(assets, None)
                 if asset is None:
                     break
-                self._running[self._sandbox.submit(self._make, asset)] = asset
+                made = set(asset.derivatives.values_list("kind", flat=True))  # by the import
+                self._running[self._sandbox.submit(self._make, (asset, made))] = asset
             if not self._running:
                 break
             finished, _ = wait(self._running, timeout=_BEAT, return_when=FIRST_COMPLETED)
@@ -143,11 +144,13 @@ class _Work:
                     else:
                         _unlock(asset.pk)
 
-    def _make(self, asset: Asset) -> Examined:
-        """In a thread: it touches no database."""
+    def _make(self, work: tuple[Asset, set[str]]) -> Examined:
+        """What an asset lacks beside what is made of it. In a thread: it touches no database."""
+        asset, made = work
         kind = Kind(Modality(asset.modality), asset.media_type, asset.extension)
+        wanted = [one for one in HOUSES[kind.modality].KINDS if one not in made]
         with media.local_copy(asset.key) as source:
-            return self._sandbox.examine(Request(source, kind, HOUSES[kind.modality].KINDS))
+            return self._sandbox.examine(Request(source, kind, wanted))
 
     def _keep(self, asset: Asset, made: Future[Examined]) -> None:
         lease = self._lease

@@ -22,7 +22,8 @@ from annotate.models import Asset, Modality
 _PIECE = 1024 * 1024
 _FILES_AT_ONCE = 16
 _BYTES_AT_ONCE = 512 * 1024**2
-MADE_AT_IMPORT = {Modality.IMAGE: image.KINDS}  # one decoding gives all; of the others a job makes them later
+# All else a job makes later: of other media, and the tiles of large images.
+MADE_AT_IMPORT = {Modality.IMAGE: image.AT_IMPORT}
 _REMEMBERED = 50_000  # paths whose bytes were read before in this import
 
 
@@ -55,7 +56,7 @@ class NewAsset:
 
     @property
     def prepared(self) -> bool:
-        return self.seen.kind.modality in MADE_AT_IMPORT
+        return self.seen.kind.modality in MADE_AT_IMPORT and not self.probe.get("tiled")
 
 
 @dataclass
@@ -64,6 +65,9 @@ class BatchMedia:
 
     of_row: dict[int, list[Seen]] = field(default_factory=dict)  # by the row's index in the batch
     ids: dict[bytes, int] = field(default_factory=dict)  # assets that the project has
+    prepared: set[bytes] = field(
+        default_factory=set
+    )  # of those and of the new ones: nothing is still to be made
     new: dict[bytes, NewAsset] = field(default_factory=dict)
     refused: list[tuple[int, RowError]] = field(default_factory=list)
 
@@ -94,12 +98,12 @@ class MediaDesk:
             wanted |= {seen.sha256: (ref, seen) for ref, seen in found}
         if not wanted:
             return batch
-        batch.ids = {
-            bytes(sha256): pk
-            for sha256, pk in Asset.objects.filter(
-                project_id=self._project_id, sha256__in=list(wanted)
-            ).values_list("sha256", "pk")
-        }
+        for sha256, pk, prepared in Asset.objects.filter(
+            project_id=self._project_id, sha256__in=list(wanted)
+        ).values_list("sha256", "pk", "prepared"):
+            batch.ids[bytes(sha256)] = pk
+            if prepared:
+                batch.prepared.add(bytes(sha256))
         missing = [item for sha256, item in wanted.items() if sha256 not in batch.ids]
         if missing:
             folder = media.new_folder()
@@ -142,7 +146,10 @@ class MediaDesk:
                     if isinstance(result, MediaError):
                         problems[seen.sha256] = RowError(ref.field, f"{_shown(ref)} {result}")
                     else:
-                        batch.new[seen.sha256] = _store(folder, seen, file, result)
+                        new = _store(folder, seen, file, result)
+                        batch.new[seen.sha256] = new
+                        if new.prepared:
+                            batch.prepared.add(seen.sha256)
         return problems
 
     @contextmanager

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from annotate.imports import digests
-from annotate.imports.assets import MADE_AT_IMPORT, BatchMedia
+from annotate.imports.assets import BatchMedia
 from annotate.imports.checks import MAX_LABELS
 from annotate.imports.plan import Asked, PairPlan, plan_batch
 from annotate.imports.record import Label, PairRow, RowError
@@ -48,7 +48,7 @@ def write_batch(
     written = Written()
     asset_ids = media.ids | _insert_assets(project, data_import, media, now)
     plans = plan_batch(project, rows, media, written.refused)
-    _Writer(project, data_import, asset_ids, now).write(list(plans.values()), written)
+    _Writer(project, data_import, asset_ids, media.prepared, now).write(list(plans.values()), written)
     return written
 
 
@@ -95,11 +95,17 @@ def _insert_assets(
 
 class _Writer:
     def __init__(
-        self, project: Project, data_import: DataImport, asset_ids: dict[bytes, int], now: datetime
+        self,
+        project: Project,
+        data_import: DataImport,
+        asset_ids: dict[bytes, int],
+        prepared: set[bytes],
+        now: datetime,
     ) -> None:
         self._project = project
         self._import_id = data_import.pk
         self._assets = asset_ids
+        self._prepared = prepared
         self._now = now
 
     def write(self, plans: list[PairPlan], written: Written) -> None:
@@ -158,7 +164,7 @@ class _Writer:
                     where[group],
                     digests.shuffle_number(project.salt, row.source, row.external_id),
                     False,
-                    all(seen.kind.modality in MADE_AT_IMPORT for seen in plan.media),
+                    all(seen.sha256 in self._prepared for seen in plan.media),
                     import_id,
                     now,
                 )

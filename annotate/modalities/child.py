@@ -5,8 +5,9 @@ down and answers requests on its standard input, a socket, until that closes. Wh
 
     def examine(source: BinaryIO, media_type: str, wanted: Mapping[str, BinaryIO])
             -> tuple[dict[str, Any], dict[str, dict[str, Any]]]
-        The probe of `source`, always whole, and for each kind of `wanted` (those of KINDS in the house) that was
-        written, what describes it: {"media_type": ..., and width, height ... of the derivative}. The files are
+        The probe of `source`, always whole, and for each kind of `wanted` (some of KINDS in the house) that was
+        written, what describes it: {"media_type": ..., and width, height ... of the derivative}. A kind that not
+        every file of the modality has is left empty where it has none, and the probe says so. The files are
         open, seekable; those wanted are empty and may be written and read. `media_type` was decided from the
         bytes: decoders are told the format, they never guess it.
         Raises Unfit("is ..."); whatever else it raises says that the file cannot be read.

@@ -3,10 +3,15 @@
 from annotate.modalities.base import Kind
 from annotate.models import Modality
 
-KINDS = ("web", "thumb")
+AT_IMPORT = ("web", "thumb")  # one decoding gives both
+KINDS = (
+    *AT_IMPORT,
+    "tiles",
+    "levels",
+)  # the latter of those that say "tiled" alone: larger than what is shown at once
 MAX_BYTES = 50 * 1024 * 1024
 PROBE_SECONDS = 30
-DERIVE_SECONDS = 30
+DERIVE_SECONDS = 120
 
 
 def sniff(head: bytes, size: int) -> Kind | None:

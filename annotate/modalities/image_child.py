@@ -7,9 +7,13 @@ from typing import Any, BinaryIO
 from PIL import GifImagePlugin, Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from annotate.modalities.child import Unfit
+from annotate.modalities.pyramid import save_pyramid
 from annotate.modalities.webp import THUMB_SIDE, about, save_webp
 
-MAX_PIXELS = 64 * 1024 * 1024  # 8192 x 8192
+MAX_PIXELS = (
+    64 * 1024 * 1024
+)  # 8192 x 8192: unpacked whole, turned and in other colours it is several times in memory
+MAX_SIDE = 65_535  # a longer line is cut into thousands of tiles
 MAX_FRAMES = 500
 MAX_ANIMATION_PIXELS = 96 * 1024 * 1024  # of all frames together, as they are kept
 WEB_SIDE = 2048
@@ -36,18 +40,24 @@ def prepare() -> None:
 def examine(
     source: BinaryIO, media_type: str, wanted: Mapping[str, BinaryIO]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """See child.py. Whatever is wanted: the picture is decoded."""
+    """See child.py. Whatever is wanted: the picture is decoded. Tiles and their levels are wanted together."""
     with Image.open(source, formats=[_FORMATS[media_type]]) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise Unfit(f"is {width} x {height} pixels; at most {MAX_PIXELS:,} are taken.")
+        if max(width, height) > MAX_SIDE:
+            raise Unfit(f"is {width} x {height} pixels; at most {MAX_SIDE:,} either way are taken.")
         frames = _frames(image)
         if image.getexif().get(_ORIENTATION, 1) in _LYING and len(frames) == 1:
             width, height = height, width
         probe = {"width": width, "height": height, "frames": len(frames), "mode": image.mode}
         halved = image.format == "JPEG" and JpegImagePlugin.get_sampling(image) == _HALVED
+        tiled = len(frames) == 1 and max(width, height) > WEB_SIDE
+        if tiled:
+            probe["tiled"] = True
+        cut = tiled and "tiles" in wanted
         if len(frames) == 1:
-            still = _still(image)
+            still = _still(image, whole=cut)
             pictures, durations = [still], None
         else:
             pictures = [picture for picture, _ in frames]
@@ -57,6 +67,9 @@ def examine(
             made["web"] = _web(wanted["web"], pictures, durations, halved)
         if "thumb" in wanted:
             made["thumb"] = save_webp(pictures[0], wanted["thumb"], THUMB_SIDE, quality=80)
+        if cut:
+            tiles, levels = wanted["tiles"], wanted["levels"]
+            made |= save_pyramid(pictures[0], tiles, levels, WEB_SIDE, _QUALITY, lossless=not halved)
     return probe, made
 
 
@@ -84,16 +97,19 @@ def _frames(image: Image.Image) -> list[tuple[Image.Image, int]]:
         frames.append((picture, int(image.info.get("duration") or 100)))
 
 
-def _still(image: Image.Image) -> Image.Image:
-    """The picture as it is meant to be seen: turned upright, in sRGB, eight bits, with alpha only if it has some."""
-    if image.format == "JPEG":
+def _still(image: Image.Image, whole: bool) -> Image.Image:
+    """The picture as it is meant to be seen: turned upright, in sRGB, eight bits, with alpha only if it has some.
+
+    Unless it is wanted whole, it may be smaller, down to what is shown of it at once.
+    """
+    if image.format == "JPEG" and not whole:
         image.draft(None, (WEB_SIDE, WEB_SIDE))  # a far larger picture is unpacked at a half or a quarter
     image.load()
     profile = image.info.get("icc_profile")
-    if max(image.size) > WEB_SIDE and image.mode in ("RGB", "RGBA", "L", "LA", "CMYK"):
+    if not whole and max(image.size) > WEB_SIDE and image.mode in ("RGB", "RGBA", "L", "LA", "CMYK"):
         image = image.copy()
         image.thumbnail((WEB_SIDE, WEB_SIDE), Image.Resampling.LANCZOS)
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     if image.mode == "P" or image.mode == "PA":
@@ -110,7 +126,7 @@ def _still(image: Image.Image) -> Image.Image:
                 return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a profile that fits no picture: shown as if it were sRGB, as browsers do
-    return image.convert(wanted)
+    return image if image.mode == wanted else image.convert(wanted)
 
 
 def _web(

@@ -49,7 +49,9 @@ def test_shown_safely(pool: MediaSandbox, name: str) -> None:
     began = time.monotonic()
     found = opened(pool, data)
     assert time.monotonic() - began < 30
-    house = next(house for house in HOUSES.values() if set(found.made) == set(house.KINDS))
+    house = next(
+        house for house in HOUSES.values() if set(found.made) == set(house.KINDS) - {"tiles", "levels"}
+    )
     assert house and all(found.made.values())
     assert not any(HTML in made for made in found.made.values())
 

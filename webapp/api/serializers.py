@@ -157,6 +157,7 @@ class ProbeSerializer(serializers.Serializer):
 
     width = serializers.IntegerField(required=False)
     height = serializers.IntegerField(required=False)
+    tiled = serializers.BooleanField(required=False)
     duration = serializers.FloatField(required=False)
     fps = serializers.FloatField(required=False)
     variable_fps = serializers.BooleanField(required=False)
