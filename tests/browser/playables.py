@@ -76,14 +76,27 @@ def make_video(
 ) -> Asset:
     content = encode_video(frames, fps, size, sound)
     times = [float(number / fps) for number in range(frames)]
+    return video_of(project, content, size, times, fps=fps, sound=sound is not None)
+
+
+def video_of(
+    project: Project,
+    content: bytes,
+    size: tuple[int, int],
+    times: list[float],
+    *,
+    fps: Fraction = Fraction(10),
+    sound: bool = False,
+) -> Asset:
+    """An asset that is shown as this MP4, whose frames are shown at `times`, in seconds."""
     probe = {
         "width": size[0],
         "height": size[1],
-        "duration": float(frames / fps),
+        "duration": float(len(times) / fps),
         "fps": float(fps),
-        "frames": frames,
+        "frames": len(times),
         "variable_fps": False,
-        "has_audio": sound is not None,
+        "has_audio": sound,
     }
     asset = make_asset(project, content, modality=Modality.VIDEO, extension="mp4", probe=probe)
     if not asset.derivatives.exists():
