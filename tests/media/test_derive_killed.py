@@ -1,17 +1,13 @@
-"""Killed at any instruction, the preparing of media goes on where it stopped: complete, once, no file without a row."""
+"""Killed at any step, the preparing of media goes on where it stopped: complete, once, no file without a row."""
 
-import os
-import random
+import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from django.core.files.storage import default_storage
 
 from annotate import integrity
 from annotate.modalities import HOUSES
@@ -19,14 +15,13 @@ from annotate.models import Asset, Derivative, Job, JobKind, JobState, Modality,
 from tests.factories import make_project
 from tests.imports.reading import import_files, row, write_json
 from tests.media.clips import sound, tone, video
+from tests.media.deriving import BOOT, NEVER, points_of
 from tests.paths import ROOT
 from tests.processes import environ_on_test_database
+from tests.stores import Store
+from tests.test_local_servers import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-KILLS = int(os.environ.get("KILLS", "4"))
-FILES = 6
-
 
 def solid(number: int) -> bytes:
     """A tetrahedron, as text."""
@@ -43,65 +38,85 @@ def content(modality: Modality, number: int) -> bytes:
     return solid(number)
 
 
-@contextmanager
-def preparing(job: Job) -> Iterator["subprocess.Popen[str]"]:
-    """A process that has begun to work on the job. It is dead afterwards, and its children with it."""
-    env = environ_on_test_database()
-    command = [sys.executable, "-m", "tests.media.deriving", str(job.pk)]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout and process.stderr
-        try:
-            assert process.stdout.readline() == "preparing\n", process.stderr.read()
-            yield process
-        finally:
-            children = []
-            with suppress(psutil.NoSuchProcess):  # it was done already
-                children = psutil.Process(process.pid).children(recursive=True)
-            process.kill()
-            process.wait()
-            _, alive = psutil.wait_procs(children, timeout=10)
-            assert not alive
+# The exit status of a process that works on a job and kills itself at a point.
+Prepare = Callable[[Job, str], int]
 
 
-def stored() -> set[str]:
-    root = Path(default_storage.path("assets"))
-    return {f"assets/{path.relative_to(root)}" for path in root.rglob("*") if path.is_file()}
+@pytest.fixture
+def prepare(store: Store, tmp_path: Path) -> Iterator[Prepare]:
+    with (tmp_path / "deriving.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.media.deriving"],
+            cwd=ROOT,
+            env=environ_on_test_database() | store.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdin and process.stdout
+    assert process.stdout.readline() == "ready\n"
+
+    def prepared(job: Job, point: str) -> int:
+        assert process.stdin and process.stdout
+        process.stdin.write(f"{job.pk} {point}\n")
+        process.stdin.flush()
+        worker, status = process.stdout.readline().split()
+        assert eventually(lambda: not sandboxed_by(worker)), "its children live on"
+        return int(status)
+
+    yield prepared
+    process.stdin.close()
+    process.wait(20)
+    print((tmp_path / "deriving.log").read_text())
 
 
-@pytest.mark.parametrize("modality", [Modality.VIDEO, Modality.AUDIO, Modality.MESH])
-def test_complete_once_and_nothing_besides(modality: Modality, tmp_path: Path) -> None:
+def sandboxed_by(worker: str) -> list[int]:
+    """The children that open media for a process."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if str(BOOT) in words and words[-1] == worker and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process.pid)
+    return found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("store", "modality"),
+    [
+        ("disk", Modality.VIDEO),
+        ("disk", Modality.AUDIO),
+        ("disk", Modality.MESH),
+        ("object store", Modality.AUDIO),
+    ],
+    indirect=["store"],
+)
+def test_complete_once_and_nothing_besides(
+    modality: Modality, store: Store, prepare: Prepare, tmp_path: Path
+) -> None:
     media = tmp_path / "media"
     media.mkdir()
-    for n in range(FILES):
+    for n in (1, 2):
         (media / str(n)).write_bytes(content(modality, n))
-    rows = [
-        row(n, response1={"media": str(2 * n)}, response2={"media": str(2 * n + 1)})
-        for n in range(FILES // 2)
-    ]
-    before = stored()
+    before = store.files
     project = make_project()
+    rows = [row(1, response1={"media": "1"}, response2={"media": "2"})]
     import_files(project, write_json(tmp_path / "p.json", rows), media=media)
     job = Job.objects.get(project=project, kind=JobKind.DERIVE)
-    chance, killed = random.Random(5), 0
-    for turn in range(KILLS):
-        with preparing(job) as process:
-            # The first ones soon: a fast machine is done before a late one.
-            time.sleep(chance.uniform(0, min(2.5, 0.3 * 2**turn)))
-            killed += process.poll() is None
-        if Asset.objects.filter(project=project, prepared=False).count() == 0:
-            break
-    with preparing(job) as process:
-        assert process.stdout and process.stderr
-        assert process.stdout.readline() == "done\n", process.stderr.read()
-    assert killed
+    prepared = Asset.objects.filter(project=project, prepared=True)
+    kinds = HOUSES[modality].KINDS
+    for point in points_of(kinds):
+        assert prepare(job, point) == -signal.SIGKILL, f"not reached: {point}"
+        assert prepared.count() == (point == "after commit"), point
+    assert prepare(job, NEVER) == 0
     job.refresh_from_db()
-    assert job.state == JobState.DONE and not Asset.objects.filter(project=project, prepared=False).exists()
+    assert job.state == JobState.DONE and prepared.count() == 2
     made = Derivative.objects.filter(asset__project=project)
-    assert made.count() == FILES * len(HOUSES[modality].KINDS)
-    keys = {*made.values_list("key", flat=True)}
-    keys |= {*Asset.objects.filter(project=project).values_list("key", flat=True)}
-    assert stored() - before == keys
+    assert sorted(made.values_list("asset", "kind")) == sorted(
+        (asset.pk, kind) for asset in prepared for kind in kinds
+    )
+    keys = {*made.values_list("key", flat=True), *prepared.values_list("key", flat=True)}
+    assert store.files - before == keys
     assert all(Pair.objects.filter(project=project).values_list("ready", flat=True))
     assert not integrity.violations()
