@@ -1,11 +1,21 @@
 #!/usr/bin/env python
 """Evenhand's commands. One that works on data finds the servers running, or starts them for itself."""
 
+import logging
 import os
 import sys
 
 # Commands that touch neither database nor queue: no server is started for them.
-SERVERLESS = {"help", "version", "check", "collectstatic", "findstatic", "diffsettings", "spectacular"}
+SERVERLESS = {
+    "help",
+    "version",
+    "check",
+    "collectstatic",
+    "findstatic",
+    "diffsettings",
+    "spectacular",
+    "ensure_bucket",
+}
 
 
 def needs_servers(arguments: list[str]) -> bool:
@@ -17,19 +27,18 @@ def needs_servers(arguments: list[str]) -> bool:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
-    if not needs_servers(sys.argv[1:]):
-        execute()
-        return
+    # The pool tells each of its tries; the error in which they end is told below.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     from webapp.local import servers
-    from webapp.local.process import ServerError
 
     try:
-        servers.start()
+        if needs_servers(sys.argv[1:]):
+            servers.start()
         execute()
-    except ServerError as error:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        say_or_raise(error)
     finally:
         servers.stop()
 
@@ -40,6 +49,19 @@ def execute() -> None:
     except ImportError as error:
         sys.exit(f"Django is not installed here ({error}): run make setup and use .venv/bin/python")
     execute_from_command_line(sys.argv)
+
+
+def say_or_raise(error: Exception) -> None:
+    """End with one line if a person can mend what is wrong; LOG_LEVEL=DEBUG tells where it happened too."""
+    try:
+        from webapp.failures import complaint
+    except ImportError:
+        raise error from None
+    said = complaint(error)
+    if said is None:
+        raise error
+    logging.getLogger(__name__).debug(said, exc_info=error)
+    sys.exit(f"{os.path.basename(sys.argv[0])}: {said}")
 
 
 if __name__ == "__main__":

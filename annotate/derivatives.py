@@ -8,16 +8,16 @@ written, and is taken from it in the transaction of their rows: whoever is kille
 
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
 
 from django.core.files import File
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from annotate import audit, media
 from annotate.access import Deed, require
 from annotate.actions.jobs import Lease, send
 from annotate.actions.queue import open_pairs
+from annotate.database_session import give_back
 from annotate.modalities import HOUSES, Kind, MediaError
 from annotate.modalities.sandbox import Examined, MediaSandbox, Request
 from annotate.models import Asset, Derivative, Job, JobKind, Modality, Project, Route, User
@@ -198,9 +198,7 @@ def _lock(asset_id: int) -> bool:
 
 
 def _unlock(asset_id: int) -> None:
-    """Where the connection is gone, so is the lock."""
-    with suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_ASSET_LOCKS, asset_id])
+    give_back("SELECT pg_advisory_unlock(%s, %s)", [_ASSET_LOCKS, asset_id])
 
 
 def _make_pairs_ready(project_id: int, asset_id: int) -> None:

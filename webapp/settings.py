@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 
 import structlog
 from csp.constants import NONE, SELF
-from environs import Env
+from environs import Env, validate
 from psycopg.conninfo import conninfo_to_dict
 
 env = Env()
+_POSITIVE = validate.Range(min=1)
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "data"))).resolve()
 
@@ -38,11 +39,11 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 HOST = env.str("HOST", "127.0.0.1")
-PORT = env.int("PORT", 8000)
+PORT = env.int("PORT", 8000, validate=validate.Range(1, 65535))
 # Make the demo project on the first start of `manage.py up`.
 DEMO = env.bool("DEMO", True)
-WEB_WORKERS = env.int("WEB_WORKERS", 2)  # processes
-WEB_THREADS = env.int("WEB_THREADS", 8)  # of each; no more than DATABASE_POOL
+WEB_WORKERS = env.int("WEB_WORKERS", 2, validate=_POSITIVE)  # processes
+WEB_THREADS = env.int("WEB_THREADS", 8, validate=_POSITIVE)  # of each; no more than DATABASE_POOL
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 # Addresses or networks of the proxies whose X-Forwarded-For is believed: logins are locked by client, not by proxy.
@@ -136,7 +137,7 @@ _ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
 def _database(url: str) -> dict[str, object]:
     """Django's form of a libpq URL; what Django has no name for (sslmode ...) goes on to libpq."""
     given = conninfo_to_dict(url)
-    pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 10), "timeout": 10}
+    pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 10, validate=_POSITIVE), "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": given.pop("dbname", "evenhand"),
@@ -277,7 +278,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_DEFAULT_QUEUE = "default"
 
-LOG_FORMAT = env.str("LOG_FORMAT", "json", validate=lambda v: v in ("json", "text"))
+LOG_FORMAT = env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json", "text"]))
+_LEVEL = validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 _SHARED_PROCESSORS: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -298,8 +300,8 @@ LOGGING = {
         }
     },
     "handlers": {"default": {"class": "logging.StreamHandler", "formatter": "default"}},
-    "root": {"handlers": ["default"], "level": env.str("LOG_LEVEL", "WARNING")},
-    "loggers": {"django_structlog": {"level": env.str("REQUEST_LOG_LEVEL", "WARNING")}},
+    "root": {"handlers": ["default"], "level": env.str("LOG_LEVEL", "WARNING", validate=_LEVEL)},
+    "loggers": {"django_structlog": {"level": env.str("REQUEST_LOG_LEVEL", "WARNING", validate=_LEVEL)}},
 }
 structlog.configure(
     processors=[

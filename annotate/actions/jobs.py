@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from annotate import audit
 from annotate.access import Deed, require
+from annotate.database_session import give_back
 from annotate.later import send_on_commit
 from annotate.models import UNFINISHED, Job, JobKind, JobState, Project, User
 
@@ -168,11 +169,7 @@ def _lease_of(job_id: int) -> Iterator[bool]:
         yield held
     finally:
         if held:
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, job_id])
-            except (DatabaseError, InterfaceError):
-                connection.close()  # the server ends the lock with the connection
+            give_back("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, job_id])
 
 
 @contextmanager
@@ -183,11 +180,7 @@ def unlimited_statements() -> Iterator[None]:
     try:
         yield
     finally:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("RESET statement_timeout; RESET idle_in_transaction_session_timeout")
-        except (DatabaseError, InterfaceError):
-            connection.close()
+        give_back("RESET statement_timeout; RESET idle_in_transaction_session_timeout")
 
 
 def run_job(
@@ -232,7 +225,8 @@ def run_job(
         except (DatabaseError, InterfaceError, SoftTimeLimitExceeded):
             # The database went away, a lock was lost, or one step took longer than a task may: the row stays
             # running and the sweeper sends it again, until its attempts are used up.
-            log.exception("job interrupted", job=job_id)
+            if not by_hand:  # else whoever asked for it is told
+                log.exception("job interrupted", job=job_id)
             raise
         except Exception as error:
             _end(job, JobState.FAILED, f"{type(error).__name__}: {error}")

@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import connection, transaction
 
 from annotate import audit, media
 from annotate.actions.jobs import Refused
 from annotate.actions.queue import READY_PER_ANNOTATOR, close_full_draws, fill_queue, open_pairs, seat_waiting
+from annotate.database_session import give_back
 from annotate.derivatives import ALL_PREPARED, prepare_media, settle_alone
 from annotate.models import Asset, DataImport, Route
 
@@ -30,11 +31,7 @@ def only_import_of(project_id: int) -> Iterator[None]:
     try:
         yield
     finally:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, project_id])
-        except (DatabaseError, InterfaceError):
-            connection.close()  # the server ends the lock with the connection
+        give_back("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, project_id])
 
 
 def renew_plans() -> None:

@@ -19,6 +19,11 @@ class ServerError(Exception):
     """Something that keeps Evenhand from starting, said in one line."""
 
 
+def in_one_line(error: BaseException) -> str:
+    """What an error says, without its line breaks and the dot at its end."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
 def die_with_parent(sig: signal.Signals) -> Callable[[], None]:
     """A preexec_fn: the kernel sends `sig` to the child when the thread that started it ends, even if killed.
 

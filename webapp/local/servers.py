@@ -14,11 +14,12 @@ from pathlib import Path
 
 from webapp.local.keeper import START_LIMIT, STOP_LIMIT
 from webapp.local.place import Place
-from webapp.local.process import Lock, ServerError
+from webapp.local.process import Lock, ServerError, in_one_line
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # The variable that names a server elsewhere -> the server that is started where it is not set.
 VARIABLES = {"DATABASE_URL": "postgres", "REDIS_URL": "redis"}
+ANSWER_LIMIT = 5  # seconds for a server elsewhere
 
 
 class Share:
@@ -155,10 +156,52 @@ def data_dir() -> Path:
 
 
 def start() -> None:
-    """Starts what the environment does not name, before Django reads its settings. Raises ServerError."""
+    """Starts what the environment does not name, before Django reads its settings. Raises ServerError.
+
+    A database that it does name is asked, as no command can do without one. Redis is not: most can.
+    """
     global _started, begun
     begun = time.monotonic()
+    if url := os.environ.get("DATABASE_URL"):
+        ask_postgres(url)
     _started = Servers(data_dir())
+
+
+def ask_postgres(url: str) -> None:
+    """Raises ServerError if nobody lets us in there. A pool would try for long, and not tell why."""
+    import psycopg
+
+    try:
+        psycopg.connect(url, connect_timeout=ANSWER_LIMIT).close()
+    except psycopg.OperationalError as error:
+        raise ServerError(
+            f"PostgreSQL (DATABASE_URL) does not let us in: {in_one_line(error)}. Start it, mend DATABASE_URL,"
+            " or unset it for a server of our own"
+        ) from error
+    except psycopg.ProgrammingError:  # whose message may hold the password
+        raise ServerError(
+            "DATABASE_URL is not an address of PostgreSQL: give postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        ) from None
+
+
+def ask_redis(url: str) -> None:
+    """Raises ServerError if nobody answers there."""
+    import redis
+
+    try:
+        asked = redis.Redis.from_url(url, socket_connect_timeout=ANSWER_LIMIT, socket_timeout=ANSWER_LIMIT)
+    except ValueError:
+        raise ServerError(
+            "REDIS_URL is not an address of Redis: give redis://HOST:PORT/0 or unix://PATH?db=0"
+        ) from None
+    try:
+        with asked:
+            asked.ping()
+    except redis.RedisError as error:
+        raise ServerError(
+            f"Redis (REDIS_URL) does not answer: {in_one_line(error)}. Start it, mend REDIS_URL, or unset it"
+            " for a server of our own"
+        ) from error
 
 
 def heal() -> None:

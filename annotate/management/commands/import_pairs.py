@@ -45,9 +45,10 @@ class Command(BaseCommand):
             report = options["report"] or Path(f"{options['files'][0].name}.refused.jsonl")
             try:
                 self._run(data_import)
-            finally:
-                data_import.refresh_from_db()
+            except Refused:
                 self._write_report(report, data_import)
+                raise
+            self._write_report(report, data_import)
             self._tell(data_import)
             self._prepare_media(project)
         except (Refused, AlreadyRunning) as error:
@@ -111,6 +112,7 @@ class Command(BaseCommand):
         tell_problems(self, project)
 
     def _write_report(self, path: Path, data_import: DataImport) -> None:
+        data_import.refresh_from_db()
         if data_import.report:
             lines = (json.dumps(row, ensure_ascii=False) for row in data_import.report)
             path.write_text("".join(f"{line}\n" for line in lines))

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
+from kombu.exceptions import OperationalError as BrokerError
 
 from annotate.actions.demo import is_due, start_demo
 from webapp.collect import collect_if_changed
@@ -105,6 +106,7 @@ class Command(BaseCommand):
         times.add(f"migrations ({missing} applied)")
         changed = collect_if_changed()
         times.add(f"static files ({'collected' if changed else 'unchanged'})")
+        servers.ask_redis(settings.REDIS_URL)  # without it the workers would wait for it in silence
         accounts = get_user_model().objects
         password = None
         if not accounts.filter(is_superuser=True).exists():
@@ -217,6 +219,6 @@ def answers(worker: str) -> bool:
 
     try:
         replies = app.control.ping(timeout=0.3)
-    except OSError:
+    except (OSError, BrokerError):
         return False
     return any(name.startswith(f"{worker}@") for reply in replies for name in reply)
