@@ -37,16 +37,21 @@ def role_of(user: User, project: Project) -> Role | None:
     return Role(found) if found else None
 
 
+def reaches(role: Role, deed: Deed) -> bool:
+    """May who has this role in a project do the deed there?"""
+    return _RANK[role] >= _RANK[_ROLE_OF_DEED[deed]]
+
+
 def may(user: User, deed: Deed, project: Project) -> bool:
     role = role_of(user, project)
-    return role is not None and _RANK[role] >= _RANK[_ROLE_OF_DEED[deed]]
+    return role is not None and reaches(role, deed)
 
 
 def projects_where(user: User, deed: Deed) -> QuerySet[Project]:
     """The projects in which the user may do the deed."""
     if user.is_superuser:
         return Project.objects.all()
-    roles = [role for role in Role if _RANK[role] >= _RANK[_ROLE_OF_DEED[deed]]]
+    roles = [role for role in Role if reaches(role, deed)]
     return Project.objects.filter(memberships__user=user, memberships__role__in=roles)
 
 
@@ -64,5 +69,5 @@ def require(user: User | None, deed: Deed, project: Project) -> None:
     role = role_of(user, project)
     if role is None:
         raise Unknown(f"There is no project {project.slug!r} for you.")
-    if _RANK[role] < _RANK[_ROLE_OF_DEED[deed]]:
+    if not reaches(role, deed):
         raise Denied(f"To {deed} here, one must be {_ROLE_OF_DEED[deed]}.")

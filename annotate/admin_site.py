@@ -1,5 +1,6 @@
-"""The admin site: open to whoever manages a project, through the one login page there is."""
+"""The admin site: open to who may see the judgments of a project or manage it, through the one login page there is."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -8,9 +9,14 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_http_methods
 
 from annotate.access import Deed, projects_where
 from annotate.models import User
+
+# Django's admin takes whatever is not POST for GET.
+_read_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
 class Site(AdminSite):
@@ -21,14 +27,18 @@ class Site(AdminSite):
         user = request.user
         if isinstance(user, AnonymousUser) or not user.is_active:
             return False
-        return user.is_superuser or bool(managed_projects(request))
+        return user.is_superuser or bool(projects_for(request, Deed.SEE_JUDGMENTS))
 
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        return _read_or_post(super().admin_view(view, cacheable))
+
+    @method_decorator(_read_or_post)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """No second login form beside the one that is guarded against guessing."""
         if self.has_permission(request):
             return HttpResponseRedirect(reverse("admin:index"))
         if request.user.is_authenticated:
-            raise PermissionDenied("The administration is for managers of a project.")
+            raise PermissionDenied("The administration is for reviewers and managers of a project.")
         return redirect_to_login(request.GET.get("next", reverse("admin:index")))
 
 
@@ -38,10 +48,9 @@ def signed_in(request: HttpRequest) -> User:
     return request.user
 
 
-def managed_projects(request: HttpRequest) -> frozenset[int]:
-    """Ids of the projects that the user manages, asked once a request."""
-    found: frozenset[int] | None = getattr(request, "_managed_projects", None)
-    if found is None:
-        found = frozenset(projects_where(signed_in(request), Deed.MANAGE).values_list("pk", flat=True))
-        request._managed_projects = found  # type: ignore[attr-defined]
-    return found
+def projects_for(request: HttpRequest, deed: Deed) -> frozenset[int]:
+    """Ids of the projects in which the user may do the deed, asked once a request."""
+    known: dict[Deed, frozenset[int]] = request.__dict__.setdefault("_projects_for", {})
+    if deed not in known:
+        known[deed] = frozenset(projects_where(signed_in(request), deed).values_list("pk", flat=True))
+    return known[deed]

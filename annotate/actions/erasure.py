@@ -116,7 +116,10 @@ def _remove_rows(project: Project) -> None:
         for model in _models_of_projects():
             cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE {_of_project(model)}", [project.pk])
         cursor.execute("DELETE FROM annotate_user WHERE id = ANY (%s)", [users])
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(
+            "SET CONSTRAINTS ALL IMMEDIATE"
+        )  # what is checked late is checked while the flag is on
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # another erasure in the same transaction needs that
         cursor.execute("SET LOCAL evenhand.erase = 'off'")
 
 

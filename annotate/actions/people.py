@@ -3,6 +3,7 @@
 import secrets
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.contrib.auth.password_validation import validate_password
 from django.db import connection, transaction
 
@@ -62,6 +63,21 @@ def create_user(
 
 
 @transaction.atomic
+def unlock_login(*, by: User | None, attempt: AccessAttempt) -> None:
+    """Forget failed logins of a name or address, so that it may try again at once. Superusers alone may.
+
+    Raises:
+        Denied: `by` is no superuser.
+    """
+    if by is not None and not by.is_superuser:
+        raise Denied("To unlock a login, one must be a superuser.")
+    audit.record(
+        by, "unlock login", attempt, username=attempt.username, failures=attempt.failures_since_start
+    )
+    attempt.delete()
+
+
+@transaction.atomic
 def withdraw_annotator(*, by: User | None, annotator: Annotator) -> dict[str, int]:
     """Erase an annotator: judgments, claims, seats, pseudonym and membership. The only erasure there is.
 
@@ -100,6 +116,9 @@ def withdraw_annotator(*, by: User | None, annotator: Annotator) -> dict[str, in
     for start in range(0, len(pair_ids), _BATCH):
         open_pairs(project.pk, pair_ids[start : start + _BATCH], Route.REOPENED)
     with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(
+            "SET CONSTRAINTS ALL IMMEDIATE"
+        )  # what is checked late is checked while the flag is on
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # another erasure in the same transaction needs that
         cursor.execute("SET LOCAL evenhand.erase = 'off'")
     return erased

@@ -11,10 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from annotate.access import Denied, Unknown
+from annotate.access import Deed, Denied, Unknown, may
 from annotate.actions.jobs import Refused
 from annotate.actions.queue import Conflict
 from annotate.admin.base import ScopedAdmin
+from annotate.admin_site import signed_in
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class Act:
 
 
 class ActingAdmin(ScopedAdmin):
-    """An admin with acts. Form classes that take `row` are told which one they are about."""
+    """An admin with acts, for who manages the row's project. Form classes that take `row` are told which one they are
+    about.
+    """
 
     acts: tuple[Act, ...] = ()
     change_form_template = "admin/annotate/acting_change_form.html"
@@ -51,11 +54,13 @@ class ActingAdmin(ScopedAdmin):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         row = kwargs.get("obj")
-        context["acts"] = self.acts_on(row) if row else []
+        context["acts"] = self.acts_on(request, row) if row else []
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def acts_on(self, row: Any) -> list[tuple[str, str]]:
-        """(label, URL) of what can be done to the row now."""
+    def acts_on(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
+        """(label, URL) of what the user can do to the row now."""
+        if not may(signed_in(request), Deed.MANAGE, self.project_of(row)):
+            return []
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_act"
         return [(act.label, reverse(name, args=[row.pk, act.name])) for act in self.acts if act.offered(row)]
 
@@ -64,6 +69,8 @@ class ActingAdmin(ScopedAdmin):
         row = self.get_object(request, object_id)
         if act is None or row is None or not self.has_view_permission(request, row):
             raise Http404("There is no such thing for you.")
+        if not may(signed_in(request), Deed.MANAGE, self.project_of(row)):
+            raise PermissionDenied("What can be done here is for who manages the project.")
         posted = request.POST if request.method == "POST" else None
         form = act.form(posted, **({"row": row} if act.form is not forms.Form else {}))
         if form.is_valid():

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import ShowFacets
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,7 +14,7 @@ from django.utils.functional import cached_property
 
 from annotate import audit
 from annotate.access import Deed, may
-from annotate.admin_site import managed_projects, signed_in
+from annotate.admin_site import projects_for, signed_in
 from annotate.models import Project
 
 _HISTORY_SHOWN = 500
@@ -34,7 +35,7 @@ class BoundedPaginator(Paginator):
 
 
 class OwnProjectFilter(admin.SimpleListFilter):
-    """By project, of those that the user manages."""
+    """By project, of those whose rows the user may see here."""
 
     title = "project"
     parameter_name = "project"
@@ -46,7 +47,7 @@ class OwnProjectFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         projects = Project.objects.order_by("name")
         if not signed_in(request).is_superuser:
-            projects = projects.filter(pk__in=managed_projects(request))
+            projects = projects.filter(pk__in=projects_for(request, model_admin.deed))
         return [(str(pk), name) for pk, name in projects.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -63,11 +64,16 @@ class AuditedAdmin(admin.ModelAdmin):
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any: ...
 
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any: ...
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = self.get_object(request, object_id)
         if row is None or not self.has_view_permission(request, row):
             raise Http404(f"There is no such {self.opts.verbose_name} for you.")
-        entries = audit.entries_of(row, self.project_of(row)).select_related("by")
+        project = self.project_of(row)
+        if project is not None and not may(signed_in(request), Deed.MANAGE, project):
+            raise PermissionDenied("What was done, and by whom, is for who manages the project.")
+        entries = audit.entries_of(row, project).select_related("by")
         context = {
             **self.admin_site.each_context(request),
             "title": "History",
@@ -85,12 +91,14 @@ class AuditedAdmin(admin.ModelAdmin):
 
 
 class ScopedAdmin(AuditedAdmin):
-    """Rows of the projects that the user manages; anything else does not exist. Nothing can be written as it stands.
+    """Rows of the user's own projects; anything else does not exist. Nothing can be written as it stands.
 
-    `project_path` leads from a row to its project, as in a lookup.
+    `project_path` leads from a row to its project, as in a lookup. `deed`: what one must be allowed to do in a project
+    to see its rows here; whatever can be done to them is for who manages it.
     """
 
     project_path = "project"
+    deed = Deed.MANAGE
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
@@ -104,7 +112,7 @@ class ScopedAdmin(AuditedAdmin):
         rows = super().get_queryset(request)
         if signed_in(request).is_superuser:
             return rows
-        return rows.filter(**{f"{self.project_path}__in": managed_projects(request)})
+        return rows.filter(**{f"{self.project_path}__in": projects_for(request, self.deed)})
 
     def project_of(self, row: Any) -> Project:
         found: Any = row
@@ -114,12 +122,12 @@ class ScopedAdmin(AuditedAdmin):
         return found
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.admin_site.has_permission(request)
+        return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if obj is None:
-            return self.admin_site.has_permission(request)
-        return may(signed_in(request), Deed.MANAGE, self.project_of(obj))
+            return signed_in(request).is_superuser or bool(projects_for(request, self.deed))
+        return may(signed_in(request), self.deed, self.project_of(obj))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -143,20 +151,17 @@ class ScopedAdmin(AuditedAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        if object_id is not None and request.method == "POST":
-            self._require_existing(request, object_id)
+        if object_id is not None:
+            self.existing(request, object_id)
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        self._require_existing(request, object_id)
+        self.existing(request, object_id)
         return super().delete_view(request, object_id, extra_context)
 
-    def _require_existing(self, request: HttpRequest, object_id: str) -> None:
-        """What is not there for the user is not there, before it can be forbidden."""
-        if self.get_object(request, object_id) is None:
+    def existing(self, request: HttpRequest, object_id: str) -> Any:
+        """The row. What is not there for the user is not there, before it can be forbidden."""
+        row = self.get_object(request, object_id)
+        if row is None:
             raise Http404(f"There is no such {self.opts.verbose_name} for you.")
-
-    def _get_obj_does_not_exist_redirect(
-        self, request: HttpRequest, opts: Any, object_id: str
-    ) -> HttpResponse:
-        raise Http404(f"There is no such {opts.verbose_name} for you.")
+        return row

@@ -9,13 +9,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from annotate.access import Deed
 from annotate.admin.base import OwnProjectFilter, ScopedAdmin
-from annotate.admin_site import managed_projects, signed_in
+from annotate.admin_site import projects_for, signed_in
 from annotate.models import Annotator, Judgment
 
 
 @admin.register(Judgment)
 class JudgmentAdmin(ScopedAdmin):
+    deed = Deed.SEE_JUDGMENTS
     project_path = "annotator__project"
     list_display = (
         "created_at",
@@ -68,7 +70,7 @@ class JudgmentAdmin(ScopedAdmin):
         except ValueError:
             named = Annotator.objects.filter(pseudonym=term)
             if not signed_in(request).is_superuser:  # else all rows are gone through for a foreign one
-                named = named.filter(project__in=managed_projects(request))
+                named = named.filter(project__in=projects_for(request, self.deed))
             return queryset.filter(annotator__in=list(named.values_list("pk", flat=True)[:100])), False
 
     @admin.display(description="project")

@@ -86,11 +86,11 @@ class LearningAdmin(ActingAdmin):
         )
         return [learning, *super().get_urls()]
 
-    def acts_on(self, row: Project) -> list[tuple[str, str]]:
+    def acts_on(self, request: HttpRequest, row: Project) -> list[tuple[str, str]]:
         steering = {act.label for act in LEARNING_ACTS}
         return [
             ("Learning", reverse("admin:annotate_project_learning", args=[row.pk])),
-            *(act for act in super().acts_on(row) if act[0] not in steering),
+            *(act for act in super().acts_on(request, row) if act[0] not in steering),
         ]
 
     def learning_view(self, request: HttpRequest, project_id: int) -> HttpResponse:

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html_join
 
+from annotate.access import Deed
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter
 from annotate.admin_site import signed_in
@@ -40,6 +41,7 @@ def _retry(request: HttpRequest, asset: Asset, _: dict[str, Any]) -> HttpRespons
 
 @admin.register(Asset)
 class AssetAdmin(ActingAdmin):
+    deed = Deed.SEE_JUDGMENTS
     list_display = ("id", "project", "modality", "media_type", "size", "prepared", "problem", "data_import")
     list_filter = (OwnProjectFilter, PreparedFilter)
     list_select_related = ("project", "data_import")

@@ -10,6 +10,7 @@ from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from annotate.access import Deed
 from annotate.actions.criteria import apply_criterion, merge_criteria
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter, ScopedAdmin
@@ -23,6 +24,7 @@ _SHOWN_JUDGMENTS = 1000
 
 @admin.register(Pair)
 class PairAdmin(ScopedAdmin):
+    deed = Deed.SEE_JUDGMENTS
     list_display = ("id", "project", "source", "external_id", "task_type", "partition", "asked", "queued")
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project",)
@@ -134,6 +136,7 @@ def _apply(request: HttpRequest, criterion: Criterion, _: dict[str, Any]) -> Htt
 
 @admin.register(Criterion)
 class CriterionAdmin(ActingAdmin):
+    deed = Deed.SEE_JUDGMENTS
     list_display = ("id", "text", "project", "author", "data_import", "canonical", "created_at")
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project", "author", "canonical", "data_import")

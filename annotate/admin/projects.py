@@ -311,11 +311,11 @@ class ProjectAdmin(LearningAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("slug", "state") if obj else ("state",)
 
-    def acts_on(self, row: Project) -> list[tuple[str, str]]:
+    def acts_on(self, request: HttpRequest, row: Project) -> list[tuple[str, str]]:
         return [
             ("Dashboard", reverse("dashboard", args=[row.slug])),
             ("Import", f"{reverse('admin:annotate_dataimport_add')}?project={row.pk}"),
-            *super().acts_on(row),
+            *super().acts_on(request, row),
         ]
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:

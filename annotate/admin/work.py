@@ -27,7 +27,7 @@ from annotate.actions.jobs import Refused, cancel_job, retry_job
 from annotate.actions.releases import fetch_release
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter, ScopedAdmin
-from annotate.admin_site import managed_projects, signed_in
+from annotate.admin_site import projects_for, signed_in
 from annotate.imports.schemas import LAYOUTS
 from annotate.models import UNFINISHED, DataImport, Job, JobState, Project, Release, TaskType
 
@@ -49,8 +49,22 @@ def _share(job: Job) -> str:
     return f"{job.done:,} of {job.total:,}" if job.total else f"{job.done:,}"
 
 
+class WatchedAdmin(ScopedAdmin):
+    """Rows that have no page to change them: `page_of` one is where the work can be watched."""
+
+    def page_of(self, row: Any) -> str:
+        raise NotImplementedError
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kw: Any
+    ) -> Any:
+        if object_id is None:
+            return super().changeform_view(request, object_id, *args, **kw)
+        return HttpResponseRedirect(self.page_of(self.existing(request, object_id)))
+
+
 @admin.register(Job)
-class JobAdmin(ActingAdmin):
+class JobAdmin(WatchedAdmin, ActingAdmin):
     list_display = ("id", "kind", "project", "state", "progress", "by", "created_at", "ended_at")
     list_filter = (OwnProjectFilter, "kind", "state")
     list_select_related = ("project", "by")
@@ -86,18 +100,6 @@ class JobAdmin(ActingAdmin):
     def page_of(self, row: Job) -> str:
         return reverse("admin:annotate_job_progress", args=[row.pk])
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        job = self.get_object(request, object_id)
-        if job is None:
-            raise Http404("There is no such job for you.")
-        return HttpResponseRedirect(self.page_of(job))
-
     def _job(self, request: HttpRequest, job_id: int) -> Job:
         job = self.get_queryset(request).select_related("project", "data_import", "release").filter(pk=job_id)
         found: Job | None = job.first()
@@ -116,7 +118,7 @@ class JobAdmin(ActingAdmin):
             "job": job,
             "share": _share(job),
             "ended": job.state in _ENDED,
-            "acts": self.acts_on(job),
+            "acts": self.acts_on(request, job),
             "data_import": data_import,
             "refused": data_import.report[:_ROWS_SHOWN] if data_import else [],
             "release": release,
@@ -191,7 +193,7 @@ class ImportForm(forms.Form):
 
 
 @admin.register(DataImport)
-class ImportAdmin(ScopedAdmin):
+class ImportAdmin(WatchedAdmin):
     list_display = (
         "id",
         "project",
@@ -215,7 +217,7 @@ class ImportAdmin(ScopedAdmin):
         return data_import.job.get_state_display()
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.admin_site.has_permission(request)
+        return self.has_view_permission(request)
 
     def get_urls(self) -> list[URLPattern]:
         refused = path(
@@ -225,21 +227,14 @@ class ImportAdmin(ScopedAdmin):
         )
         return [refused, *super().get_urls()]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        found = self.get_object(request, object_id)
-        if found is None:
-            raise Http404("There is no such import for you.")
-        return HttpResponseRedirect(reverse("admin:annotate_job_progress", args=[found.job_id]))
+    def page_of(self, row: DataImport) -> str:
+        return reverse("admin:annotate_job_progress", args=[row.job_id])
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied("Imports are for who manages a project.")
         form = ImportForm(
             request.POST or None, request.FILES or None, initial={"project": request.GET.get("project")}
         )
@@ -247,7 +242,7 @@ class ImportAdmin(ScopedAdmin):
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Project.objects.order_by("name")
         if not signed_in(request).is_superuser:
-            field.queryset = field.queryset.filter(pk__in=managed_projects(request))
+            field.queryset = field.queryset.filter(pk__in=projects_for(request, self.deed))
         if request.method == "POST" and form.is_valid():
             try:
                 data_import = start_import_of_upload(by=signed_in(request), **form.cleaned_data)

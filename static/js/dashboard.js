@@ -2,7 +2,7 @@
 
 const page = document.getElementById("dashboard");
 const place = document.getElementById("state");
-const form = document.getElementById("compute");
+const form = document.getElementById("compute"); // of who may ask for new statistics
 
 const OFTEN = 2_000; // while something is computed
 const SELDOM = 30_000;
@@ -20,7 +20,7 @@ async function look() {
     place.textContent = `Computing: ${step}`;
     return OFTEN;
   }
-  if (outdated) {
+  if (outdated && form) {
     await fetch(form.action, { method: "POST", body: new FormData(form), redirect: "manual" });
     return OFTEN;
   }

@@ -100,6 +100,39 @@ def make_site(name: str, project: Project | None = None) -> Site:
     )
 
 
+def project_form(project: Project, **changed: Any) -> dict[str, Any]:
+    """What the page of the project posts, with no inline rows."""
+    names = [
+        "name",
+        "guidelines",
+        "task_type",
+        "scale",
+        "authoring",
+        "viewing",
+        "viewing_share",
+        "viewing_turned",
+        "k",
+        "reserve_k",
+        "authored_k",
+        "authored_most",
+        "authored_length",
+        "authored_guidance",
+        "reserve_share",
+        "validation_share",
+        "reserve_claim_share",
+        "lease_minutes",
+        "claims_in_hand",
+        "sampling",
+        "refit_judgments",
+        "refit_seconds",
+        "uniform_share",
+    ]
+    form = {name: getattr(project, name) for name in names} | {"split_ties": "on", "tags": ""}
+    for prefix in ("memberships", "criteria"):
+        form |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
+    return form | changed
+
+
 @pytest.fixture
 def ours(db: None) -> Site:
     return make_site("Ours")

@@ -6,6 +6,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.admin.models import LogEntry
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -31,7 +32,7 @@ from annotate.models import (
     Role,
     User,
 )
-from tests.admin.conftest import Site
+from tests.admin.conftest import Site, project_form
 from tests.factories import make_member, make_user
 
 
@@ -44,39 +45,6 @@ def act(client: Client, model: str, pk: object, name: str, **data: Any) -> Any:
 def deeds(project: Project) -> list[str]:
     found = AuditEntry.objects.filter(project=project).exclude(deed="step").order_by("pk")
     return list(found.values_list("deed", flat=True))
-
-
-def project_form(site: Site, **changed: Any) -> dict[str, Any]:
-    """What the page of the project posts, with no inline rows."""
-    names = [
-        "name",
-        "guidelines",
-        "task_type",
-        "scale",
-        "authoring",
-        "viewing",
-        "viewing_share",
-        "viewing_turned",
-        "k",
-        "reserve_k",
-        "authored_k",
-        "authored_most",
-        "authored_length",
-        "authored_guidance",
-        "reserve_share",
-        "validation_share",
-        "reserve_claim_share",
-        "lease_minutes",
-        "claims_in_hand",
-        "sampling",
-        "refit_judgments",
-        "refit_seconds",
-        "uniform_share",
-    ]
-    form = {name: getattr(site.project, name) for name in names} | {"split_ties": "on", "tags": ""}
-    for prefix in ("memberships", "criteria"):
-        form |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
-    return form | changed
 
 
 def test_pause_open_close(ours: Site, as_manager: Client, manager: User) -> None:
@@ -110,7 +78,7 @@ def test_foreign_and_unknown_acts_do_not_exist(ours: Site, theirs: Site, as_mana
 
 def test_project_made_by_a_superuser_alone(db: None, ours: Site, as_manager: Client, as_root: Client) -> None:
     url = reverse("admin:annotate_project_add")
-    form = project_form(ours, name="New", slug="new", k=5)
+    form = project_form(ours.project, name="New", slug="new", k=5)
     assert as_manager.post(url, form).status_code == 403
     assert as_root.post(url, form | {"k": 12}).status_code == 200  # the form again, with its errors
     assert not Project.objects.filter(slug="new").exists()
@@ -123,7 +91,7 @@ def test_settings_changed(ours: Site, as_manager: Client) -> None:
     url = reverse("admin:annotate_project_change", args=[ours.project.pk])
     salt = ours.project.salt
     forged = {"slug": "taken", "state": "closed", "salt": "0"}
-    assert as_manager.post(url, project_form(ours, k=7, **forged)).status_code == 302
+    assert as_manager.post(url, project_form(ours.project, k=7, **forged)).status_code == 302
     ours.project.refresh_from_db()
     assert (ours.project.k, ours.project.slug, ours.project.state, ours.project.salt) == (
         7,
@@ -150,7 +118,7 @@ def test_members_are_named_by_account(ours: Site, as_manager: Client, manager: U
         for number, row in enumerate(rows):
             formset |= {f"memberships-{number}-{name}": value for name, value in row.items()}
             formset[f"memberships-{number}-project"] = ours.project.pk
-        return as_manager.post(url, project_form(ours, **formset))
+        return as_manager.post(url, project_form(ours.project, **formset))
 
     answer = post({"username": "nobody", "role": "annotator"})
     assert "There is no account" in answer.content.decode()
@@ -175,7 +143,7 @@ def test_members_are_named_by_account(ours: Site, as_manager: Client, manager: U
 def test_criterion_added_applied_and_merged(ours: Site, as_manager: Client) -> None:
     url = reverse("admin:annotate_project_change", args=[ours.project.pk])
     formset = {"criteria-TOTAL_FORMS": 1, "criteria-0-text": "Which one is kinder?"}
-    assert as_manager.post(url, project_form(ours, **formset)).status_code == 302
+    assert as_manager.post(url, project_form(ours.project, **formset)).status_code == 302
     added = Criterion.objects.get(text="Which one is kinder?")
 
     act(as_manager, "criterion", added.pk, "apply")
@@ -351,4 +319,18 @@ def test_history_is_the_audit_trail(ours: Site, theirs: Site, as_manager: Client
     assert (
         as_manager.get(reverse("admin:annotate_project_history", args=[theirs.project.pk])).status_code == 404
     )
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_login_is_unlocked_by_a_superuser_and_that_is_written_down(as_root: Client, root: User) -> None:
+    fields = {"username": "ada", "ip_address": "192.0.2.1", "failures_since_start": 8}
+    attempts = [AccessAttempt.objects.create(**fields, user_agent=agent) for agent in ("one", "two", "three")]
+    url = reverse("admin:axes_accessattempt_delete", args=[attempts[0].pk])
+    assert as_root.post(url, {"post": "yes"}).status_code == 302
+    chosen = {"action": "delete_selected", "_selected_action": [attempts[1].pk], "post": "yes"}
+    assert as_root.post(reverse("admin:axes_accessattempt_changelist"), chosen).status_code == 302
+    assert AccessAttempt.objects.get() == attempts[2]
+    entries = AuditEntry.objects.filter(deed="unlock login", by=root)
+    assert [entry.details for entry in entries] == [{"username": "ada", "failures": 8}] * 2
     assert not LogEntry.objects.exists()

@@ -1,10 +1,11 @@
-"""The admin is open to managers for their projects, to superusers for all, and to nobody else."""
+"""The admin is open to managers for their projects, to reviewers for what was judged in theirs, to superusers for all."""
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotate.models import Role, User
+from annotate import audit
+from annotate.models import AuditEntry, Role, User
 from tests.admin.conftest import Site, logged_in
 from tests.factories import make_member, make_user
 
@@ -22,6 +23,9 @@ MODELS = (
     "release",
     "auditentry",
 )
+
+
+JUDGED = ("asset", "pair", "criterion", "judgment")  # what reviewers see
 
 
 def change_url(site: Site, model: str) -> str:
@@ -65,7 +69,7 @@ def test_further_pages(name: str, ours: Site, theirs: Site, as_manager: Client) 
     assert as_manager.get(reverse(f"admin:{name}", args=[theirs.rows[kind].pk])).status_code == 404
 
 
-@pytest.mark.parametrize("role", [None, Role.ANNOTATOR, Role.REVIEWER])
+@pytest.mark.parametrize("role", [None, Role.ANNOTATOR])
 def test_others_stay_outside(role: Role | None, ours: Site) -> None:
     user = make_member(ours.project, role, make_user(password=None)) if role else None
     client = logged_in(user) if user else Client()
@@ -161,3 +165,66 @@ def test_filter_by_project(ours: Site, theirs: Site, as_root: Client) -> None:
         url = reverse(f"admin:annotate_{model}_changelist")
         page = as_root.get(url, {"project": ours.project.pk}).content.decode()
         assert change_url(ours, model) in page and change_url(theirs, model) not in page
+
+
+@pytest.fixture
+def as_reviewer(ours: Site) -> Client:
+    return logged_in(make_member(ours.project, Role.REVIEWER, make_user("reviewer", password=None)))
+
+
+def test_a_reviewer_is_offered_what_was_judged_and_nothing_else(ours: Site, as_reviewer: Client) -> None:
+    page = as_reviewer.get(reverse("admin:index")).content.decode()
+    lists = {model: reverse(f"admin:annotate_{model}_changelist") for model in MODELS}
+    assert {model for model, url in lists.items() if f'"{url}"' in page} == set(JUDGED)
+    assert "/add/" not in page
+    for model in set(MODELS) - set(JUDGED):
+        assert as_reviewer.get(lists[model]).status_code == 403
+
+
+@pytest.mark.parametrize("model", JUDGED)
+def test_a_reviewer_reads_what_was_judged_in_their_project(
+    model: str, ours: Site, theirs: Site, as_reviewer: Client
+) -> None:
+    page = as_reviewer.get(reverse(f"admin:annotate_{model}_changelist")).content.decode()
+    assert change_url(ours, model) in page and change_url(theirs, model) not in page
+    assert "Ours" in page and "Theirs" not in page  # nor is it named in the filter
+    read = as_reviewer.get(change_url(ours, model))
+    assert read.status_code == 200
+    assert "/act/" not in read.content.decode() and 'name="_save"' not in read.content.decode()
+    assert as_reviewer.post(change_url(ours, model), {"text": "x", "verdict": "tie"}).status_code == 403
+    for method in (as_reviewer.get, as_reviewer.post):
+        assert method(change_url(theirs, model)).status_code == 404
+
+
+def test_a_reviewer_sees_comparisons_and_judgments_of_a_pair(ours: Site, as_reviewer: Client) -> None:
+    page = as_reviewer.get(change_url(ours, "pair")).content.decode()
+    for text in ("Secret prompt of Ours?", "Secret criterion of Ours", "Secret rationale of Ours"):
+        assert text in page
+    found = as_reviewer.get(
+        reverse("admin:annotate_judgment_changelist"), {"q": ours.rows["annotator"].pseudonym}
+    )
+    assert change_url(ours, "judgment") in found.content.decode()
+
+
+def test_who_manages_one_project_and_reviews_another_acts_in_the_first_alone(
+    ours: Site, theirs: Site, manager: User, as_manager: Client
+) -> None:
+    make_member(theirs.project, Role.REVIEWER, manager)
+    urls = [change_url(site, "criterion") for site in (ours, theirs)]
+    page = as_manager.get(reverse("admin:annotate_criterion_changelist")).content.decode()
+    assert all(url in page for url in urls)
+    assert ["/act/merge/" in as_manager.get(url).content.decode() for url in urls] == [True, False]
+    act = [
+        reverse("admin:annotate_criterion_act", args=[s.rows["criterion"].pk, "apply"])
+        for s in (ours, theirs)
+    ]
+    assert [as_manager.post(url).status_code for url in act] == [302, 403]
+    jobs = as_manager.get(reverse("admin:annotate_job_changelist")).content.decode()
+    assert change_url(ours, "job") in jobs and change_url(theirs, "job") not in jobs
+
+
+def test_history_of_a_deed_that_belongs_to_no_project(ours: Site, as_root: Client, root: User) -> None:
+    audit.record(root, "create user", root)
+    entry = AuditEntry.objects.get(deed="create user")
+    for page in ("change", "history"):
+        assert as_root.get(reverse(f"admin:annotate_auditentry_{page}", args=[entry.pk])).status_code == 200

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from annotate.models import Job, JobState, Role, User
 from tests.admin.conftest import Site, make_site
-from tests.admin.test_who_sees_what import MODELS
+from tests.admin.test_who_sees_what import JUDGED, MODELS
 from tests.factories import make_member, make_user
 
 SignIn = Callable[[User], None]
@@ -26,22 +26,26 @@ def ours(page: Page) -> Site:
     return make_site("Ours")
 
 
-@pytest.mark.parametrize("who", ["manager", "superuser"])
+@pytest.mark.parametrize("who", ["reviewer", "manager", "superuser"])
 def test_every_page_obeys_the_policy(who: str, ours: Site, page: Page, sign_in: SignIn) -> None:
     """The fixture `page` fails on whatever the console or the network shows."""
     user = make_user("boss", superuser=who == "superuser", password=None)
-    if who == "manager":
-        make_member(ours.project, Role.MANAGER, user)
+    if who != "superuser":
+        make_member(ours.project, Role(who), user)
     sign_in(user)
-    urls = [reverse("admin:index"), reverse("admin:annotate_dataimport_add")]
-    for model in MODELS:
+    urls = [reverse("admin:index"), reverse("admin:password_change")]
+    for model in JUDGED if who == "reviewer" else MODELS:
         row = ours.rows[model]
         urls.append(reverse(f"admin:annotate_{model}_changelist"))
         urls.append(reverse(f"admin:annotate_{model}_change", args=[row.pk]))
-        urls += [reverse(f"admin:annotate_{model}_act", args=[row.pk, name]) for name in ACTS.get(model, ())]
-    urls.append(reverse("admin:annotate_project_learning", args=[ours.project.pk]))
-    urls.append(reverse("admin:annotate_project_history", args=[ours.project.pk]))
-    urls.append(reverse("admin:password_change"))
+        if who != "reviewer":
+            urls += [
+                reverse(f"admin:annotate_{model}_act", args=[row.pk, name]) for name in ACTS.get(model, ())
+            ]
+    if who != "reviewer":
+        urls.append(reverse("admin:annotate_dataimport_add"))
+        urls.append(reverse("admin:annotate_project_learning", args=[ours.project.pk]))
+        urls.append(reverse("admin:annotate_project_history", args=[ours.project.pk]))
     if who == "superuser":
         urls += [reverse(f"admin:annotate_{name}_add") for name in ("project", "user")]
         urls += [

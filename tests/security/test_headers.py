@@ -1,11 +1,12 @@
-"""What protects every answer in the browser: on pages, errors, the admin, the API, media and cookies alike."""
+"""What protects answers in the browser that no table asks for: errors, cookies, links, and all of them behind TLS.
+
+Those to every URL, method and role are looked at as they are asked, in test_permissions.py.
+"""
 
 import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +17,7 @@ from django.test import Client
 
 from tests.factories import make_user
 from tests.paths import ROOT
-from tests.security.permissions import EXPECTED
-from tests.security.test_permissions import path_of
-from tests.security.world import World, make_world
-
-
-def policy_of(response: Any) -> dict[str, set[str]]:
-    """The content security policy: directive -> sources."""
-    given = response.headers["Content-Security-Policy"]
-    return {name: set(rest) for name, *rest in (part.split() for part in given.split(";") if part.strip())}
-
-
-def hold_guarded(response: Any, where: str) -> None:
-    """Fail unless the answer carries every protection."""
-    policy = policy_of(response)
-    unsafe = {"'unsafe-inline'", "'unsafe-eval'", "*", "http:", "https:", "data:"}
-    assert not unsafe & set().union(*policy.values()), where
-    if "sandbox" in policy:  # media: nothing may run, whatever the bytes turn out to be
-        assert policy["default-src"] == {"'none'"} and policy["sandbox"] == set(), where
-        assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin", where
-    else:
-        assert policy["default-src"] == {"'self'"}, where
-        assert policy.get("script-src", {"'self'"}) == {"'self'"}, where
-        for directive in ("frame-ancestors", "base-uri", "object-src"):
-            assert policy[directive] == {"'none'"}, where
-        assert policy["form-action"] == {"'self'"}, where
-    assert response.headers["X-Content-Type-Options"] == "nosniff", where
-    assert response.headers["X-Frame-Options"] == "DENY", where
-    assert response.headers["Referrer-Policy"] == "same-origin", where
-    assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin", where
-    assert not {"Server", "X-Powered-By", "Access-Control-Allow-Origin"} & set(response.headers), where
-
-
-@pytest.fixture
-def world(db: None) -> Iterator[World]:
-    yield make_world()
-
-
-@pytest.mark.parametrize("role", ["anonymous", "root"])
-def test_every_answer_to_a_get_is_guarded(role: str, world: World) -> None:
-    client = world.client(role)
-    for route, case, method, _ in EXPECTED:
-        if method == "GET":
-            path = path_of(route, case, role, world)
-            response = client.get(path)
-            hold_guarded(response, path)
-            # Media alone are kept, by the browser, for minutes.
-            assert re.search("no-store|private, max-age=300", response.headers["Cache-Control"]), path
+from tests.security.guarded import hold_guarded
 
 
 @pytest.mark.django_db

@@ -4,10 +4,12 @@ Whatever one of them may not see has "canary" in it: names, texts, models, addre
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.auth.hashers import make_password
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
@@ -35,12 +37,14 @@ from tests.factories import (
     judge,
     make_annotator,
     make_comparison,
+    make_criterion,
     make_member,
     make_pair,
     make_project,
 )
 
 # The order of the columns in permissions.py. A stranger manages another project.
+PASSWORD = "old horse battery"
 ROLES = ("anonymous", "stranger", "annotator", "reviewer", "manager", "root")
 
 
@@ -58,7 +62,6 @@ class World:
     theirs: Place
     users: dict[str, User]
     claims: dict[str, Claim] = field(default_factory=dict)  # in ours, by the role of who holds it
-    somebodys: Claim | None = None  # a claim in ours of an annotator who is none of them
 
     def client(self, role: str, **options: Any) -> Client:
         client = Client(raise_request_exception=False, **options)
@@ -67,8 +70,13 @@ class World:
         return client
 
 
+@cache
+def _hashed() -> str:
+    return make_password(PASSWORD)  # which takes long: all have the same one
+
+
 def _user(name: str, **fields: Any) -> User:
-    return User.objects.create(username=name, email=f"{name}@canary.example", **fields)
+    return User.objects.create(username=name, email=f"{name}@canary.example", password=_hashed(), **fields)
 
 
 def _place(name: str) -> Place:
@@ -142,6 +150,7 @@ def _place(name: str) -> Place:
             "asset": asset,
             "pair": judged,
             "criterion": comparison.criterion,
+            "another criterion": make_criterion(project, f"canary-{name}-criterion 2"),
             "judgment": judgment,
             "draw": Draw.objects.get(pair=judged),
             "job": failed,
@@ -168,9 +177,8 @@ def make_world() -> World:
     for role in ("annotator", "reviewer", "manager", "root"):
         annotator = make_annotator(ours.project, world.users[role], pseudonym=f"{role}-pseudonym")
         world.claims[role] = _claimed(annotator)
-    world.somebodys = _claimed(ours.rows["annotator"])
-    ours.rows["claim"] = world.somebodys
-    theirs.rows["claim"] = _claimed(theirs.rows["annotator"])
+    for place in (ours, theirs):  # of annotators who are none of them
+        place.rows["claim"] = _claimed(place.rows["annotator"])
     fields = {
         "username": "canary-attempt",
         "ip_address": "192.0.2.1",

@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from annotate.actions.jobs import run_job
-from annotate.models import Job, JobKind, Project, Report, Role
+from annotate.models import Job, JobKind, JobState, Project, Report, Role
 from tests.factories import (
     judge,
     make_annotator,
@@ -111,10 +112,29 @@ def test_tables_go_into_a_spreadsheet(manager: Client, project: Project) -> None
     assert manager.get("/dashboard/watched/nothing.csv").status_code == 404
 
 
-def test_the_way_there_is_shown_to_managers_alone(manager: Client, project: Project) -> None:
-    annotator = Client()
-    annotator.force_login(
+def test_the_way_there_is_shown_to_who_may_see_judgments(manager: Client, project: Project) -> None:
+    annotator, reviewer = Client(), Client()
+    for client, role in ((annotator, Role.ANNOTATOR), (reviewer, Role.REVIEWER)):
+        client.force_login(
+            make_member(project, role, make_user(password=None)), backend="webapp.sessions.Accounts"
+        )
+    pages = [client.get("/").content.decode() for client in (annotator, reviewer, manager)]
+    assert ["/dashboard/watched/" in page for page in pages] == [False, True, True]
+    judgments = f"{reverse('admin:annotate_judgment_changelist')}?project={project.pk}"
+    assert [judgments in page for page in pages] == [False, True, False]
+    assert ["/admin/annotate/project/" in page for page in pages] == [False, False, True]
+
+
+def test_a_reviewer_reads_figures_and_asks_for_none(manager: Client, project: Project) -> None:
+    compute(manager)
+    reviewer = Client()
+    reviewer.force_login(
         make_member(project, Role.REVIEWER, make_user(password=None)), backend="webapp.sessions.Accounts"
     )
-    assert "/dashboard/watched/" in manager.get("/").content.decode()
-    assert "/dashboard/watched/" not in annotator.get("/").content.decode()
+    for path in ("", "state", "annotators.csv"):
+        assert reviewer.get(f"/dashboard/watched/{path}").status_code == 200
+    button = "/dashboard/watched/compute"
+    assert button in manager.get("/dashboard/watched/").content.decode()
+    assert button not in reviewer.get("/dashboard/watched/").content.decode()
+    assert reviewer.post(button).status_code == 404
+    assert not Job.objects.exclude(state=JobState.DONE).exists()

@@ -1,7 +1,7 @@
-"""How good a project's labels are and how far it is, for those who manage it: read from its kept report.
+"""How good a project's labels are and how far it is, for those who may see judgments: read from its kept report.
 
 Nothing is computed in a request. A page that is watched asks by itself for new statistics when there are newer
-judgments; anybody may ask at once by the button.
+judgments; who manages the project may ask at once by the button.
 """
 
 import csv
@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate.access import Deed, Denied, Unknown, require
+from annotate.access import Deed, Denied, Unknown, may, require
 from annotate.actions.reports import is_outdated, start_report, unfinished_report
 from annotate.models import Project, Report, TaskType, User
 from annotate.queries import project_for
@@ -41,10 +41,12 @@ _COEFFICIENTS = (
 @login_required
 @never_cache
 def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
-    project = _managed(request, slug)
+    project = _project(request, slug)
     report = Report.objects.filter(project=project).first()
+    assert isinstance(request.user, User)
     context = {
         "project": project,
+        "manages": may(request.user, Deed.MANAGE, project),
         "report": report,
         "job": unfinished_report(project),
         "outdated": is_outdated(report),
@@ -57,7 +59,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def state(request: HttpRequest, slug: str) -> JsonResponse:
     """What a page that is open asks again and again: {"read_at", "step" (null: nothing is computed), "outdated"}."""
-    project = _managed(request, slug)
+    project = _project(request, slug)
     report = Report.objects.filter(project=project).defer("content").first()
     job = unfinished_report(project)
     return JsonResponse(
@@ -72,7 +74,7 @@ def state(request: HttpRequest, slug: str) -> JsonResponse:
 @require_POST
 @login_required
 def compute(request: HttpRequest, slug: str) -> HttpResponse:
-    project = _managed(request, slug)
+    project = _project(request, slug, Deed.MANAGE)
     assert isinstance(request.user, User)
     start_report(by=request.user, project=project)
     return HttpResponseRedirect(reverse("dashboard", args=[slug]))
@@ -83,7 +85,7 @@ def compute(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def table(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """One of the report's tables as CSV. Text that a spreadsheet would run as a formula is quoted."""
-    project = _managed(request, slug)
+    project = _project(request, slug)
     report = Report.objects.filter(project=project).first()
     tables = tables_of(report.content) if report else {}
     if name not in tables:
@@ -103,11 +105,11 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _managed(request: HttpRequest, slug: str) -> Project:
+def _project(request: HttpRequest, slug: str, deed: Deed = Deed.SEE_JUDGMENTS) -> Project:
     assert isinstance(request.user, User)
     try:
         project = project_for(request.user, slug)
-        require(request.user, Deed.MANAGE, project)
+        require(request.user, deed, project)
     except (Unknown, Denied) as error:
         raise Http404(str(error)) from error
     return project

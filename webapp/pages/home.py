@@ -6,6 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from annotate.access import Deed, reaches
 from annotate.models import ProjectState, User
 from annotate.queries import projects_with_progress
 
@@ -18,7 +19,8 @@ def home(request: HttpRequest) -> HttpResponse:
     projects = [
         {
             "project": project,
-            "role": role,
+            "sees": reaches(role, Deed.SEE_JUDGMENTS),
+            "manages": reaches(role, Deed.MANAGE),
             "judged": judged,
             "pairs": pairs,
             "open": project.state == ProjectState.OPEN,
