@@ -38,6 +38,9 @@ RULES = {
     "a seat is held by a claim that has ended": """
         SELECT s.comparison_id FROM annotate_seat s JOIN annotate_claim l ON l.id = s.claim_id
         WHERE s.head_id IS NULL AND l.closed_at IS NOT NULL""",
+    "a repeat holds a seat": """
+        SELECT s.comparison_id FROM annotate_seat s JOIN annotate_claim l ON l.id = s.claim_id
+        WHERE l.repeat_of_id IS NOT NULL""",
     "a comparison with a free seat that no draw offers": """
         SELECT c.id FROM annotate_comparison c
         JOIN annotate_pair p ON p.id = c.pair_id AND p.queued AND p.ready

@@ -250,8 +250,6 @@ def test_what_happens_after_the_freeze_changes_nothing(tmp_path: Path) -> None:
     judge(comparison, "response2", supersedes=judged[0])
     criterion.canonical = make_criterion(project, "Something else")
     criterion.save()
-    pair.partition = Partition.TRAIN
-    pair.save()
     release = Release.objects.get()
     again = tmp_path / "again"
     call_command("export_bench", "--project", project.slug, "--out", str(again), "--release", str(release.pk))

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, connections
+from django.db import connection, connections
 
 from annotate.actions import queue
 from annotate.actions.judging import Answer, submit
@@ -136,87 +136,3 @@ def test_claims_asked_for_at_once_never_fill_more_than_the_hand() -> None:
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(claim, range(24))) == 3
     assert Claim.objects.filter(annotator=annotator).count() == 3
-
-
-# Each constraint guards something that no action checks by itself any more once it is gone.
-@pytest.mark.parametrize(
-    ("table", "constraint", "breach"),
-    [
-        (
-            "annotate_seat",
-            "seat_annotator_once",
-            "INSERT INTO annotate_seat (comparison_id, n, k, annotator_id)"
-            " SELECT comparison_id, n + 1, k, annotator_id FROM annotate_seat",
-        ),
-        (
-            "annotate_seat",
-            "seat_within_k",
-            "INSERT INTO annotate_seat (comparison_id, n, k, annotator_id)"
-            " SELECT comparison_id, k + 1, k, {other} FROM annotate_seat",
-        ),
-        (
-            "annotate_seat",
-            "seat_comparison_k",
-            "INSERT INTO annotate_seat (comparison_id, n, k, annotator_id)"
-            " SELECT comparison_id, 5, 9, {other} FROM annotate_seat",
-        ),
-        (
-            "annotate_seat",
-            "seat_head_is_own",
-            "UPDATE annotate_seat SET head_id = NULL;"  # a head is unique too: give it up first
-            "INSERT INTO annotate_seat (comparison_id, n, k, annotator_id, head_id)"
-            " SELECT c.id, 1, c.k, {other}, j.id FROM annotate_comparison c, annotate_judgment j"
-            " WHERE c.id <> j.comparison_id",
-        ),
-        (
-            "annotate_judgment",
-            "judgment_first_of_claim",
-            "INSERT INTO annotate_judgment (id, claim_id, annotator_id, comparison_id, verdict, tie_kind, broken,"
-            " rationale, evidence, late, authored, created_at) SELECT gen_random_uuid(), claim_id, annotator_id,"
-            " comparison_id, verdict, '', '', '', '{{}}', false, false, now() FROM annotate_judgment",
-        ),
-        (
-            "annotate_judgment",
-            "judgment_supersedes_own",
-            "INSERT INTO annotate_judgment (id, claim_id, annotator_id, comparison_id, supersedes_id, verdict,"
-            " tie_kind, broken, rationale, evidence, late, authored, created_at) SELECT gen_random_uuid(), claim_id,"
-            " {other}, comparison_id, id, verdict, '', '', '', '{{}}', false, false, now() FROM annotate_judgment",
-        ),
-    ],
-)
-@pytest.mark.django_db
-def test_each_constraint_is_what_stands_between(table: str, constraint: str, breach: str) -> None:
-    """With the constraint the breach is refused; without it the breach goes in: nothing else stops it."""
-    from django.db import transaction
-
-    project = make_project()
-    pair = make_pair(project)
-    make_comparison(pair)
-    annotator, other = make_annotator(project), make_annotator(project)
-    claim = queue.claim_next(annotator=annotator, claim_id=uuid4())
-    assert claim
-    make_comparison(pair, "another")
-    answer = Answer(id=uuid4(), comparison=claim.comparison_ids[0], verdict="a", strength=3)
-    submit(annotator=annotator, claim_id=claim.pk, answers=[answer])
-    statement = breach.format(other=other.pk)
-
-    def attempt(*, without: bool) -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            if without:
-                cursor.execute(
-                    "SET CONSTRAINTS ALL IMMEDIATE"
-                )  # no table is altered while checks are pending
-                cursor.execute("SELECT 1 FROM pg_constraint WHERE conname = %s", [constraint])
-                if cursor.fetchone():
-                    cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
-                else:
-                    cursor.execute(f"DROP INDEX {constraint}")
-            cursor.execute(statement)
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            assert cursor.rowcount
-            assert violations(), "the breach went in unseen"
-            transaction.set_rollback(True)
-
-    with pytest.raises(IntegrityError):
-        attempt(without=False)
-    attempt(without=True)

@@ -1,0 +1,354 @@
+"""Each rule that the database keeps by itself: broken on purpose, it is refused by name, and by nothing else.
+
+The table is written by hand; which constraints, unique indexes and triggers there are is asked of PostgreSQL. One that
+is not in the table fails, unless STRUCTURAL says why it needs no breach.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection, models, transaction
+from django.db.utils import IntegrityError
+from django.utils import timezone
+
+from annotate import audit
+from annotate.integrity import violations
+from annotate.models import (
+    Annotator,
+    Asset,
+    Claim,
+    Comparison,
+    Criterion,
+    DataImport,
+    Derivative,
+    Draw,
+    FrozenComparison,
+    FrozenJudgment,
+    Job,
+    Judgment,
+    Membership,
+    Pair,
+    Project,
+    Prompt,
+    PromptAsset,
+    Release,
+    Revision,
+    Score,
+    Seat,
+    Stream,
+    User,
+)
+from tests.factories import (
+    judge,
+    make_annotator,
+    make_asset,
+    make_comparison,
+    make_member,
+    make_pair,
+    make_project,
+)
+
+pytestmark = pytest.mark.django_db
+
+# (what the constraint is, by its kind and definition; why it is not broken here)
+STRUCTURAL = [
+    (r"p PRIMARY KEY \((id|project_id|claim_id)\)", "a row's own name, which others refer to"),
+    (r"f FOREIGN KEY \(\w+\) REFERENCES .*", "a plain reference: Django makes it, and knows it"),
+    (r"n NOT NULL .*", "a column that must be filled"),
+    (r"c CHECK \(\(\"?\w+\"? >= 0\)\)", "the type of a positive number"),
+    (r"u UNIQUE \(id, k\)|u UNIQUE \(id, comparison_id, annotator_id\)", "what composite keys refer to"),
+    (
+        r"u UNIQUE \(user_id, (group|permission)_id\)",
+        "of Django's groups and permissions, which nothing uses",
+    ),
+]
+
+
+def again(model: type[models.Model], where: str = "true", **changed: str) -> str:
+    """The statement that inserts each row once more, some columns changed, under a new id."""
+    columns = [field.column for field in model._meta.concrete_fields]
+    if isinstance(model._meta.pk, models.UUIDField):
+        changed.setdefault("id", "gen_random_uuid()")
+    elif isinstance(model._meta.pk, models.AutoField):
+        columns.remove("id")
+    into = ", ".join(f'"{column}"' for column in columns)
+    values = ", ".join(changed.get(column, f'"{column}"') for column in columns)
+    table = model._meta.db_table
+    return f"INSERT INTO {table} ({into}) SELECT {values} FROM {table} WHERE {where} LIMIT 1"
+
+
+def judged_again(**changed: str) -> str:
+    return again(Judgment, "id = '{judgment}'", **changed)
+
+
+@dataclass(frozen=True)
+class Breach:
+    """`also`: further constraints that would refuse it as well, each by itself."""
+
+    statement: str
+    also: tuple[str, ...] = ()
+
+
+def _of(table: str, **settings: str) -> dict[str, str]:
+    return {name: f"UPDATE {table} SET {setting}" for name, setting in settings.items()}
+
+
+# By the constraint's name; a trigger is named with its table.
+BREACHES: dict[str, str | Breach | list[str]] = {
+    "annotator_pseudonym": again(Annotator, user_id="NULL"),
+    "annotator_user": again(Annotator, "user_id IS NOT NULL", pseudonym="'another'"),
+    "annotate_asset_key_key": again(Asset, sha256=r"'\x00'"),
+    "asset_once": again(Asset, key="'another'"),
+    "asset_prepared_or_problem": "UPDATE annotate_asset SET prepared = true, problem = 'is broken'",
+    "claim_closed_with_outcome": "UPDATE annotate_claim SET closed_at = NULL",
+    "annotate_claim_repeat_of_id_key": "UPDATE annotate_claim SET repeat_of_id = '{claim}'",
+    "comparison_k": "UPDATE annotate_comparison SET k = 10",
+    "comparison_once": again(Comparison),
+    "criterion_not_own_canonical": "UPDATE annotate_criterion SET canonical_id = id",
+    "criterion_once": again(Criterion),
+    "annotate_criterion.final_text": [
+        "UPDATE annotate_criterion SET text = 'Another one?'",
+        r"UPDATE annotate_criterion SET text_key = '\x00' WHERE id = {criterion}",
+    ],
+    "annotate_dataimport_job_id_key": again(DataImport),
+    "annotate_derivative_key_key": again(Derivative, kind="'another'"),
+    "derivative_once": again(Derivative, key="'another'"),
+    "draw_by_chance_has_q": again(Draw, pair_id="{undrawn}", route="'policy'", q="NULL", pool_size="NULL"),
+    "draw_q": again(Draw, pair_id="{undrawn}", q="1.5"),
+    "draw_once": again(Draw),
+    "annotate_draw.append_only": "DELETE FROM annotate_draw WHERE id = {draw}",
+    "annotate_draw.append_only_but_open": [
+        "UPDATE annotate_draw SET q = 0.5",
+        "UPDATE annotate_draw SET pos = pos + 1",
+        "UPDATE annotate_draw SET pair_id = {undrawn} WHERE id = {draw}",
+    ],
+    "annotate_auditentry.append_only": [
+        "UPDATE annotate_auditentry SET deed = 'nothing'",
+        "DELETE FROM annotate_auditentry",
+    ],
+    "annotate_frozencomparison.append_only": [
+        "UPDATE annotate_frozencomparison SET leaks = true",
+        "DELETE FROM annotate_frozencomparison WHERE id = {frozen}",
+    ],
+    "annotate_frozenjudgment.append_only": [
+        "UPDATE annotate_frozenjudgment SET standing = 'waiting'",
+        "DELETE FROM annotate_frozenjudgment",
+    ],
+    "annotate_judgment.append_only": [
+        "UPDATE annotate_judgment SET rationale = 'Another one.'",
+        "DELETE FROM annotate_judgment WHERE id = '{imported}'",
+    ],
+    "annotate_judgment_supersedes_id_key": again(Judgment, "supersedes_id IS NOT NULL"),
+    "judgment_broken": judged_again(supersedes_id="id", verdict="'media_broken'"),
+    "judgment_has_origin": judged_again(claim_id="NULL"),
+    "judgment_strength": judged_again(supersedes_id="id", strength="4"),
+    "judgment_tie_kind": judged_again(supersedes_id="id", tie_kind="'both_good'"),
+    "judgment_first_of_claim": judged_again(),
+    "judgment_first_of_import": again(Judgment, "claim_id IS NULL"),
+    "judgment_supersedes_own": judged_again(supersedes_id="id", annotator_id="{other}"),
+    "membership_once": again(Membership),
+    "pair_name": again(Pair),
+    "pair_two_responses": "UPDATE annotate_pair SET response2_id = response1_id",
+    "annotate_pair.final_partition": "UPDATE annotate_pair SET partition = 'reserve'",
+    "annotate_project_slug_key": again(Project),
+    **_of(
+        "annotate_project",
+        project_k="k = 10",
+        project_reserve_k="reserve_k = 0",
+        project_authored_k="authored_k = 10",
+        project_scale="scale = 4",
+        project_shares="reserve_share = 0.6, validation_share = 0.6",
+        project_reserve_claim_share="reserve_claim_share = 1.1",
+        project_uniform_share="uniform_share = -0.1",
+        project_viewing_share="viewing_share = 1.1",
+        project_refit="refit_seconds = 9",
+    ),
+    "prompt_once": again(Prompt),
+    "prompt_asset_position": again(PromptAsset),
+    "annotate_release_job_id_key": again(Release),
+    "annotate_revision_artefact_key": again(Revision, number="2"),
+    "revision_once": again(Revision, artefact="'another'"),
+    **_of(
+        "annotate_revision",
+        revision_has_artefact="artefact = NULL",
+        revision_broken_with_problem="state = 'broken'",
+        revision_learned_from_something="judgments = 0",
+        revision_accuracy="held_out = 4",
+    ),
+    "annotate_score_pkey": again(Score),
+    **_of(
+        "annotate_score",
+        score_margin="margin = 'NaN'",
+        score_p_tie="p_tie = 'NaN'",
+        score_variance="variance = 'Infinity'",
+        score_bald="bald = -0.1",
+    ),
+    "annotate_seat_pkey": again(Seat, annotator_id="{other}", head_id="NULL"),
+    "seat_annotator_once": again(Seat, n="n + 1", head_id="NULL"),
+    # One judgment in two seats: they would have to be of one annotator on one comparison.
+    "annotate_seat_head_id_key": Breach(again(Seat, n="n + 1"), also=("seat_annotator_once",)),
+    "seat_within_k": "UPDATE annotate_seat SET n = k + 1",
+    "seat_comparison_k": "UPDATE annotate_seat SET k = 9",
+    "seat_head_is_own": "UPDATE annotate_seat SET annotator_id = {other}",
+    "stream_once": again(Stream),
+    "stream_queued": "UPDATE annotate_stream SET queued = total + 1",
+    "annotate_user_username_key": again(User),
+}
+
+
+# Those whose breach `manage.py verify` must find, too, where a database has lost the rule.
+VERIFIED = {
+    "draw_once",
+    "annotate_judgment_supersedes_id_key",
+    "judgment_first_of_claim",
+    "judgment_supersedes_own",
+    "seat_annotator_once",
+    "seat_comparison_k",
+    "seat_head_is_own",
+    "seat_within_k",
+}
+
+
+def rules() -> dict[str, str]:
+    """What PostgreSQL enforces on our tables, by name: the statement that takes it away. Structural ones left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT k.conname, c.relname, k.contype::text || ' ' || pg_get_constraintdef(k.oid)
+            FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE c.relname LIKE 'annotate\\_%'
+            """
+        )
+        found = {
+            name: f"ALTER TABLE {table} DROP CONSTRAINT {name} CASCADE"
+            for name, table, kind in cursor.fetchall()
+            if not any(re.fullmatch(pattern, kind) for pattern, _ in STRUCTURAL)
+        }
+        cursor.execute(
+            """
+            SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+            JOIN pg_class c ON c.oid = x.indrelid
+            WHERE x.indisunique AND c.relname LIKE 'annotate\\_%'
+              AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u'))
+            """
+        )
+        found |= {name: f"DROP INDEX {name}" for (name,) in cursor.fetchall()}
+        cursor.execute(
+            "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+            " WHERE NOT t.tgisinternal AND c.relname LIKE 'annotate\\_%'"
+        )
+        found |= {f"{table}.{name}": f"DROP TRIGGER {name} ON {table}" for table, name in cursor.fetchall()}
+    return found
+
+
+def test_every_rule_of_the_database_is_in_the_table() -> None:
+    assert set(rules()) == set(BREACHES)
+
+
+@pytest.fixture
+def names() -> dict[str, Any]:
+    """A row of everything that a rule is about; the ids that breaches name."""
+    project = make_project()
+    user = make_member(project)
+    annotator, other = make_annotator(project, user), make_annotator(project)
+    asset = make_asset(project, b"a picture")
+    Derivative.objects.create(asset=asset, kind="web", media_type="image/webp", size=1, key="made")
+    pair = make_pair(project, media=[asset])
+    comparison, revised = make_comparison(pair, k=3), make_comparison(pair, "Another?", k=3)
+    judgment = judge(comparison, "response1", annotator)
+    first = judge(revised, "response1", other, seated=False)
+    judge(revised, "tie", supersedes=first)
+    undrawn, drawn = make_pair(project), make_pair(project)
+    draw = Draw.objects.create(
+        project=project, route="uniform", epoch=1, pos=9, pair=drawn, q=0.5, pool_size=2, open=True
+    )
+    job = Job.objects.create(kind="import", project=project)
+    data_import = DataImport.objects.create(project=project, job=job, spec={})
+    imported = Judgment.objects.create(
+        annotator=annotator,
+        comparison=revised,
+        verdict="response1",
+        data_import=data_import,
+        created_at=timezone.now(),
+    )
+    release = Release.objects.create(project=project, job=job, recipe={}, pseudonym_key="0")
+    frozen = [
+        FrozenComparison.objects.create(
+            release=release,
+            pair=pair,
+            criterion=comparison.criterion,
+            task_type="text_to_text",
+            partition="train",
+            leaks=False,
+        )
+        for _ in range(2)
+    ]
+    FrozenJudgment.objects.create(comparison=frozen[0], judgment=judgment, standing="counted")
+    revision = Revision.objects.create(
+        project=project,
+        number=1,
+        backend="builtin",
+        artefact="a file",
+        read_at=timezone.now(),
+        newest_judgment=uuid4(),
+        judgments=1,
+        comparisons=1,
+        seconds=1,
+    )
+    Score.objects.create(revision=revision, comparison=comparison, margin=0, p_tie=0, variance=0, bald=0)
+    audit.record(None, "a deed", project, project)
+    return {
+        "judgment": judgment.pk,
+        "imported": imported.pk,
+        "claim": judgment.claim_id,
+        "criterion": comparison.criterion_id,
+        "other": other.pk,
+        "undrawn": undrawn.pk,
+        "draw": draw.pk,
+        "frozen": frozen[1].pk,
+    }
+
+
+def attempt(statement: str, *without: str) -> set[str]:
+    """Carry the statement out, after the statements that take rules away; everything is undone again.
+
+    Returns the rules that `verify` finds broken after it, and did not before.
+    """
+    before = set(violations())
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no table is altered while checks are pending
+        for taken in without:
+            cursor.execute(taken)
+        cursor.execute(statement)
+        assert cursor.rowcount, "it touches no row"
+        found = set(violations()) - before
+        transaction.set_rollback(True)
+    return found
+
+
+@pytest.mark.parametrize("rule", BREACHES)
+def test_each_rule_is_what_stands_between(rule: str, names: dict[str, Any]) -> None:
+    """With the rule the breach is refused, by that rule; without it the breach goes in: nothing else stops it."""
+    drop, breaches = rules(), BREACHES[rule]
+    for breach in breaches if isinstance(breaches, list) else [breaches]:
+        breach = breach if isinstance(breach, Breach) else Breach(breach)
+        statement = breach.statement.format(**names)
+        also = [drop[name] for name in breach.also]
+        with pytest.raises(IntegrityError) as refused:
+            attempt(statement, *also)
+        diag = refused.value.__cause__.diag  # type: ignore[union-attr]
+        assert rule in (diag.constraint_name, f"{diag.table_name}.{diag.constraint_name}"), refused.value
+        for name in breach.also:
+            with pytest.raises(IntegrityError):
+                attempt(statement, drop[rule], *(one for one in also if one != drop[name]))
+        found = attempt(statement, drop[rule], *also)
+        assert found or rule not in VERIFIED, "verify does not see it"
+
+
+def test_a_repeat_that_holds_a_seat_is_found(names: dict[str, Any]) -> None:
+    assert "a repeat holds a seat" not in violations()
+    first = Claim.objects.exclude(pk=names["claim"]).first()
+    Claim.objects.filter(pk=names["claim"]).update(repeat_of=first)
+    assert "a repeat holds a seat" in violations()
