@@ -1,9 +1,10 @@
-"""What a criterion says and where a pair's labels go is final: the database refuses to change it.
+"""Lists of the admin in the order of an index; what a criterion says and where a pair's labels go is final.
 
 A refusal of an append-only table names the trigger, as one of a constraint names that.
 """
 
-from django.db import migrations
+import django.db.models.deletion
+from django.db import migrations, models
 
 FINAL = """
 CREATE OR REPLACE FUNCTION evenhand_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -35,4 +36,57 @@ DROP FUNCTION evenhand_final();
 
 class Migration(migrations.Migration):
     dependencies = [("annotate", "0011_claim_draft")]
-    operations = [migrations.RunSQL(FINAL, UNDO)]
+    operations = [
+        migrations.RunSQL(FINAL, UNDO),
+        migrations.RemoveIndex(model_name="auditentry", name="audit_project"),
+        migrations.AlterField(
+            model_name="asset",
+            name="project",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="assets",
+                to="annotate.project",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="auditentry",
+            name="project",
+            field=models.ForeignKey(
+                blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING,
+                to="annotate.project",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="criterion",
+            name="project",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="criteria",
+                to="annotate.project",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="judgment",
+            name="annotator",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="judgments",
+                to="annotate.annotator",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="asset", index=models.Index(fields=['project', '-id'], name="asset_list")
+        ),
+        migrations.AddIndex(
+            model_name="auditentry", index=models.Index(fields=['project', '-id'], name="audit_list")
+        ),
+        migrations.AddIndex(
+            model_name="auditentry", index=models.Index(fields=['project', 'subject', '-at'], name="audit_history")
+        ),
+        migrations.AddIndex(
+            model_name="criterion", index=models.Index(fields=['project', '-id'], name="criterion_list")
+        ),
+        migrations.AddIndex(
+            model_name="judgment", index=models.Index(fields=['annotator', '-created_at'], name="judgment_list")
+        ),
+        migrations.AddIndex(
+            model_name="pair", index=models.Index(fields=['project', '-id'], name="pair_list")
+        ),
+    ]

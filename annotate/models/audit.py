@@ -12,14 +12,19 @@ class AuditEntry(models.Model):
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, blank=True, db_constraint=False
     )
-    project = models.ForeignKey(Project, models.DO_NOTHING, null=True, blank=True, db_constraint=False)
+    project = models.ForeignKey(
+        Project, models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False
+    )
     deed = models.CharField(max_length=60)
     subject = models.CharField(max_length=120, help_text="kind and id of what it was done to")
     details = models.JSONField(default=dict, blank=True)
 
     class Meta:
         verbose_name_plural = "audit entries"
-        indexes = [models.Index(fields=["project", "-at"], name="audit_project")]
+        indexes = [
+            models.Index(fields=["project", "-id"], name="audit_list"),
+            models.Index(fields=["project", "subject", "-at"], name="audit_history"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.deed} {self.subject}"

@@ -43,7 +43,7 @@ class Judgment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     claim = models.ForeignKey(Claim, models.CASCADE, null=True, blank=True, related_name="judgments")
-    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="judgments")
+    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="judgments", db_index=False)
     comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="judgments")
     supersedes = models.OneToOneField(
         "self", models.CASCADE, null=True, blank=True, related_name="superseded_by"
@@ -102,7 +102,10 @@ class Judgment(models.Model):
                 name="judgment_broken",
             ),
         ]
-        indexes = [models.Index(fields=["created_at"], name="judgment_created")]
+        indexes = [
+            models.Index(fields=["created_at"], name="judgment_created"),
+            models.Index(fields=["annotator", "-created_at"], name="judgment_list"),
+        ]
 
     def __str__(self) -> str:
         return self.verdict

@@ -16,7 +16,7 @@ class Modality(models.TextChoices):
 class Asset(models.Model):
     """One original file. Its key is random: nothing about the content or its maker can be read from it."""
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="assets")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="assets", db_index=False)
     sha256 = models.BinaryField(max_length=32)
     modality = models.CharField(max_length=8, choices=Modality)
     media_type = models.CharField(max_length=80, help_text="Decided from the bytes, never from the name.")
@@ -37,6 +37,7 @@ class Asset(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["project", "-id"], name="asset_list"),
             models.Index(fields=["project", "id"], condition=Q(prepared=False), name="asset_unprepared"),
         ]
 

@@ -101,6 +101,7 @@ class Pair(models.Model):
                 name="pair_undrawn",
             ),
             models.Index(fields=["project", "group"], name="pair_group"),
+            models.Index(fields=["project", "-id"], name="pair_list"),
             # For looking up by the beginning, whatever the collation of the database.
             models.Index(OpClass("external_id", "varchar_pattern_ops"), name="pair_external_id"),
         ]
@@ -116,7 +117,7 @@ CRITERION_WORDS = SearchVector("text", config="english")
 class Criterion(models.Model):
     """A free-form statement to judge by. Its text never changes; a duplicate points at its canonical one."""
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="criteria")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="criteria", db_index=False)
     text = models.TextField()
     text_key = models.BinaryField(max_length=32, help_text="hash of the text, case and white space folded")
     author = models.ForeignKey(Annotator, models.SET_NULL, null=True, blank=True, related_name="criteria")
@@ -133,6 +134,7 @@ class Criterion(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["project", "-id"], name="criterion_list"),
             models.Index(OpClass(Left("text", 60), "text_pattern_ops"), name="criterion_start"),
             GinIndex(CRITERION_WORDS, name="criterion_words"),
         ]

@@ -4,8 +4,10 @@ import os
 from typing import Any
 
 
-def run(database: str, annotators: list[int], threads: int, seed: int, results: Any) -> None:
-    os.environ["DATABASE_POOL"] = str(threads + 4)
+def run(database: str, annotators: list[int], threads: int, seed: int, start: Any, results: Any) -> None:
+    """Put the log of annotators who begin when all processes have come to the barrier `start`."""
+    # Each thread keeps a connection; those that it starts for a moment share the rest.
+    os.environ["DATABASE_POOL"] = str(threads + 8)
     import django
     from django.conf import settings
 
@@ -13,4 +15,5 @@ def run(database: str, annotators: list[int], threads: int, seed: int, results: 
     django.setup()
     from tests.queue.annotators import work_off
 
+    start.wait()
     results.put(work_off(annotators, threads, seed))

@@ -25,11 +25,11 @@ def race(processes: int, threads: int, annotators: int, pairs: int, k: int = 3) 
         make_comparison(make_pair(project), k=k)
     ids = [make_annotator(project).pk for _ in range(annotators)]
     context = multiprocessing.get_context("spawn")
-    results = context.SimpleQueue()
+    results, start = context.SimpleQueue(), context.Barrier(processes)
     running = [
         context.Process(
             target=run,
-            args=(connection.settings_dict["NAME"], ids[n::processes], threads, n, results),
+            args=(connection.settings_dict["NAME"], ids[n::processes], threads, n, start, results),
         )
         for n in range(processes)
     ]
@@ -55,7 +55,8 @@ def race(processes: int, threads: int, annotators: int, pairs: int, k: int = 3) 
 
 @pytest.mark.timeout(900)
 def test_fifty_annotators_lose_and_double_nothing() -> None:
-    logs = race(processes=2, threads=6, annotators=50, pairs=1000)
+    # A thread for each of them: all fifty are at it at once.
+    logs = race(processes=2, threads=25, annotators=50, pairs=1000)
     assert [error for log in logs for error in log.errors] == []
     assert violations() == {}
     stored = {j.pk: j for j in Judgment.objects.select_related("claim")}
