@@ -1,7 +1,7 @@
 """The admin site: open to who may see the judgments of a project or manage it, through the one login page there is."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.models import AnonymousUser
@@ -14,6 +14,8 @@ from django.views.decorators.http import require_http_methods
 
 from annotate.access import Deed, projects_where
 from annotate.models import User
+
+_View = TypeVar("_View", bound=Callable[..., Any])
 
 # Django's admin takes whatever is not POST for GET.
 _read_or_post = require_http_methods(["GET", "HEAD", "POST"])
@@ -29,7 +31,7 @@ class Site(AdminSite):
             return False
         return user.is_superuser or bool(projects_for(request, Deed.SEE_JUDGMENTS))
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: _View, cacheable: bool = False) -> _View:
         return _read_or_post(super().admin_view(view, cacheable))
 
     @method_decorator(_read_or_post)

@@ -19,6 +19,7 @@ from annotate.models import (
     Outcome,
     Pair,
     Project,
+    Role,
     Stream,
     User,
     Verdict,
@@ -84,13 +85,18 @@ def pair_count(project: Project) -> int:
     return Stream.objects.filter(project=project).aggregate(n=Sum("total"))["n"] or 0
 
 
-def projects_with_progress(user: User) -> list[tuple[Project, str, int, int]]:
+def projects_with_progress(user: User) -> list[tuple[Project, Role, int, int]]:
     """(project, the user's role, pairs judged by the user, visible pairs) for each project, by name."""
     roles = dict(Membership.objects.filter(user=user).values_list("project_id", "role"))
     judged = dict(Annotator.objects.filter(user=user).values_list("project_id", "judged_pairs"))
     projects = visible_to(user).annotate(pair_total=Sum("streams__total")).order_by("name")
     return [
-        (project, roles.get(project.pk, "manager"), judged.get(project.pk, 0), project.pair_total or 0)
+        (
+            project,
+            Role(roles.get(project.pk, Role.MANAGER)),
+            judged.get(project.pk, 0),
+            project.pair_total or 0,
+        )
         for project in projects
     ]
 

@@ -125,7 +125,7 @@ def many(ours: Site, theirs: Site) -> None:
                 )
             cursor.execute(
                 f"INSERT INTO {table} ({names}) SELECT {values} FROM {table}, generate_series(1, {FEW if model in few else MANY}) i"
-                f" WHERE id = '{first[model._meta.model_name]}'"
+                f" WHERE id = '{first[str(model._meta.model_name)]}'"
             )
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ANALYZE")
@@ -138,7 +138,7 @@ def _copied(model: type[Model], changed: dict[str, str]) -> tuple[str, str]:
         columns.append("id")
         changed = {**changed, "id": "gen_random_uuid()"}
     return ", ".join(f'"{name}"' for name in columns), ", ".join(
-        changed.get(name, f'"{name}"') for name in columns
+        changed.get(str(name), f'"{name}"') for name in columns
     )
 
 

@@ -75,7 +75,7 @@ def again(model: type[models.Model], where: str = "true", **changed: str) -> str
     elif isinstance(model._meta.pk, models.AutoField):
         columns.remove("id")
     into = ", ".join(f'"{column}"' for column in columns)
-    values = ", ".join(changed.get(column, f'"{column}"') for column in columns)
+    values = ", ".join(changed.get(str(column), f'"{column}"') for column in columns)
     table = model._meta.db_table
     return f"INSERT INTO {table} ({into}) SELECT {values} FROM {table} WHERE {where} LIMIT 1"
 
