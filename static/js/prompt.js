@@ -43,14 +43,13 @@ export class PromptView {
     this.several = turns.length > 1;
     this.hasMedia = shown.length > 0;
     const last = turns.at(-1);
-    // Folded, the newest turn is the one that matters: it stands first then.
+    // The newest turn is what is answered: folded it alone stands there, opened it is in sight.
     const texts = turns.map(({ role, text }) =>
       h("div", { class: "turn", dataset: { role } }, this.several && h("span", { class: "role" }, role), words(role, text)),
     );
     this.asked.replaceChildren(...texts);
     this.media.replaceChildren(...this.#figures(shown, media, quiet));
     this.asked.title = this.several ? last.text : "";
-    this.asked.scrollTop = 0;
     this.element.classList.remove("large");
     this.#open(this.hasMedia || this.several);
   }
@@ -124,6 +123,9 @@ export class PromptView {
     this.element.classList.toggle("open", open);
     this.toggle.setAttribute("aria-expanded", String(open));
     this.toggle.replaceChildren(open ? "Less" : "All of it", key("P"));
+    const newest = this.asked.querySelector(".turn:last-child");
+    this.asked.scrollTop = 0;
+    if (open && newest) this.asked.scrollTop = newest.getBoundingClientRect().top - this.asked.getBoundingClientRect().top;
     this.#measure();
   }
 

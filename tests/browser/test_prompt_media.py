@@ -85,6 +85,29 @@ def test_sounds_images_and_models_each_with_tools_of_their_own(page: Page, sign_
     expect(page.locator("#sides")).to_be_visible()
 
 
+def test_of_a_long_talk_the_newest_turn_is_in_sight(page: Page, sign_in) -> None:
+    project = judge_project(pairs=0)
+    said = [("user", "First question."), ("assistant", "\n\n".join(f"Line {n}." for n in range(60)))]
+    turns = [{"role": role, "text": text} for role, text in (*said, ("user", "The newest question."))]
+    text_pair(project, CLARITY, prompt=turns)
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    first, newest = (page.get_by_text(text) for text in ("First question.", "The newest question."))
+    expect(newest).to_be_in_viewport()
+    box, asked = newest.bounding_box(), page.locator("#prompt .asked").bounding_box()
+    assert box and asked and asked["y"] <= box["y"] <= asked["y"] + asked["height"] - box["height"] + 1
+    page.locator("#prompt .asked").focus()
+    page.keyboard.press("Home")
+    expect(first).to_be_in_viewport()
+    judge.press("p")
+    expect(newest).to_be_visible()
+    expect(first).to_be_hidden()
+    expect(page.get_by_text("Line 1.", exact=True)).to_be_hidden()
+    judge.press("p")
+    expect(newest).to_be_in_viewport()
+    expect(first).not_to_be_in_viewport()
+
+
 def test_the_prompt_falls_silent_with_its_pair(page: Page, sign_in) -> None:
     project = judge_project(pairs=0, task_type="text_video_to_text")
     text_pair(project, CLARITY, media=[make_video(project, frames=90)])
