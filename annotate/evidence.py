@@ -5,7 +5,9 @@ stood whichever side the response is shown on. Kinds of places, each checked aga
 
 - text: `start` and `end` count characters (code points) of the response's text, `quote` is what stands between them;
 - box: `x`, `y`, `width`, `height` of a rectangle, in parts (0 to 1) of an image's width and height from its top left;
-- time: `start` and `end` in seconds of a video or sound.
+- time: `start` and `end` in seconds of a video or sound;
+- point: `x`, `y`, `z` on a mesh as the viewer's GLB has it (Y up), and the `camera` that it was taken through: `turn` and
+  `lift` in degrees, `away` the distance from `x`, `y`, `z`, which it looks at, in the mesh's units.
 
 How a response was looked at: `seen`, the share of it that was on screen or played, and `ended`, whether its end was, of
 what has one (text, video, sound); `zoom`, the most screen pixels that a pixel of an image had, or how many times as near
@@ -13,6 +15,7 @@ as at first a mesh was; `turned` and `lifted`, the shares of directions around a
 below it (six) from which it was seen. `prompt`: the share of each medium of the prompt that was played.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,19 +29,23 @@ KINDS = {
     "text": ("start", "end", "quote"),
     "box": ("x", "y", "width", "height"),
     "time": ("start", "end"),
+    "point": ("x", "y", "z", "camera"),
 }
 _ROUNDING = 1e-6  # of a part
 _SHARE = 0.001  # by which the page may round a share down
 _LATE = 0.1  # seconds that a player may tell beyond what the probe found
+_OUTSIDE = 0.5  # diagonals of a mesh's box at rest by which what moves may reach beyond it
+_FAR = 20  # diagonals: no camera of the viewer is farther away, or looks farther past the mesh
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a response holds, as far as places in it go. `duration` in seconds."""
+    """What a response holds, as far as places in it go. `duration` in seconds; `bounds` of a mesh: its lowest and highest corner."""
 
     text: str
     modality: str | None
     duration: float | None
+    bounds: Sequence[Sequence[float]] | None = None
 
 
 def problem(anchor: Mapping[str, Any], content: Content) -> str:
@@ -55,12 +62,26 @@ def problem(anchor: Mapping[str, Any], content: Content) -> str:
         across, down = anchor["x"] + anchor["width"], anchor["y"] + anchor["height"]
         if max(across, down) > 1 + _ROUNDING or min(anchor["width"], anchor["height"]) <= 0:
             return "The box is empty or reaches beyond the image."
+    elif anchor["kind"] == "point":
+        if content.bounds is None:
+            return "A point stands on a 3D model, and this response is none."
+        size = math.dist(*content.bounds)
+        if not _within(anchor, content.bounds, _OUTSIDE * size):
+            return "The point is not on the 3D model."
+        camera = anchor["camera"]
+        if camera["away"] > _FAR * size or not _within(camera, content.bounds, _FAR * size):
+            return "From there the 3D model cannot be seen."
     else:
         if content.duration is None:
             return "A time range stands on a video or sound, and this response is none."
         if not anchor["start"] <= anchor["end"] <= content.duration + _LATE:
             return f"The range must lie within {content.duration:g} seconds and end after it begins."
     return ""
+
+
+def _within(place: Mapping[str, float], bounds: Sequence[Sequence[float]], margin: float) -> bool:
+    low, high = bounds
+    return all(low[n] - margin <= place[axis] <= high[n] + margin for n, axis in enumerate("xyz"))
 
 
 def kept(

@@ -20,6 +20,7 @@ from annotate.actions.queue import (
     lock_claim,
     open_pairs,
 )
+from annotate.modalities import mesh
 from annotate.models import (
     Annotator,
     Authoring,
@@ -386,7 +387,7 @@ def _require_offered(project: Project, tags: Sequence[str], where: str) -> None:
 
 
 _CONTENT = """
-    SELECT r.text, m.modality, (m.probe->>'duration')::float8
+    SELECT r.text, m.modality, (m.probe->>'duration')::float8, m.probe->>'bounds', m.media_type
     FROM annotate_pair p
     JOIN annotate_response r ON r.id IN (p.response1_id, p.response2_id)
     LEFT JOIN annotate_asset m ON m.id = r.asset_id
@@ -398,7 +399,10 @@ def _contents(claim: Claim) -> dict[str, evidence.Content]:
     """What stands on each side."""
     with prepared_cursor() as cursor:
         cursor.execute(_CONTENT, [claim.pair_id])
-        contents = [evidence.Content(*row) for row in cursor.fetchall()]
+        contents = [
+            evidence.Content(*row, bounds=bounds and mesh.upright(json.loads(bounds), media_type))
+            for *row, bounds, media_type in cursor.fetchall()
+        ]
     return dict(zip(("b", "a") if claim.flip else ("a", "b"), contents, strict=True))
 
 

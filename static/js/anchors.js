@@ -1,17 +1,18 @@
 // Evidence: places in the responses that a verdict rests on. They are taken from the panes and drawn over them; of the
-// viewers only this is asked: texts are text in the page, the image of a side is the first one in its view, and what
-// plays has the link's clock.
+// viewers only this is asked: texts are text in the page, the image of a side is the first one in its view, what plays
+// has the link's clock, and the pane of a model, which the link has, picks points and tells where they are seen.
 
 import { h } from "./dom.js";
 import { Alignment, indexOfPoint, pointsBefore } from "./spans.js";
 import { clock } from "./timecode.js";
 import { kindOf } from "./viewers.js";
 
-/** @typedef {{side: "a"|"b", kind: "text"|"box"|"time", [more: string]: any}} Anchor */
+/** @typedef {{side: "a"|"b", kind: "text"|"box"|"time"|"point", [more: string]: any}} Anchor */
 
 const SIDES = /** @type {const} */ (["a", "b"]);
 const STEP = 0.02; // of the image, a press of an arrow
 const SMALLEST = 0.01;
+const STILL = 4; // px: a pointer that moved farther turned the model
 const QUOTED = 2000; // characters
 const SETTLE = 100; // ms after which a text that changed is looked at again
 
@@ -20,6 +21,7 @@ export function toldAnchor(anchor) {
   const side = anchor.side.toUpperCase();
   if (anchor.kind === "text") return `${side} \u201c${shorter(anchor.quote)}\u201d`;
   if (anchor.kind === "time") return `${side} ${clock(anchor.start)}\u2013${clock(anchor.end)}`;
+  if (anchor.kind === "point") return `${side} point at ${["x", "y", "z"].map((axis) => Number(anchor[axis].toPrecision(3))).join(", ")}`;
   return `${side} box at ${percent(anchor.x)}, ${percent(anchor.y)}`;
 }
 
@@ -62,7 +64,7 @@ export class Anchors {
       this.#layers.set(side, h("div", { class: `anchors-over ${side}`, "aria-hidden": "true" }));
     }
     const again = () => this.#drawBoxes();
-    for (const link of this.panes.links) link.addEventListener("change", again, { signal: this.#stop.signal });
+    for (const link of this.panes.links) for (const type of ["change", "drawn"]) link.addEventListener(type, again, { signal: this.#stop.signal });
     addEventListener("resize", again, { signal: this.#stop.signal });
   }
 
@@ -79,11 +81,11 @@ export class Anchors {
     this.#claim = null;
   }
 
-  /** What a place on that side is: "text", "box", "time", or "" where there can be none. */
+  /** What a place on that side is: "text", "box", "time", "point", or "" where there can be none. */
   kindOf(side) {
     const kind = kindOf(this.#claim[side]);
-    if (kind === "text" || kind === "image") return { text: "text", image: "box" }[kind];
-    return ["video", "audio"].includes(kind) && this.panes.linkOf(side) ? "time" : "";
+    if (kind !== "text" && !this.panes.linkOf(side)) return ""; // its viewer could not be had
+    return { text: "text", image: "box", video: "time", audio: "time", mesh: "point" }[kind];
   }
 
   get possible() {
@@ -146,14 +148,18 @@ export class Anchors {
     return this.#started === null ? "" : clock(this.#started.at);
   }
 
-  /** Lets a box be drawn on the images by the pointer, and takes text as it is selected. @param {(anchor: Anchor) => void} taken */
-  begin(taken) {
+  /**
+   * Lets a box be drawn on the images and a point of a model be clicked, and takes text as it is selected.
+   * @param {(anchor: Anchor) => void} taken @param {() => void} missed there is nothing of a model where one clicked
+   */
+  begin(taken, missed) {
     this.end();
     for (const side of SIDES) {
       const body = this.panes.bodies[side];
       if (this.kindOf(side) === "box") body.append(this.#sheet(side, taken));
     }
     this.#taking = new AbortController();
+    for (const side of SIDES) if (this.kindOf(side) === "point") this.#clicks(side, taken, missed);
     const look = () => {
       const anchor = this.selected();
       if (anchor) taken(anchor);
@@ -164,7 +170,64 @@ export class Anchors {
   end() {
     this.#taking.abort();
     this.#started = null;
-    for (const side of SIDES) this.panes.bodies[side].querySelector(".anchors-sheet")?.remove();
+    for (const side of SIDES) this.panes.bodies[side].querySelector(".anchors-sheet, .anchor-cross")?.remove();
+    for (const side of SIDES) this.panes.bodies[side].classList.remove("pointing");
+  }
+
+  /** Takes the point of a model that is clicked; one may turn it still. */
+  #clicks(side, taken, missed) {
+    const body = this.panes.bodies[side];
+    const { signal } = this.#taking;
+    let from = null;
+    body.classList.add("pointing");
+    const down = ({ clientX, clientY }) => {
+      from = [clientX, clientY];
+    };
+    const up = ({ clientX, clientY }) => {
+      if (!from || Math.hypot(clientX - from[0], clientY - from[1]) > STILL) return;
+      const view = this.#viewOf(side).getBoundingClientRect();
+      this.#take(side, { x: (clientX - view.left) / view.width, y: (clientY - view.top) / view.height }, taken, missed);
+    };
+    body.addEventListener("pointerdown", down, { signal });
+    body.addEventListener("pointerup", up, { signal });
+  }
+
+  #take(side, at, taken, missed) {
+    const point = this.#paneOf(side)?.pick(at);
+    if (point) taken({ side, kind: "point", ...point });
+    else missed();
+  }
+
+  #viewOf(side) {
+    return this.panes.bodies[side].querySelector(".view.model");
+  }
+
+  /** What shows the model of a side. */
+  #paneOf(side) {
+    return [...this.panes.linkOf(side).panes].find((pane) => pane.side === side);
+  }
+
+  /**
+   * A cross in the middle of a model, under which the keys turn it: no pointer needed.
+   * @param {(anchor: Anchor|null) => void} taken null: left @param {() => void} missed there is nothing under it
+   */
+  cross(side, taken, missed) {
+    for (const one of SIDES) this.panes.bodies[one].querySelector(".anchor-cross")?.remove();
+    const cross = h("div", {
+      class: `anchor-cross ${side}`,
+      tabindex: "0",
+      role: "group",
+      "aria-label": `A cross on ${side.toUpperCase()}. Arrows turn the model under it, plus and minus zoom, Enter takes the point, Escape leaves it.`,
+    });
+    cross.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.#take(side, { x: 0.5, y: 0.5 }, taken, missed);
+      else if (event.key === "Escape") taken(null);
+      else return;
+      event.preventDefault();
+    });
+    this.panes.turn(side);
+    this.#viewOf(side).append(cross);
+    cross.focus();
   }
 
   /** What catches the pointer while a box is drawn. */
@@ -264,6 +327,7 @@ export class Anchors {
       const layer = this.#layers.get(side);
       const boxes = this.#drawn.filter((one) => one.kind === "box" && one.side === side);
       const ranges = this.#drawn.filter((one) => one.kind === "time" && one.side === side);
+      const points = this.#drawn.filter((one) => one.kind === "point" && one.side === side);
       layer.replaceChildren(
         ...boxes.map((box) => {
           const frame = h("div", { class: `anchor-box ${side}` });
@@ -277,15 +341,27 @@ export class Anchors {
           mark.style.width = `${((range.end - range.start) / whole) * 100}%`;
           return mark;
         }),
+        ...points.map((point) => this.#spot(side, point)).filter(Boolean),
       );
       if (!layer.childElementCount) layer.remove();
       else if (!layer.isConnected) this.panes.bodies[side].append(layer);
     }
   }
 
+  #spot(side, point) {
+    const seen = this.#paneOf(side)?.spot(point);
+    if (!seen) return null;
+    const [view, body] = [this.#viewOf(side).getBoundingClientRect(), this.panes.bodies[side].getBoundingClientRect()];
+    const mark = h("div", { class: `anchor-point ${side}` });
+    mark.style.left = `${view.left - body.left + seen.x * view.width}px`;
+    mark.style.top = `${view.top - body.top + seen.y * view.height}px`;
+    return mark;
+  }
+
   /** Brings a place into sight. @param {Anchor} anchor */
   reveal(anchor) {
     this.panes.turn(anchor.side);
+    if (anchor.kind === "point") this.#paneOf(anchor.side)?.look(anchor.camera);
     if (anchor.kind === "time") this.panes.linkOf(anchor.side).seek(anchor.start);
     if (anchor.kind === "text") this.#rangeOf(anchor)?.startContainer.parentElement?.scrollIntoView({ block: "center" });
   }

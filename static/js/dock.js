@@ -116,14 +116,16 @@ export class Dock {
     const selected = this.page.anchors.selected();
     if (selected) return this.#anchored(selected);
     this.#asks = "evidence";
-    this.page.anchors.begin((anchor) => this.#anchored(anchor));
+    this.page.anchors.begin((anchor) => this.#anchored(anchor), this.#missed);
     const on = (side) => ({ label: `Evidence on ${side}`, hidden: true, run: () => this.#point(side) });
     this.page.keys.bind("asked", { A: on("a"), B: on("b"), Escape: { label: "No evidence", hidden: true, run: () => this.#leave() } });
     this.page.announce("Evidence on which side? A or B.");
     this.render();
   }
 
-  /** By keys alone: words are typed, a box is moved, a range lasts from one press to the next. */
+  #missed = () => this.page.announce("Nothing of the model is there.");
+
+  /** By keys alone: words are typed, a box is moved, a model turned under a cross, a range lasts from one press to the next. */
   #point(side) {
     const { anchors } = this.page;
     const kind = anchors.kindOf(side);
@@ -133,6 +135,8 @@ export class Dock {
       this.element.querySelector(".quoting input")?.focus();
     } else if (kind === "box") {
       anchors.frame(side, (anchor) => (anchor ? this.#anchored(anchor) : this.#leave()));
+    } else if (kind === "point") {
+      anchors.cross(side, (anchor) => (anchor ? this.#anchored(anchor) : this.#leave()), this.#missed);
     } else if (kind === "time") {
       const anchor = anchors.looped(side) ?? anchors.ranged(side);
       if (anchor) return this.#anchored(anchor);
@@ -321,6 +325,7 @@ export class Dock {
     const hints = {
       text: "Select words in a response, or type some of:",
       box: "Draw a box on an image, or move one by keys on:",
+      point: "Click a point of a model, or turn one under a cross by keys:",
       time: anchors.begun ? `From ${anchors.begun}: go on to the end, then again:` : "From where the clock stands now, in:",
     };
     const typed = (event) => {

@@ -85,7 +85,12 @@ def test_boxes_and_ranges_stand_on_what_has_them(project: Project) -> None:
         (place("text", start=0, end=1, quote="T"), "anchors[0]"),
         (place("box", **part, start=1), "anchors[0].start"),
         (place("time", "b", start=1), "anchors[0].end"),
-        (place("point"), "anchors[0].kind"),
+        (place("point"), "anchors[0].x"),
+        (place("shape"), "anchors[0].kind"),
+        (place("box", **{**part, "x": "nan"}), "anchors[0].x"),
+        (place("box", **{**part, "y": -0.1}), "anchors[0].y"),
+        (place("box", **{**part, "x": 1.1}), "anchors[0].x"),
+        (place("text", start="inf", end=1, quote="T"), "anchors[0].start"),
         (place("box", "c", **part), "anchors[0].side"),
         (place("text", start=0.5, end=1, quote="T"), "anchors[0].start"),
         (place("time", "b", start=-1, end=1), "anchors[0].start"),
@@ -159,3 +164,55 @@ def test_meshes_must_be_turned_where_the_project_asks_for_it(project: Project) -
         "response2": text,
         "prompt": [0.5, None],
     }
+
+
+CAMERA = {"turn": 30.0, "lift": -20.0, "away": 40.0, "x": 0.0, "y": 0.0, "z": 5.0}
+BOUNDS = [[-1.0, -2.0, 0.0], [1.0, 2.0, 10.0]]  # in the axes of the file
+
+
+def model(project: Project, extension: str, **fields: Any) -> Any:
+    probe = {"probe": {"bounds": BOUNDS}, **fields}
+    return make_asset(project, extension.encode(), modality=Modality.MESH, extension=extension, **probe)
+
+
+def point(side: str, *at: Any, **camera: Any) -> dict[str, Any]:
+    return place("point", side, **dict(zip("xyz", at, strict=True)), camera={**CAMERA, **camera})
+
+
+def test_points_stand_on_a_mesh(project: Project) -> None:
+    """Of a PLY, whose Z is up, the page is given Y up: its highest point is (0, 10, 0) there."""
+    ply = model(project, "ply", media_type="model/ply")
+    glb = model(project, "glb", media_type="model/gltf-binary")
+    api, claim = claimed(make_pair(project, response1=ply, response2=glb), True)
+    on_glb, on_ply = point("a", 1.0, 2.0, 10.0), point("b", 1.0, 10.0, -2.0, turn=0.0)
+    wrong = [
+        (point("a", 1, 2, 22), ""),  # beyond half of the diagonal, of 11
+        (point("a", 1, 2, -6), ""),
+        (point("b", 1, 2, 10), ""),  # the axes of the file, not those of the page
+        (point("a", 1, 2, 3, away=1e6), ""),
+        (point("a", 1, 2, 3, y=1e6), ""),
+        (point("a", "nan", 2, 3), ".x"),
+        (point("a", 1, 2, "inf"), ".z"),
+        (point("a", 1, 2, 3, turn="nan"), ".camera.turn"),
+        (point("a", 1, 2, 3, lift=91), ".camera.lift"),
+        (point("a", 1, 2, 3, roll=1), ".camera.roll"),
+        (place("point", "a", x=1, y=2, z=3), ".camera"),
+        ({**point("a", 1, 2, 3), "width": 0.5}, ".width"),
+    ]
+    for anchor, where in wrong:
+        refused = api.submit(claim, answer(claim, anchors=[anchor]))
+        assert refused.error == (400, "invalid", f"answers[0].anchors[0]{where}"), anchor
+    assert api.submit(claim, answer(claim, anchors=[on_glb, on_ply])).status == 200
+    stored = Judgment.objects.get().evidence["anchors"]
+    assert [(one["response"], one["x"], one["z"]) for one in stored] == [
+        ("response2", 1.0, 10.0),
+        ("response1", 1.0, -2.0),
+    ]
+    assert stored[0]["camera"] == CAMERA
+    assert api.get(f"claims/{claim['id']}/").body["comparisons"][0]["answer"]["anchors"] == [on_glb, on_ply]
+
+
+def test_a_point_stands_on_nothing_else(project: Project) -> None:
+    api, claim = claimed(make_pair(project, response1="One.", response2="Two."), False)
+    refused = api.submit(claim, answer(claim, anchors=[point("a", 0, 0, 0)]))
+    assert refused.error == (400, "invalid", "answers[0].anchors[0]")

@@ -1,5 +1,6 @@
 """Evidence in each kind of response: taken by mouse and by keys alone, drawn over the panes, kept, and drawn again."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from annotate.models import Pair
 from tests.browser.judging import CLARITY, JudgePage, heads, image_pair, judge_project, text_pair
-from tests.browser.playables import make_sound, tone
+from tests.browser.playables import cube_document, make_model, make_sound, tone
 from tests.factories import make_comparison, make_member, make_pair
 
 FIRST = "See [the **first** part](https://example.org/of/the/first) of it: \U0001f600 kind and *very* clear."
@@ -141,3 +142,63 @@ def test_a_stretch_of_a_sound(page: Page, sign_in) -> None:
     judge.saved()
     (range_,) = stored(pair)
     assert (range_["kind"], range_["start"], range_["end"]) == ("time", 1.0, 2.0)
+
+
+def test_a_point_of_a_model(page: Page, sign_in) -> None:
+    project = judge_project(pairs=0, task_type="text_to_3D")
+    bounds = [[-20.0] * 3, [20.0] * 3]
+    models = [
+        make_model(project, *cube_document(size, (0.1, n, 0.1)), bounds=bounds)
+        for n, size in enumerate((20, 10))
+    ]
+    pair = make_pair(project, response1=models[0], response2=models[1], task_type="text_to_3D")
+    make_comparison(pair, CLARITY)
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    views = [page.locator(f"#body-{side} .view.model") for side in "ab"]
+    for view in views:
+        expect(view).to_have_attribute("data-drawn", re.compile(r"\d"), timeout=20_000)
+    judge.press("c", "a")  # from the front
+    expect(page.get_by_role("group", name="Evidence")).to_contain_text("Click a point of a model")
+    box = views[1].bounding_box()
+    assert box
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.click(box["x"] + 5, box["y"] + 5)  # beside the model: nothing is taken
+    expect(page.locator("#announce")).to_have_text("Nothing of the model is there.")
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 40, middle[1], steps=3)  # turns it
+    page.mouse.up()
+    expect(places(page)).to_have_count(0)
+    judge.press("c")
+    page.mouse.click(middle[0] + 20, middle[1] - 10)
+    expect(places(page)).to_have_count(1)
+    mark = page.locator("#body-b .anchor-point")
+    spot, now = mark.bounding_box(), views[1].bounding_box()  # the panes give room to what the dock tells
+    assert spot and now
+    smaller = min(now["width"], now["height"]) / min(box["width"], box["height"])
+    across = spot["x"] + spot["width"] / 2 - now["x"] - now["width"] / 2
+    down = spot["y"] + spot["height"] / 2 - now["y"] - now["height"] / 2
+    assert (across, down) == pytest.approx((20 * smaller, -10 * smaller), abs=1.5)
+    judge.press("a", "a")  # by keys: a cross on A, the model turned under it
+    expect(page.get_by_role("group", name="A cross on A")).to_be_focused()
+    judge.press("c", "Enter")
+    expect(places(page)).to_have_count(2)
+    camera = views[0].get_attribute("data-camera")
+    judge.press("ArrowLeft", "ArrowUp", "+")
+    expect(views[0]).not_to_have_attribute("data-camera", camera or "")
+    moved = mark.bounding_box()
+    assert moved and moved != spot
+    places(page).get_by_role("button").nth(2).click()  # looks as it was taken
+    expect(views[0]).to_have_attribute("data-camera", camera or "")
+    judge.press("2")
+    judge.submit()
+    judge.saved()
+    by_response = {one["response"]: one for one in stored(pair)}
+    half = {"response1": 20, "response2": 10}
+    for response, one in by_response.items():
+        assert one["kind"] == "point" and set(one["camera"]) == {"turn", "lift", "away", "x", "y", "z"}
+        assert max(abs(one[axis]) for axis in "xyz") == pytest.approx(half[response], rel=1e-4)
+    assert len(by_response) == 2
+    judge.press("u")
+    expect(page.locator(".anchor-point")).to_have_count(2)

@@ -45,6 +45,17 @@ class FiniteField(serializers.FloatField):
         return value
 
 
+class CameraSerializer(StrictSerializer):
+    """Where a 3D model is seen from; see annotate/evidence.py."""
+
+    turn = FiniteField(min_value=0, max_value=360)
+    lift = FiniteField(min_value=-90, max_value=90)
+    away = FiniteField(min_value=0)
+    x = FiniteField()
+    y = FiniteField()
+    z = FiniteField()
+
+
 class AnchorSerializer(StrictSerializer):
     """A place in a response: which fields it has follows from its kind."""
 
@@ -53,10 +64,12 @@ class AnchorSerializer(StrictSerializer):
     start = FiniteField(required=False, min_value=0)
     end = FiniteField(required=False, min_value=0)
     quote = serializers.CharField(required=False, max_length=evidence.MAX_QUOTE, trim_whitespace=False)
-    x = FiniteField(required=False, min_value=0, max_value=1)
-    y = FiniteField(required=False, min_value=0, max_value=1)
+    x = FiniteField(required=False)
+    y = FiniteField(required=False)
+    z = FiniteField(required=False)
     width = FiniteField(required=False, min_value=0, max_value=1)
     height = FiniteField(required=False, min_value=0, max_value=1)
+    camera = CameraSerializer(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         wanted = evidence.KINDS[attrs["kind"]]
@@ -65,6 +78,10 @@ class AnchorSerializer(StrictSerializer):
                 raise serializers.ValidationError({name: [f"A place of kind {attrs['kind']} needs it."]})
         if unwanted := sorted(attrs.keys() - {"side", "kind", *wanted}):
             raise serializers.ValidationError({unwanted[0]: [f"A place of kind {attrs['kind']} has none."]})
+        if attrs["kind"] == "box":
+            for name in ("x", "y"):
+                if not 0 <= attrs[name] <= 1:
+                    raise serializers.ValidationError({name: ["A part of an image is between 0 and 1."]})
         if attrs["kind"] == "text":
             for name in ("start", "end"):
                 if attrs[name] != int(attrs[name]):

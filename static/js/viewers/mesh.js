@@ -34,9 +34,10 @@ class Pane {
   model = null;
   drawn = 0;
 
-  constructor(view, link) {
+  constructor(view, link, side) {
     this.view = view;
     this.link = link;
+    this.side = side;
     this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { "aria-hidden": "true" }));
     this.paint = this.canvas.getContext("2d");
     view.append(this.canvas);
@@ -57,6 +58,34 @@ class Pane {
     Object.assign(this.view.dataset, { drawn: this.drawn, camera: [turn, lift, away, x, y, z].map((n) => n.toFixed(4)).join(" ") });
   }
 
+  get #aspect() {
+    return this.view.clientWidth / this.view.clientHeight;
+  }
+
+  /**
+   * The point that is seen at a place of the view, with the camera, as evidence tells them; null where there is none.
+   * @param {{x: number, y: number}} at in parts of the view
+   */
+  pick(at) {
+    const { model, link } = this;
+    const point = model && stage().pick(model, link, this.#aspect, at);
+    if (!point) return null;
+    const { turn, lift, away, x, y, z } = link.camera;
+    return { ...point, camera: { turn, lift, away: away * model.radius, ...model.inFile({ x, y, z }) } };
+  }
+
+  /** Where such a point is seen now, in parts of the view; null if it is not. */
+  spot(point) {
+    return this.model && this.view.clientWidth ? stage().spot(this.model, this.link, this.#aspect, point) : null;
+  }
+
+  /** Looks as the camera of such a point did. */
+  look({ turn, lift, away, ...target }) {
+    if (!this.model) return;
+    const { x, y, z } = this.model.onStage(target);
+    this.link.look({ turn, lift, away: away / this.model.radius, x, y, z });
+  }
+
   destroy() {
     this.sizes.disconnect();
     this.link.panes.delete(this);
@@ -64,14 +93,14 @@ class Pane {
   }
 }
 
-/** @param {HTMLElement} element @param {{medium: any, label: string, link: Orbit}} data */
-export function mount(element, { medium, label, link }) {
+/** @param {HTMLElement} element @param {{medium: any, label: string, side: string, link: Orbit}} data */
+export function mount(element, { medium, label, side, link }) {
   const left = new AbortController();
   const still = h("img", { class: "still", src: sibling(medium.url, "thumb"), alt: "" });
   const note = h("p", { class: "note", role: "status" }, "Loading");
   const view = h("div", { class: "view model", tabindex: "0", role: "group", "aria-label": `${label}. Arrows turn it, plus and minus zoom, both sides together.` }, still);
   element.replaceChildren(view);
-  const pane = new Pane(view, link);
+  const pane = new Pane(view, link, side);
   view.append(note);
   follow(view, link);
 

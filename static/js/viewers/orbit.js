@@ -18,7 +18,7 @@ export const MODES = ["textured", "plain", "wireframe", "normals"];
 const sine = (degrees) => Math.sin((degrees * Math.PI) / 180);
 const cosine = (degrees) => Math.cos((degrees * Math.PI) / 180);
 
-/** Events: "change". What shows a model adds itself to `panes` and is asked to `draw()`, once a frame at most. */
+/** Events: "change"; "drawn", all panes were. What shows a model adds itself to `panes` and is asked to `draw()`, once a frame at most. */
 export class Orbit extends EventTarget {
   camera = { ...START };
   mode = MODES[0];
@@ -59,6 +59,7 @@ export class Orbit extends EventTarget {
     }
     const began = performance.now();
     for (const pane of this.panes) pane.draw();
+    this.dispatchEvent(new Event("drawn"));
     if (!this.panes.size || !(this.spinning || this.playing)) return;
     // Where there is no graphics card, half of the time is left to the rest of the page.
     const took = performance.now() - began;

@@ -6,6 +6,9 @@ import { surroundings } from "./surroundings.js";
 
 const CLAY = 0.55; // linear: of what has no colour of its own
 const DOT = 0.045; // of the sphere around the model: a point of a sparse cloud
+const REACH = 0.3; // of the size of a point of a cloud: how near to it counts as on it
+const BEYOND = 0.5; // diagonals of its box at rest: what moves farther is no place on it any more
+const DIGITS = 9; // of a coordinate
 const SIDE = 2048; // pixels: the most that a pane is drawn at, either way
 const WIRE = 0x1b1c1e;
 const REFUSED = {
@@ -54,13 +57,7 @@ class Stage extends EventTarget {
     const { width, height } = paint.canvas;
     const { renderer, camera } = this;
     if (this.canvas.width !== width || this.canvas.height !== height) renderer.setSize(width, height, false);
-    camera.fov = link.field(width / height);
-    camera.aspect = width / height;
-    camera.near = 0.02;
-    camera.far = 40;
-    camera.position.set(...link.place);
-    camera.lookAt(link.camera.x, link.camera.y, link.camera.z);
-    camera.updateProjectionMatrix();
+    this.#aim(link, width / height);
     model.light(link.camera.turn);
     model.wear(link.mode);
     model.move(link.moment);
@@ -75,6 +72,43 @@ class Stage extends EventTarget {
     paint.clearRect(0, 0, width, height);
     paint.drawImage(this.canvas, 0, 0);
   }
+
+  #aim(link, aspect) {
+    const { camera } = this;
+    camera.fov = link.field(aspect);
+    camera.aspect = aspect;
+    camera.near = 0.02;
+    camera.far = 40;
+    camera.position.set(...link.place);
+    camera.lookAt(link.camera.x, link.camera.y, link.camera.z);
+    camera.updateProjectionMatrix();
+    camera.updateMatrixWorld();
+  }
+
+  /**
+   * The point of the model that is seen at a place of its pane, in the coordinates of its file; null where none is.
+   * @param {Model} model @param {import("./orbit.js").Orbit} link @param {number} aspect of the pane: width by height
+   * @param {{x: number, y: number}} at in parts of the pane
+   */
+  pick(model, link, aspect, at) {
+    this.#aim(link, aspect);
+    const caster = new three.Raycaster();
+    caster.setFromCamera(new three.Vector2(at.x * 2 - 1, 1 - at.y * 2), this.camera);
+    caster.params.Points.threshold = model.dot * REACH * model.radius;
+    model.scene.updateMatrixWorld();
+    const [hit] = caster.intersectObject(model.object, true);
+    if (!hit) return null;
+    const place = hit.object.isPoints ? new three.Vector3().fromBufferAttribute(hit.object.geometry.attributes.position, hit.index).applyMatrix4(hit.object.matrixWorld) : hit.point;
+    const point = model.inFile(place);
+    return model.holds(point) ? point : null;
+  }
+
+  /** Where a point of the file is seen, in parts of the pane; null behind the camera. Of the rest as `pick`. */
+  spot(model, link, aspect, point) {
+    this.#aim(link, aspect);
+    const { x, y, z } = model.onStage(point).project(this.camera);
+    return z < 1 ? { x: (x + 1) / 2, y: (1 - y) / 2 } : null;
+  }
 }
 
 /** A model under our light, on our ground, as large as every other. */
@@ -88,7 +122,10 @@ export class Model {
   constructor(object, animations = []) {
     this.object = object;
     this.scene = new three.Scene();
-    this.scene.add(sized(object));
+    const { group, ...size } = sized(object);
+    /** Of its box and sphere, in the coordinates of the file. @type {{middle: any, radius: number, box: any}} */
+    Object.assign(this, size);
+    this.scene.add(group);
     this.meshes = [];
     this.dots = [];
     object.traverse((one) => {
@@ -99,8 +136,8 @@ export class Model {
     for (const mesh of this.meshes) dress(mesh);
     const points = this.dots.reduce((sum, { geometry }) => sum + geometry.attributes.position.count, 0);
     // glTF has points of one pixel; as balls of a size they can be told from each other near and far.
-    const size = DOT * Math.min(1, Math.sqrt(20_000 / points));
-    for (const { material } of this.dots) Object.assign(material, { map: disc(), alphaTest: 0.5, sizeAttenuation: true, size });
+    this.dot = DOT * Math.min(1, Math.sqrt(20_000 / points));
+    for (const { material } of this.dots) Object.assign(material, { map: disc(), alphaTest: 0.5, sizeAttenuation: true, size: this.dot });
     this.plain = clay({});
     this.faceted = clay({ flatShading: true });
     this.normals = new three.MeshNormalMaterial({ side: three.DoubleSide });
@@ -133,6 +170,23 @@ export class Model {
     ground.receiveShadow = true;
     this.ground = ground;
     scene.add(this.key, above, ground);
+  }
+
+  /** A place on our stage in the coordinates of the file. @param {{x: number, y: number, z: number}} place */
+  inFile({ x, y, z }) {
+    const { radius, middle } = this;
+    return { x: short(x * radius + middle.x), y: short(y * radius + middle.y), z: short(z * radius + middle.z) };
+  }
+
+  /** @param {{x: number, y: number, z: number}} point of the file */
+  onStage({ x, y, z }) {
+    return new three.Vector3(x, y, z).sub(this.middle).divideScalar(this.radius);
+  }
+
+  /** Whether a point of the file is on the model, or so near to it that it may move there. */
+  holds({ x, y, z }) {
+    const margin = this.box.min.distanceTo(this.box.max) * BEYOND;
+    return this.box.clone().expandByScalar(margin).containsPoint(new three.Vector3(x, y, z));
   }
 
   light(turn) {
@@ -197,6 +251,8 @@ export class Model {
   }
 }
 
+const short = (value) => Number(value.toPrecision(DIGITS));
+
 /** A round spot, white. */
 function disc() {
   const canvas = document.createElement("canvas");
@@ -244,11 +300,11 @@ function sized(object) {
       radius = Math.max(radius, place.applyMatrix4(one.matrixWorld).distanceTo(middle));
     }
   });
-  const scale = radius > 0 ? 1 / radius : 1;
+  radius ||= 1;
   object.position.sub(middle);
   group.add(object);
-  group.scale.setScalar(scale);
-  return group;
+  group.scale.setScalar(1 / radius);
+  return { group, middle, radius, box };
 }
 
 /** Reads a GLB. Rejects with words for people. @param {ArrayBuffer} bytes @returns {Promise<Model>} */
