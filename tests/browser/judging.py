@@ -25,9 +25,9 @@ def picture(colour: tuple[int, int, int], size: tuple[int, int] = (320, 240)) ->
     return out.getvalue()
 
 
-def make_image(project: Project, content: bytes) -> Asset:
+def make_image(project: Project, content: bytes, **fields: Any) -> Asset:
     """An image asset with the renditions that an import makes."""
-    asset = make_asset(project, content)
+    asset = make_asset(project, content, **fields)
     for kind in ("web", "thumb") if not asset.derivatives.exists() else ():
         key = default_storage.save(f"derivatives/{uuid4().hex}", ContentFile(content))
         Derivative.objects.create(asset=asset, kind=kind, media_type="image/png", size=len(content), key=key)

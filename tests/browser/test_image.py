@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -29,6 +30,14 @@ def opened(page: Page, project: Project, sign_in, *, source: bool = False) -> Ju
     judge = JudgePage(page, project).open()
     expect(page.locator("#sides .view.image")).to_have_count(3 if source else 2)
     return judge
+
+
+def blinking(*colours: tuple[int, int, int], milliseconds: int = 200) -> bytes:
+    """A WebP that shows one colour after the other."""
+    first, *others = (Image.new("RGB", (320, 240), colour) for colour in colours)
+    out = io.BytesIO()
+    first.save(out, "WEBP", save_all=True, append_images=others, duration=milliseconds, loop=0, lossless=True)
+    return out.getvalue()
 
 
 def sides(page: Page) -> list[Locator]:
@@ -171,3 +180,51 @@ def test_the_loupe_and_the_full_screen(page: Page, project: Project, sign_in) ->
     judge.press("1", "y")
     expect(page.locator("#judged")).to_have_text("1 of 1 judged")
     expect(page.locator("#dock")).to_be_visible()
+
+
+def shown_colours(page: Page) -> list[tuple[int, ...]]:
+    """The colour in the middle of each side, on one and the same screenshot."""
+    seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    middles = []
+    for view in sides(page):
+        box = view.bounding_box()
+        assert box
+        middles.append((int(box["x"] + box["width"] / 2), int(box["y"] + box["height"] / 2)))
+    return [seen.getpixel(middle) for middle in middles]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("reduced", ["reduce", "no-preference"])
+def test_what_moves_stands_still_until_one_plays_both_together(
+    page: Page, project: Project, sign_in, reduced: str
+) -> None:
+    page.emulate_media(reduced_motion=reduced)
+    first, second = (
+        make_image(project, blinking(*colours), probe={"width": 320, "height": 240, "frames": 2})
+        for colours in ((RED, GREEN), (RED, BLUE))
+    )
+    make_comparison(make_pair(project, response1=first, response2=second), CLARITY)
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    expect(page.locator("#sides .view.image img")).to_have_count(2)
+
+    reds = [RED, RED]
+    for _ in range(6):  # longer than a frame lasts
+        assert shown_colours(page) == reds
+        page.wait_for_timeout(60)
+    judge.press(" ")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    seen: set[Any] = set()
+    for _ in range(200):
+        now = tuple(sorted(shown_colours(page)))
+        assert now in {(RED, RED), tuple(sorted((GREEN, BLUE)))}, (
+            "both show their first, or both their second"
+        )
+        seen.add(now)
+        if len(seen) == 2:
+            break
+    assert len(seen) == 2, "it moves"
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    for _ in range(6):
+        assert shown_colours(page) == reds
+        page.wait_for_timeout(60)

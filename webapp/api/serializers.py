@@ -11,6 +11,7 @@ from annotate.actions.judging import MAX_ANSWERS, MAX_RATIONALE, Answer, respons
 from annotate.models import (
     Authoring,
     Claim,
+    Modality,
     Outcome,
     Project,
     ProjectState,
@@ -188,6 +189,7 @@ class ProbeSerializer(serializers.Serializer):
     textured = serializers.BooleanField(required=False)
     colored = serializers.BooleanField(required=False)
     points = serializers.BooleanField(required=False)
+    animated = serializers.BooleanField(required=False, help_text="an image of several frames")
 
 
 class MediumSerializer(ProbeSerializer):
@@ -327,7 +329,10 @@ def _medium(claim: Claim, slot: str, medium: Medium) -> dict[str, Any]:
     What else is made of the modality (its KINDS) stands at the same address, with its kind in the place of `web`.
     """
     shown = {"modality": medium.modality, "url": f"/media/{claim.pk}/{slot}/web"}
-    return shown | {name: medium.probe[name] for name in _OF_PROBE if name in medium.probe}
+    told = {name: medium.probe[name] for name in _OF_PROBE if name in medium.probe}
+    if medium.modality == Modality.IMAGE and medium.probe.get("frames", 1) > 1:
+        told["animated"] = True
+    return shown | told
 
 
 def _side(claim: Claim, slot: str, side: Side) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { picture } from "../pictures.js";
+import { Animation } from "./animation.js";
 import { bar } from "./bar.js";
 import { failed } from "./failed.js";
 import { Overlay } from "./overlay.js";
@@ -17,6 +18,7 @@ export const createLink = () => new Zoom();
 export function mount(element, { medium, label, side, link }) {
   let pane = null;
   let gone = false;
+  link.moves ||= Boolean(medium.animated);
   element.replaceChildren(h("div", { class: "view" }));
   const load = async () => {
     const { image, ready } = picture(medium.url);
@@ -26,11 +28,12 @@ export function mount(element, { medium, label, side, link }) {
       if (!gone) element.firstChild.replaceChildren(failed("This image", load));
       return;
     }
-    if (gone) return;
+    const animation = medium.animated ? await Animation.of(medium.url, label).catch(() => null) : null;
+    if (gone) return animation?.destroy();
     image.alt = label;
     const { naturalWidth, naturalHeight } = image;
     const size = { width: medium.width ?? naturalWidth, height: medium.height ?? naturalHeight };
-    pane = new Surface(element, { images: [image], size, label, link, side });
+    pane = new Surface(element, { images: [animation?.still ?? image], size, label, link, side, animation });
     link.panes.add(pane);
     link.set({});
   };
@@ -39,6 +42,7 @@ export function mount(element, { medium, label, side, link }) {
     destroy() {
       gone = true;
       pane?.destroy();
+      pane?.animation?.destroy();
       link.panes.delete(pane);
     },
   };
@@ -64,6 +68,7 @@ export function tools(link, { pair = false, source = false } = {}) {
   const manner = (key, name, label) => ({ key, label, words: name, run: () => link.toggle(name.toLowerCase()), pressed: () => link.manner === name.toLowerCase() });
   const only = (name, tool) => ({ ...tool, gone: () => link.manner !== name });
   const { content, keys } = bar(link, [
+    ...(link.moves ? [{ key: " ", shown: "Space", label: "Play what moves, or its first frame", run: () => link.play(!link.playing), text: () => (link.playing ? "Stop" : "Play") }] : []),
     { key: "F", label: "Fit", run: () => link.fit() },
     { key: "Z", label: "1:1", run: () => link.actual() },
     shown,

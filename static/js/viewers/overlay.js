@@ -48,7 +48,7 @@ export class Overlay {
   }
 
   #show(couple) {
-    const sides = couple.map(({ side }) => side).join(" ");
+    const sides = couple.map(({ side, images: [image] }) => `${side} ${image.src}`).join(" "); // one that plays is another
     if (this.#surface && this.#shown === sides) return this.#surface.draw();
     this.#surface?.destroy();
     this.#shown = sides;

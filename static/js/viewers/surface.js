@@ -12,11 +12,11 @@ export class Surface {
 
   /**
    * @param {HTMLElement} element filled with the view
-   * @param {{images: HTMLImageElement[], size: {width: number, height: number}, label: string, link: import("./zoom.js").Zoom, side?: string}} of
+   * @param {{images: HTMLImageElement[], size: {width: number, height: number}, label: string, link: import("./zoom.js").Zoom, side?: string, animation?: any}} of
    *   `size` are the true pixels of the first image; the others are drawn as large as it
    */
-  constructor(element, { images, size, label, link, side = "" }) {
-    Object.assign(this, { images, size, label, link, side });
+  constructor(element, { images, size, label, link, side = "", animation = null }) {
+    Object.assign(this, { images, size, label, link, side, animation });
     this.pointers = new Map();
     this.note = h("p", { class: "note" });
     this.loupe = h("div", { class: "loupe", "aria-hidden": "true", hidden: true });
@@ -47,6 +47,14 @@ export class Surface {
     });
     this.sizes.observe(this.view);
     this.#measure();
+  }
+
+  /** Shows another image in the place of the first: the same picture, moving or not. @param {HTMLImageElement} image */
+  replace(image) {
+    this.images[0].replaceWith(image);
+    this.images[0] = image;
+    this.loupe.replaceChildren(); // drawn anew
+    this.draw();
   }
 
   #measure() {

@@ -22,6 +22,9 @@ export class Zoom extends EventTarget {
   gain = GAINS[1]; // of a difference
   sizes = false; // whether true sizes are told
   loupe = false;
+  moves = false; // whether any image does
+  playing = false;
+  #plays = 0;
   spot = { x: 0.5, y: 0.5 }; // what the loupe shows, in parts
   #couple = 0;
   /** Surfaces, one a side. */
@@ -85,6 +88,17 @@ export class Zoom extends EventTarget {
     if (!pane) return;
     const step = 24 / pane.scale;
     this.point({ x: this.spot.x + (right * step) / pane.size.width, y: this.spot.y + (down * step) / pane.size.height });
+  }
+
+  /** Plays all that move, from their beginning and together, or shows their first frames. @param {boolean} playing */
+  async play(playing) {
+    this.playing = playing;
+    const round = ++this.#plays;
+    const panes = [...this.panes].filter((pane) => pane.animation);
+    const images = await Promise.all(panes.map(({ animation }) => (playing ? animation.moving() : animation.still)));
+    if (round !== this.#plays) return;
+    for (const [n, pane] of panes.entries()) pane.replace(images[n]);
+    this.set({});
   }
 
   /** Where the loupe looks. */
