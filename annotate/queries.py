@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db.models import Count, F, Q, QuerySet, Subquery, Sum
+from django.db.models import F, Prefetch, Q, QuerySet, Subquery, Sum
 
 from annotate.access import Unknown
 from annotate.likeness import bigrams, most_alike, words
@@ -15,6 +15,7 @@ from annotate.models import (
     Annotator,
     Claim,
     Criterion,
+    Judgment,
     Membership,
     Outcome,
     Pair,
@@ -265,21 +266,17 @@ def held_claims(annotator: Annotator) -> list[Claim]:
 
 
 def history(annotator: Annotator, before: Any = None, size: int = 50) -> list[Claim]:
-    """The annotator's ended claims, newest first, with their prompts and `answered` counts."""
+    """The annotator's ended claims, newest first, with their prompts; `heads` of each are the judgments that hold."""
     ended = Claim.objects.filter(
         annotator=annotator, outcome__in=[Outcome.SUBMITTED, Outcome.SKIPPED, Outcome.EXPIRED]
     )
     if before is not None:
         ended = ended.filter(created_at__lt=before)
     newest = ended.order_by("-created_at").values("pk")[:size]
+    holding = Judgment.objects.filter(superseded_by__isnull=True).exclude(verdict=Verdict.RETRACTED)
     return list(
         Claim.objects.filter(pk__in=Subquery(newest))
         .select_related("pair__prompt")
-        .annotate(
-            answered=Count(
-                "judgments",
-                filter=Q(judgments__superseded_by__isnull=True) & ~Q(judgments__verdict=Verdict.RETRACTED),
-            ),
-        )
+        .prefetch_related(Prefetch("judgments", holding.order_by("comparison_id"), to_attr="heads"))
         .order_by(F("created_at").desc())
     )

@@ -3,6 +3,7 @@
 import { ApiError, login } from "./api.js";
 import { h, key } from "./dom.js";
 import { render } from "./markdown.js";
+import { told } from "./scale.js";
 import { choose, chooseNone } from "./spelling.js";
 
 const PAST = 50; // claims a page of the history has
@@ -53,10 +54,10 @@ export function showKeys(keys) {
       event.stopPropagation();
       button.removeEventListener("keydown", taking);
       const other = event.key.toUpperCase();
-      const before = keys.taken(other);
+      const before = keys.taken(other, name);
       if (event.key === "Escape") told.textContent = "";
       else if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) told.textContent = "Only a letter, a digit or a sign can be chosen.";
-      else if (before && before !== label) told.textContent = `${other} is taken: ${before}.`;
+      else if (before) told.textContent = `${other} is taken: ${before}.`;
       else {
         choose(name, other);
         changed = true;
@@ -130,12 +131,17 @@ export function askUnseen(text) {
 /**
  * Lists what was judged, the newest first.
  * @param {(before: string) => Promise<{claims: any[]}>} read a page of it @param {(id: string) => boolean} opens whether it can be opened now
+ * @param {Point[]} points of the project's scale
  * @returns {Promise<string|null>} the claim that was chosen
  */
-export async function showHistory(read, opens) {
+export async function showHistory(read, opens, points) {
   const dialog = find("history");
   const list = dialog.querySelector(".list");
   const more = /** @type {HTMLButtonElement} */ (dialog.querySelector(".more"));
+  const verdict = (found) => {
+    const [words, tone] = told(found, points);
+    return h("span", { class: `result ${tone}` }, words);
+  };
   const words = { submitted: "Judged", skipped: "Skipped", expired: "Not judged in time" };
   let chosen = null;
   let last = "";
@@ -149,7 +155,8 @@ export async function showHistory(read, opens) {
         "button",
         { type: "button", class: "past", disabled: !opens(claim.id), on: { click: choose(claim.id) } },
         h("span", {}, claim.prompt || "A prompt without text"),
-        h("span", { class: "by" }, `${words[claim.outcome]}${claim.answered ? `, ${claim.answered} ${claim.answered === 1 ? "criterion" : "criteria"}` : ""}, `, h("time", { datetime: claim.closed_at }, new Date(claim.closed_at).toLocaleString())),
+        h("span", { class: "found" }, ...claim.verdicts.map(verdict)),
+        h("span", { class: "by" }, claim.verdicts.length ? "" : `${words[claim.outcome]}, `, h("time", { datetime: claim.closed_at }, new Date(claim.closed_at).toLocaleString())),
       ),
     );
     list.append(...rows);

@@ -2,7 +2,7 @@
 
 import { toldAnchor } from "./anchors.js";
 import { CriterionEditor } from "./criterion.js";
-import { h, key } from "./dom.js";
+import { h, key, printed } from "./dom.js";
 import { broken, CANNOT_TELL, NOT_APPLICABLE, NOTHING, same, told } from "./scale.js";
 
 const MOST_ANCHORS = 20; // of one answer, as the server takes them
@@ -302,7 +302,7 @@ export class Dock {
       h("button", { type: "button", "aria-pressed": pressed("not_applicable"), on: { click: () => this.choose(NOT_APPLICABLE) } }, "Not applicable", key("9")),
       this.#canBreak &&
         h("button", { type: "button", "aria-pressed": pressed("media_broken"), on: { click: () => this.askBroken() } }, row.broken ? told(row, this.points)[0] : "Media broken", key("M")),
-      row.verdict && h("button", { type: "button", on: { click: () => this.choose(NOTHING) } }, "Clear", key("\u232b")),
+      row.verdict && h("button", { type: "button", on: { click: () => this.choose(NOTHING) } }, "Clear", key("Backspace", "\u232b")),
       row.own && row.comparison === null && h("button", { type: "button", on: { click: () => this.#remove(row) } }, "Remove"),
     );
   }
@@ -314,7 +314,7 @@ export class Dock {
       "div",
       { class: "under", role: "group", "aria-label": "Which is broken?" },
       h("span", {}, "Which is broken?"),
-      ...slots.map((slot) => h("button", { type: "button", on: { click: () => this.choose(broken(slot)) } }, names[slot][0], key(names[slot][1]))),
+      ...slots.map((slot) => h("button", { type: "button", on: { click: () => this.choose(broken(slot)) } }, names[slot][0], printed(names[slot][1]))),
       h("button", { type: "button", on: { click: () => this.#leave() } }, "None", key("Esc")),
     );
   }
@@ -346,7 +346,7 @@ export class Dock {
         h("input", { name: "quote", autocomplete: "off", dir: "auto", "aria-label": `Words of response ${side}`, placeholder: `Words of ${side}, then Enter` }),
         h("span", { class: "missing", hidden: true }, "Not there."),
       );
-    const buttons = () => sides.map((one) => h("button", { type: "button", on: { click: () => this.#point(one) } }, one.toUpperCase(), key(one.toUpperCase())));
+    const buttons = () => sides.map((one) => h("button", { type: "button", on: { click: () => this.#point(one) } }, one.toUpperCase(), printed(one.toUpperCase())));
     return h(
       "div",
       { class: "under", role: "group", "aria-label": "Evidence" },
@@ -381,7 +381,7 @@ export class Dock {
       "div",
       { class: "tags", role: "group", "aria-label": "Tags" },
       ...this.tags.map((tag, index) =>
-        h("button", { type: "button", "aria-pressed": String(row.tags.includes(tag)), dataset: { held: `tag ${tag}` }, on: { click: () => this.turnTag(tag) } }, tag, numbers && index < 9 && key(String(index + 1))),
+        h("button", { type: "button", "aria-pressed": String(row.tags.includes(tag)), dataset: { held: `tag ${tag}` }, on: { click: () => this.turnTag(tag) } }, tag, numbers && index < 9 && printed(String(index + 1))),
       ),
       !numbers && h("button", { type: "button", class: "ask", "aria-label": "Choose tags by their numbers", on: { click: () => this.askTags() } }, key("/")),
     );

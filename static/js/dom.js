@@ -1,6 +1,6 @@
 // Elements without templates or innerHTML: text is always text.
 
-import { spelled } from "./spelling.js";
+import { chosen } from "./spelling.js";
 
 /**
  * @param {string} tag
@@ -21,8 +21,11 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
-/** A key as it is printed on the page: every action shows its own. @param {string} name */
-export const key = (name) => h("kbd", { "aria-hidden": "true" }, spelled(name));
+/** A key that is what it says, whatever was chosen. @param {string} name */
+export const printed = (name) => h("kbd", { "aria-hidden": "true" }, name);
+
+/** A key as it is printed on the page: every action shows its own. @param {string} name @param {string} [shown] how ours is printed */
+export const key = (name, shown = name) => printed(chosen(name) ?? shown);
 
 /** Shows `element` as the only child of `place`. @param {Element} place @param {...(Node|string)} children */
 export const fill = (place, ...children) => place.replaceChildren(...children);

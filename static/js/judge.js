@@ -5,7 +5,7 @@ import { ApiError, call, Unreachable, whoIsIn } from "./api.js";
 import { Clock } from "./clock.js";
 import { askLogin, askSkip, askUnseen, showGuidelines, showHistory, showKeys, showRefused } from "./dialogs.js";
 import { Dock } from "./dock.js";
-import { h } from "./dom.js";
+import { h, key } from "./dom.js";
 import { Draft } from "./draft.js";
 import { Hand } from "./hand.js";
 import { Keys } from "./keys.js";
@@ -27,6 +27,7 @@ const SAVE_AFTER = 200; // ms between two writes of a draft
 const MIRROR = 5000; // ms between two drafts that the server keeps
 const SOON = 120_000; // ms: a lease that ends sooner is mentioned
 const RETRY = 3000; // ms
+const TOLD = 6000; // ms that "Submitted" stands there
 const SLOW = 150; // ms after which waiting is told
 const COVERED = `It is marked as sensitive and covered: ${spelled("V")} shows it, ${spelled("S")} skips it.`;
 
@@ -47,6 +48,7 @@ class JudgePage {
   #confirmed = ""; // the claim whose partial submission was announced
   #ended = new Set(); // claims whose lease is over
   #waited = false; // there was nothing to judge
+  #telling = 0; // timer of the word that an answer is away
   #submitted = []; // ids of what was submitted here, for undo
 
   constructor(store, project) {
@@ -93,19 +95,22 @@ class JudgePage {
   // What is on screen
 
   /** Shows the claim that stands first, unless it is shown already. */
-  async #next() {
+  async #next(done = "") {
     if (this.#left) return;
     const claim = this.hand.current;
     if (claim && claim === this.claim) return;
     await this.#keepDraft();
-    if (claim && !claim.revising && this.hand.left(claim) < 0 && !(await this.#stillMine(claim))) return this.#next();
-    if (claim !== this.hand.current) return this.#next();
+    if (claim && !claim.revising && this.hand.left(claim) < 0 && !(await this.#stillMine(claim))) return this.#next(done);
+    if (claim !== this.hand.current) return this.#next(done);
     this.claim = claim;
     this.draft = null;
     // Until all of the new pair is there, nothing of the old one can be judged: no verdict lands on another's responses.
     this.keys.bind("dock", null);
     find("work").inert = true;
-    if (!claim) return this.#nothing();
+    if (!claim) {
+      if (done) this.status.announce(done);
+      return this.#nothing();
+    }
     if (this.#waited) this.#recount();
     const slow = setTimeout(() => blank("Fetching the next pair", ""), SLOW);
     const [saved, mount] = await Promise.all([this.store.draft(owner, claim.id), this.panes.prepare(claim)]);
@@ -122,7 +127,7 @@ class JudgePage {
     const media = { a: Boolean(claim.a.media), b: Boolean(claim.b.media), prompt: claim.prompt.media.length > 0 };
     this.dock.show(this.draft, { project: this.project, points: this.points, media });
     this.#refresh();
-    this.status.announce(`Next pair. ${claim.sensitive ? COVERED : (this.draft.current?.criterion ?? "")}`);
+    this.status.announce(`${done}Next pair. ${claim.sensitive ? COVERED : (this.draft.current?.criterion ?? "")}`);
   }
 
   /** The annotator asked to see a sensitive pair. */
@@ -183,6 +188,7 @@ class JudgePage {
     this.#showState();
     const refused = this.outbox.refused.length;
     find("notice").hidden = !refused;
+    this.#tellOffline();
     find("notice").querySelector("p").textContent = refused === 1 ? "The server did not take one of your answers. It is kept here." : `The server did not take ${refused} of your answers. They are kept here.`;
     const revising = Boolean(this.claim?.revising);
     find("skip-words").textContent = revising ? "Leave it" : "Skip\u2026";
@@ -198,6 +204,27 @@ class JudgePage {
     const open = draft.current;
     this.panes.choose(open && draft.judged(open) && ["a", "b"].includes(open.verdict) ? open.verdict : "");
     this.#lease();
+  }
+
+  /** Where there is no pair on screen, what stands there tells it. */
+  #tellOffline() {
+    const offline = Boolean(this.draft) && (!navigator.onLine || this.outbox.trouble === "offline");
+    const waiting = this.outbox.waiting.length;
+    const waits = waiting ? ` ${waiting === 1 ? "One answer waits" : `${waiting} answers wait`} on this computer and ${waiting === 1 ? "goes" : "go"} out when the connection is back.` : "";
+    find("offline").hidden = !offline;
+    find("offline").querySelector("p").textContent = `You are offline. Judge on: nothing is lost.${waits}`;
+  }
+
+  /** For a few seconds, that the last answer is away and may come back. */
+  #tellSubmitted() {
+    clearTimeout(this.#telling);
+    find("done").replaceChildren("Submitted. Undo", key("U"));
+    this.#telling = setTimeout(() => this.#untell(), TOLD);
+  }
+
+  #untell() {
+    clearTimeout(this.#telling);
+    find("done").textContent = "";
   }
 
   #showState() {
@@ -327,7 +354,8 @@ class JudgePage {
         this.pace.judged();
         find("pace").textContent = this.pace.text;
       }
-      await this.#advance(claim);
+      await this.#advance(claim, claim.revising ? "Changed. " : "Submitted. ");
+      if (!claim.revising) this.#tellSubmitted();
     });
   }
 
@@ -387,7 +415,7 @@ class JudgePage {
       if (!answer || claim !== this.claim) return;
       const room = this.hand.claims.length - 1 < this.hand.size;
       await this.#send("skip", { ...answer, next: room ? uuid() : null }, null);
-      await this.#advance(claim);
+      await this.#advance(claim, "Skipped. ");
     });
   }
 
@@ -407,7 +435,7 @@ class JudgePage {
     return this.#once(async () => {
       const read = (before) => call("GET", `projects/${slug}/history/${before ? `?before=${encodeURIComponent(before)}` : ""}`);
       try {
-        const chosen = await showHistory(read, (id) => !this.outbox.holds(id));
+        const chosen = await showHistory(read, (id) => !this.outbox.holds(id), this.points);
         if (!chosen) return;
         const claim = await call("GET", `claims/${chosen}/`);
         this.hand.add({ ...claim, outcome: "", revising: true }, { first: true });
@@ -432,15 +460,18 @@ class JudgePage {
     await this.outbox.post({ owner, kind, claim: claim.id, body, draft, title, attempts: 0, refused: null, made: Date.now() });
   }
 
-  async #advance(claim) {
+  /** @param {string} [done] what happened to the claim, said before what comes next */
+  async #advance(claim, done = "") {
     this.#hint("");
+    this.#untell();
     this.hand.remove(claim.id);
-    await this.#next();
+    await this.#next(done);
   }
 
   /** Brings the last submitted pair back with its answers, to judge it again. */
   undo() {
     return this.#once(async () => {
+      this.#untell();
       const last = this.#submitted.at(-1) ?? (await this.#lastSubmitted());
       if (!last) return this.#hint("There is nothing to take back.");
       const unsent = await this.outbox.takeBack(last);

@@ -1,5 +1,6 @@
 // Keys that act on the page. Single keys are off while one types, can be switched off for good, and each may be another.
 
+import { ACTIONS, FIXED } from "./actions.js";
 import { chosen, spelled } from "./spelling.js";
 
 const SWITCH = "evenhand-single-keys";
@@ -39,6 +40,8 @@ export class Keys {
    */
   bind(name, actions, { within = null, yields = false } = {}) {
     this.#layers.delete(name);
+    for (const [own, { hidden, label }] of Object.entries(actions ?? {}))
+      if (own.length === 1 && !hidden && !(own in ACTIONS)) console.error(`The key ${own} (${label}) is missing in actions.js: another could be chosen for it twice.`);
     if (actions) this.#layers.set(name, { actions, within, yields });
   }
 
@@ -55,11 +58,14 @@ export class Keys {
     return layers.sort((one, other) => rank(one) - rank(other)).map(({ actions }) => actions);
   }
 
-  /** What does something already when a key is pressed, in words; "" where none does. @param {string} name */
-  taken(name) {
-    for (const actions of this.#order(null))
-      for (const [own, { label, hidden }] of Object.entries(actions)) if ((hidden ? own : spelled(own)) === name) return label;
-    return "";
+  /**
+   * What else a key does already, in this state of the page or another, in words; "" where it is free.
+   * @param {string} pressed @param {string} name of the key in whose place it would stand
+   */
+  taken(pressed, name) {
+    if (pressed === name) return "";
+    const other = Object.keys(ACTIONS).find((one) => one !== name && spelled(one) === pressed);
+    return other ? ACTIONS[other] : (FIXED[pressed] ?? "");
   }
 
   /** All that a key does now, by group. @returns {Map<string, {keys: string[], label: string, names: string[]}[]>} */

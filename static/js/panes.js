@@ -3,6 +3,7 @@
 import { h, key } from "./dom.js";
 import { grouped } from "./keys.js";
 import { linkFrom, mountAlone } from "./solo.js";
+import { ariaKey } from "./spelling.js";
 import { kindOf, loadViewer, sourceOf } from "./viewers.js";
 
 const SWIPE = 60; // px
@@ -128,7 +129,7 @@ export class Panes {
 
   #larger() {
     const click = { click: () => this.#enlarge(), mousedown: (event) => event.preventDefault() };
-    return h("button", { type: "button", title: "Fill the screen, or not", "aria-keyshortcuts": "Y", "aria-pressed": "false", on: click }, "Full screen", key("Y"));
+    return h("button", { type: "button", title: "Fill the screen, or not", "aria-keyshortcuts": ariaKey("Y"), "aria-pressed": "false", on: click }, "Full screen", key("Y"));
   }
 
   /** Both sides and their tools fill the screen; the keys that judge still do. */

@@ -16,6 +16,9 @@ export const chosen = (name) => (Object.hasOwn(others, name) ? others[name] : un
 /** The key that does what ours does. @param {string} name */
 export const spelled = (name) => chosen(name) ?? name;
 
+/** The key that does what ours does, as aria-keyshortcuts names it. @param {string} name */
+export const ariaKey = (name) => ({ " ": "Space", "+": "Plus" })[spelled(name)] ?? spelled(name);
+
 /** Chooses a key in place of ours; null: ours again. @param {string} name @param {string|null} other */
 export function choose(name, other) {
   const { [name]: _before, ...rest } = others;

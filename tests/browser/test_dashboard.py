@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from annotate.actions.jobs import run_job
 from annotate.models import Job, JobKind, Project, Role, User
-from tests.browser.test_pages_look import LOOKS, clean
+from tests.browser.looking import LOOKS, clean
 from tests.factories import judge, make_annotator, make_comparison, make_member, make_pair, make_project
 
 

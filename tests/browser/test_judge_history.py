@@ -21,7 +21,8 @@ def test_a_judged_pair_is_opened_again_and_revised(page: Page, sign_in) -> None:
     at_hand = judge.prompt
     judge.press("1", ";")
     past = page.get_by_role("dialog", name="Pairs that you judged")
-    expect(past.locator(".past span:first-child")).to_have_text(done[::-1])
+    expect(past.locator(".past > span:first-child")).to_have_text(done[::-1])
+    expect(past.locator(".past").first.locator(".result")).to_have_text(["A much better", "B much better"])
     judge.press("Tab", "Tab", "Enter")  # the oldest of them
     expect(page.locator("#prompt .asked p")).to_have_text(done[0])
     expect(page.locator("#lease")).to_have_text("Judged before: a change is kept as a revision")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from annotate.models import User
@@ -16,17 +15,8 @@ from tests.browser.judging import (
     picture,
     text_pair,
 )
+from tests.browser.looking import LOOKS, clean
 from tests.factories import make_member
-
-LOOKS = [("light", 1440, 900), ("dark", 390, 844)]
-
-
-def clean(page: Page, where: str) -> None:
-    """Nothing that axe objects to, and nothing wider than the window."""
-    found = Axe().run(page)
-    assert found.violations_count == 0, f"{where}: {found.generate_report()}"
-    wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
-    assert wide <= 0, f"{where} is {wide} px too wide"
 
 
 @pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
@@ -163,15 +153,19 @@ def test_another_key_can_be_chosen(page: Page, sign_in: Callable[[User], None]) 
     judge.press("g")
     expect(told).to_have_text("G is taken: Guidelines.")
     page.get_by_role("button", name="Another key for Skip").click()
-    judge.press("=")
-    expect(told).to_have_text("= it is: \u201cSkip\u201d.")
+    for other, does in (("q", "Loudness matched"), ("=", "In"), ("v", "Show a sensitive pair")):
+        judge.press(other)  # what is done elsewhere alone is taken too
+        expect(told).to_contain_text(f"{other.upper()} is taken: {does}")
+        page.get_by_role("button", name="Another key for Skip").click()
+    judge.press("'")
+    expect(told).to_have_text("' it is: \u201cSkip\u201d.")
     with page.expect_navigation():  # every key that is printed is printed anew
         judge.press("Escape")
     judge.ready()
-    expect(page.locator("#skip-open kbd")).to_have_text("=")
+    expect(page.locator("#skip-open kbd")).to_have_text("'")
     judge.press("s")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    judge.press("=")
+    judge.press("'")
     expect(page.get_by_role("dialog", name="Why skip this pair?")).to_be_visible()
     judge.press("Escape", "?")
     with page.expect_navigation():

@@ -6,12 +6,12 @@ The pages are those of the permission table, so that none is forgotten; the fixt
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.template.loader import render_to_string
 from playwright.sync_api import Page, expect
 
 from annotate.models import User
 from tests.browser.conftest import Watch
+from tests.browser.looking import accessible
 from tests.security.permissions import EXPECTED
 from tests.security.test_permissions import path_of
 from tests.security.world import ROLES, make_world
@@ -51,5 +51,4 @@ def test_pages_of_errors_are_accessible(template: str, page: Page, watch: Watch)
     page.route("**/broken/", lambda route: route.fulfill(status=500, body=body, content_type="text/html"))
     page.goto("/broken/")
     expect(page.locator("h1")).to_be_visible()
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    accessible(page, template)

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from annotate.models import Pair, Project, User
 from tests.browser.judging import CLARITY, JudgePage, judge_project, make_image, picture, text_pair
+from tests.browser.looking import LOOKS, clean
 from tests.browser.playables import cube_document, make_model, make_sound, make_video, tone
-from tests.browser.test_pages_look import LOOKS, clean
 from tests.factories import make_comparison, make_member, make_pair
 
 

@@ -11,6 +11,7 @@ from annotate.actions.judging import MAX_ANSWERS, MAX_RATIONALE, Answer, respons
 from annotate.models import (
     Authoring,
     Claim,
+    Judgment,
     Modality,
     Outcome,
     Project,
@@ -257,13 +258,20 @@ class ExpirySerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField()
 
 
+class FoundSerializer(serializers.Serializer):
+    verdict = serializers.ChoiceField(VERDICTS)
+    strength = serializers.IntegerField(allow_null=True)
+    tie_kind = serializers.CharField(allow_blank=True)
+    broken = serializers.CharField(allow_blank=True)
+
+
 class PastSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     outcome = serializers.ChoiceField(Outcome.choices)
     created_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField()
     prompt = serializers.CharField(allow_blank=True)
-    answered = serializers.IntegerField()
+    verdicts = FoundSerializer(many=True)
 
 
 class HistorySerializer(serializers.Serializer):
@@ -343,17 +351,23 @@ def _side_of(response: str, flip: bool) -> str:
     return "a" if response_shown("a", flip) == response else "b"
 
 
-def _answer(asked: Asked, head: Head, flip: bool) -> dict[str, Any]:
-    """A stored judgment as the page knows it: by sides."""
+def found(head: Head | Judgment, flip: bool) -> dict[str, Any]:
+    """A stored verdict as the page knows it: by sides."""
     sided = head.verdict in (Verdict.RESPONSE1, Verdict.RESPONSE2)
     return {
-        "id": str(head.id),
-        "comparison": asked.id,
-        "criterion": "",
         "verdict": _side_of(head.verdict, flip) if sided else head.verdict,
         "strength": head.strength,
         "tie_kind": head.tie_kind,
         "broken": _side_of(head.broken, flip) if head.broken.startswith("response") else head.broken,
+    }
+
+
+def _answer(asked: Asked, head: Head, flip: bool) -> dict[str, Any]:
+    """A stored judgment as the page knows it."""
+    return found(head, flip) | {
+        "id": str(head.id),
+        "comparison": asked.id,
+        "criterion": "",
         "rationale": head.rationale,
         "tags": head.tags,
         "anchors": evidence.shown(head.evidence, {response_shown(side, flip): side for side in ("a", "b")}),

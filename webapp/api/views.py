@@ -178,7 +178,10 @@ class History(APIView):
                         "prompt": claim.pair.prompt.turns[-1]["text"][:120]
                         if claim.pair.prompt.turns
                         else "",
-                        "answered": claim.answered,  # type: ignore[attr-defined]
+                        "verdicts": [
+                            shapes.found(head, claim.flip)
+                            for head in claim.heads  # type: ignore[attr-defined]
+                        ],
                     }
                     for claim in rows
                 ]

@@ -1,6 +1,7 @@
 // The bar of tools for what is linked. Every tool says its key, and every key has a tool or is listed.
 
 import { h, key } from "../dom.js";
+import { ariaKey } from "../spelling.js";
 
 /**
  * @typedef {{
@@ -36,18 +37,17 @@ export function bar(link, parts) {
 /** @param {Tool} tool @returns {[HTMLElement, () => void]} the button, and what brings it up to date */
 function made(tool) {
   const words = h("span", {}, tool.words ?? tool.label);
-  const shown = tool.shown ?? tool.key;
   const button = h(
     "button",
     {
       type: "button",
       title: tool.label,
-      "aria-keyshortcuts": tool.key === " " ? "Space" : tool.key,
+      "aria-keyshortcuts": ariaKey(tool.key),
       // A click leaves the focus where it was: else Space would press this tool again instead of playing.
       on: { click: tool.run, mousedown: (event) => event.preventDefault() },
     },
     words,
-    !tool.bare && key(shown),
+    !tool.bare && key(tool.key, tool.shown),
   );
   return [
     button,
