@@ -400,8 +400,10 @@ def _contents(claim: Claim) -> dict[str, evidence.Content]:
     with prepared_cursor() as cursor:
         cursor.execute(_CONTENT, [claim.pair_id])
         contents = [
-            evidence.Content(*row, bounds=bounds and mesh.upright(json.loads(bounds), media_type))
-            for *row, bounds, media_type in cursor.fetchall()
+            evidence.Content(
+                text, modality, duration, bounds and mesh.upright(json.loads(bounds), media_type)
+            )
+            for text, modality, duration, bounds, media_type in cursor.fetchall()
         ]
     return dict(zip(("b", "a") if claim.flip else ("a", "b"), contents, strict=True))
 

@@ -195,7 +195,7 @@ def shown_colours(page: Page) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize("reduced", ["reduce", "no-preference"])
 def test_what_moves_stands_still_until_one_plays_both_together(
-    page: Page, project: Project, sign_in, reduced: str
+    page: Page, project: Project, sign_in, reduced: Any
 ) -> None:
     page.emulate_media(reduced_motion=reduced)
     first, second = (

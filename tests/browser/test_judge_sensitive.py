@@ -132,7 +132,8 @@ def test_a_covered_pair_is_skipped_as_any_other(page: Page, project: Project, si
     expect(page.locator("#veil")).to_be_hidden()  # the next one is not covered
     judge.saved()
     skipped = Claim.objects.get(outcome="skipped")
-    assert skipped.pair.response1.asset.modality == Modality.VIDEO and not Judgment.objects.exists()
+    asset = skipped.pair.response1.asset
+    assert asset and asset.modality == Modality.VIDEO and not Judgment.objects.exists()
     judge.press("1")  # and its keys act
     expect(page.locator("#judged")).to_have_text("1 of 1 judged")
 
