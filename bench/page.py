@@ -61,7 +61,7 @@ OWN_OF_PLAYERS = {"ensemble", "timeline", "transport"}
 # A pair of each modality is on screen, whole.
 SHOWN = {
     "text": "() => [...document.querySelectorAll('#sides .read')].every(one => one.offsetHeight)",
-    "image": "() => [...document.querySelectorAll('#sides .view.image > img')].filter(one => one.complete).length === 2",
+    "image": "() => [...document.querySelectorAll('#sides .view.image > .layer > img')].filter(one => one.complete).length === 2",
     "video": "() => [...document.querySelectorAll('#sides video')].filter(one => one.readyState >= 2).length === 2",
     "audio": "() => [...document.querySelectorAll('#sides .sound .note')].filter(one => !one.textContent).length === 2",
     "mesh": "() => document.querySelectorAll('#sides .view.model[data-drawn]').length === 2",

@@ -3,9 +3,9 @@
 /** The address of another file made from the same medium. @param {string} url of its "web" @param {string} kind */
 export const sibling = (url, kind) => url.replace(/[^/]*$/, kind);
 
-/** A file that a script reads. Rejects where the server does not give it. @param {string} url @param {AbortSignal} [signal] */
-export async function read(url, signal) {
-  const response = await fetch(url, { signal });
+/** A file that a script reads. Rejects where the server does not give it. @param {string} url @param {AbortSignal} [signal] @param {RequestInit} [how] */
+export async function read(url, signal, how = {}) {
+  const response = await fetch(url, { ...how, signal });
   if (!response.ok) throw new Error(`The server answered ${response.status}.`);
   return response;
 }

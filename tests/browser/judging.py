@@ -3,6 +3,8 @@
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from tempfile import TemporaryFile
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +13,9 @@ from django.core.files.storage import default_storage
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from annotate.models import Asset, Claim, Derivative, Judgment, Pair, Project, User
+from annotate.modalities import HOUSES, Kind
+from annotate.modalities.sandbox import MediaSandbox, Request
+from annotate.models import Asset, Claim, Derivative, Judgment, Modality, Pair, Project, User
 from tests.factories import make_asset, make_comparison, make_member, make_pair, make_project
 
 CLARITY = "The answer is easy to follow."
@@ -31,6 +35,31 @@ def make_image(project: Project, content: bytes, **fields: Any) -> Asset:
     for kind in ("web", "thumb") if not asset.derivatives.exists() else ():
         key = default_storage.save(f"derivatives/{uuid4().hex}", ContentFile(content))
         Derivative.objects.create(asset=asset, kind=kind, media_type="image/png", size=len(content), key=key)
+    return asset
+
+
+@cache
+def _made_of(content: bytes) -> tuple[dict[str, Any], list[tuple[str, str, bytes]]]:
+    """The probe of a PNG, and (kind, media type, content) of all that is made of it."""
+    with MediaSandbox(1) as sandbox, TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        kind = Kind(Modality.IMAGE, "image/png", "png")
+        made = sandbox.examine(Request(file, kind, HOUSES[Modality.IMAGE].KINDS))
+    found = []
+    for one in made.renditions:
+        with one.file as file:
+            found.append((one.kind, one.media_type, file.read()))
+    return made.probe, found
+
+
+def make_large(project: Project, content: bytes) -> Asset:
+    """An image asset, of a PNG, with all that is made of it, tiles too."""
+    probe, made = _made_of(content)
+    asset = make_asset(project, content, probe=probe)
+    for kind, media_type, data in made:
+        key = default_storage.save(f"derivatives/{uuid4().hex}", ContentFile(data))
+        Derivative.objects.create(asset=asset, kind=kind, media_type=media_type, size=len(data), key=key)
     return asset
 
 

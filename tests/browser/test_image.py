@@ -46,7 +46,7 @@ def sides(page: Page) -> list[Locator]:
 
 def drawn(view: Locator) -> tuple[float, float, float, float]:
     """Where the image stands in its view, and how large."""
-    box, room = view.locator("> img").bounding_box(), view.bounding_box()
+    box, room = view.locator("> .layer > img").bounding_box(), view.bounding_box()
     assert box and room
     return (box["x"] - room["x"], box["y"] - room["y"], box["width"], box["height"])
 
@@ -69,7 +69,7 @@ def colour(page: Page, x: float) -> str:
 
 def shown(page: Page, side: str) -> str:
     """Which of the two colours a side shows."""
-    image = page.locator(f"#body-{side} .view.image > img")
+    image = page.locator(f"#body-{side} .view.image > .layer > img")
     return "red" if image.evaluate("image => image.naturalWidth") == 320 else "green"
 
 

@@ -14,16 +14,23 @@ const SHIFT = 0.05; // of the width, a press of a wipe's key
 
 export const createLink = () => new Zoom();
 
+/** The code for tiles, where an image has some. */
+const tilesOf = (medium) => (medium.tiled ? import("./tiles.js") : null);
+
+export const ahead = { want: (medium) => tilesOf(medium)?.catch(() => {}), forget() {} };
+
 /** @param {HTMLElement} element @param {{medium: any, label: string, side: string, link: Zoom}} data */
 export function mount(element, { medium, label, side, link }) {
   let pane = null;
+  let tiles = null;
   let gone = false;
   link.moves ||= Boolean(medium.animated);
   element.replaceChildren(h("div", { class: "view" }));
   const load = async () => {
     const { image, ready } = picture(medium.url);
+    let module;
     try {
-      await ready;
+      [module] = await Promise.all([tilesOf(medium), ready]);
     } catch {
       if (!gone) element.firstChild.replaceChildren(failed("This image", load));
       return;
@@ -33,7 +40,9 @@ export function mount(element, { medium, label, side, link }) {
     image.alt = label;
     const { naturalWidth, naturalHeight } = image;
     const size = { width: medium.width ?? naturalWidth, height: medium.height ?? naturalHeight };
-    pane = new Surface(element, { images: [animation?.still ?? image], size, label, link, side, animation });
+    if (module) tiles = new module.Tiles(medium.url);
+    const tiled = module && ((base, redraw) => new module.TiledView(tiles, base, redraw));
+    pane = new Surface(element, { pictures: [{ image: animation?.still ?? image, size, tiled }], label, link, side, animation });
     link.panes.add(pane);
     link.set({});
   };
@@ -43,6 +52,7 @@ export function mount(element, { medium, label, side, link }) {
       gone = true;
       pane?.destroy();
       pane?.animation?.destroy();
+      tiles?.close();
       link.panes.delete(pane);
     },
   };

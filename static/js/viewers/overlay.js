@@ -32,7 +32,7 @@ export class Overlay {
     if (!open) return this.#close();
     element.dataset.manner = link.manner;
     this.#show(couple);
-    const [under, over] = this.#surface.images;
+    const [under, over] = this.#surface.layers.map(({ element: layer }) => layer);
     const { manner, cut, front } = link;
     under.style.clipPath = over.style.clipPath = "";
     under.style.visibility = over.style.visibility = "";
@@ -48,22 +48,18 @@ export class Overlay {
   }
 
   #show(couple) {
-    const sides = couple.map(({ side, images: [image] }) => `${side} ${image.src}`).join(" "); // one that plays is another
+    const sides = couple.map(({ side, pictures: [{ image }] }) => `${side} ${image.src}`).join(" "); // one that plays is another
     if (this.#surface && this.#shown === sides) return this.#surface.draw();
     this.#surface?.destroy();
     this.#shown = sides;
-    const images = couple.map(({ images: [image] }) => Object.assign(image.cloneNode(), { alt: image.alt }));
-    this.#surface = new Surface(this.stage, { images, size: couple[0].size, label: `${couple.map(nameOf).join(" and ")}, one over the other`, link: this.link });
+    const pictures = couple.map(({ pictures: [one] }) => ({ ...one, image: Object.assign(one.image.cloneNode(), { alt: one.image.alt }) }));
+    this.#surface = new Surface(this.stage, { pictures, label: `${couple.map(nameOf).join(" and ")}, one over the other`, link: this.link });
   }
 
-  /** Cuts each image off at the line, which stands on the screen however they are zoomed. */
+  /** Cuts each picture off at the line, which stands on the screen however they are zoomed. */
   #wipe(under, over, cut) {
-    const inside = (image) => {
-      const { a: scale, e: left } = new DOMMatrix(image.style.transform);
-      return Math.min(image.naturalWidth, Math.max(0, (cut * this.#surface.width - left) / scale));
-    };
-    under.style.clipPath = `inset(0 ${under.naturalWidth - inside(under)}px 0 0)`;
-    over.style.clipPath = `inset(0 0 0 ${inside(over)}px)`;
+    under.style.clipPath = `inset(0 ${(1 - cut) * 100}% 0 0)`;
+    over.style.clipPath = `inset(0 0 0 ${cut * 100}%)`;
     this.line.style.left = `${cut * 100}%`;
   }
 

@@ -1,8 +1,8 @@
 // An area that shows images through a Zoom: one of a side, or two laid over each other. Moved by mouse, touch and wheel.
 
 import { h } from "../dom.js";
+import { Layer } from "./layer.js";
 
-const CRISP = 3; // screen pixels an image pixel: from here on pixels are shown as they are
 const LOUPE = 4; // times what is seen without it
 const PLAIN = 2; // screen pixels an image pixel: the least that the loupe shows
 
@@ -12,11 +12,13 @@ export class Surface {
 
   /**
    * @param {HTMLElement} element filled with the view
-   * @param {{images: HTMLImageElement[], size: {width: number, height: number}, label: string, link: import("./zoom.js").Zoom, side?: string, animation?: any}} of
-   *   `size` are the true pixels of the first image; the others are drawn as large as it
+   * @param {{pictures: import("./layer.js").Picture[], label: string, link: import("./zoom.js").Zoom, side?: string, animation?: any}} of
+   *   what is shown; those after the first are drawn as large as it
    */
-  constructor(element, { images, size, label, link, side = "", animation = null }) {
-    Object.assign(this, { images, size, label, link, side, animation });
+  constructor(element, { pictures, label, link, side = "", animation = null }) {
+    Object.assign(this, { pictures, label, link, side, animation, size: pictures[0].size });
+    this.layers = pictures.map((picture) => new Layer(picture, () => this.draw()));
+    this.magnified = []; // the same, in the loupe
     this.pointers = new Map();
     this.note = h("p", { class: "note" });
     this.loupe = h("div", { class: "loupe", "aria-hidden": "true", hidden: true });
@@ -36,7 +38,7 @@ export class Surface {
           dblclick: () => (link.isFitted ? link.actual() : link.fit()),
         },
       },
-      ...images,
+      ...this.layers.map(({ element }) => element),
       this.loupe,
       this.note,
     );
@@ -51,9 +53,11 @@ export class Surface {
 
   /** Shows another image in the place of the first: the same picture, moving or not. @param {HTMLImageElement} image */
   replace(image) {
-    this.images[0].replaceWith(image);
-    this.images[0] = image;
-    this.loupe.replaceChildren(); // drawn anew
+    this.pictures[0] = { ...this.pictures[0], image };
+    this.layers[0].replace(image);
+    for (const layer of this.magnified) layer.destroy();
+    this.magnified = []; // made anew
+    this.loupe.replaceChildren();
     this.draw();
   }
 
@@ -89,28 +93,37 @@ export class Surface {
   }
 
   draw() {
-    if (!this.width) return;
+    if (!this.width) return [...this.layers, ...this.magnified].forEach((layer) => layer.rest());
     const frame = this.#frame;
-    for (const image of this.images) lay(image, frame);
-    const { link } = this;
-    const { width, height } = this.size;
-    this.note.textContent = link.sizes && this.side ? `${width} \u00d7 ${height} pixels, shown at ${Math.round(this.scale * devicePixelRatio * 100)}%` : "";
+    for (const layer of this.layers) layer.draw(frame);
+    this.note.textContent = this.link.sizes && this.side ? this.#told() : "";
     this.#drawLoupe(frame);
+  }
+
+  /** How large the first picture is, and what is seen of it. */
+  #told() {
+    const { width, height } = this.size;
+    const [{ image, lacks }] = this.layers;
+    const rest = { "": "", copy: `, from a copy of ${image.naturalWidth} \u00d7 ${image.naturalHeight}`, coming: ", still sharpening" }[lacks];
+    return `${width} \u00d7 ${height} pixels, shown at ${Math.round(this.scale * devicePixelRatio * 100)}%${rest}`;
   }
 
   #drawLoupe(frame) {
     const { loupe, link } = this;
     loupe.hidden = !link.loupe || !this.side;
-    if (loupe.hidden) return;
-    if (!loupe.firstChild) loupe.append(...this.images.map((image) => image.cloneNode()));
+    if (loupe.hidden) return this.magnified.forEach((layer) => layer.rest());
+    if (!this.magnified.length) {
+      this.magnified = this.pictures.map((picture) => new Layer({ ...picture, image: picture.image.cloneNode() }, () => this.draw()));
+      loupe.append(...this.magnified.map(({ element }) => element));
+    }
     const x = frame.x + (link.spot.x - 0.5) * frame.width;
     const y = frame.y + (link.spot.y - 0.5) * frame.height;
-    const room = loupe.clientWidth;
-    loupe.style.transform = `translate(${x - room / 2}px, ${y - room / 2}px)`;
+    const [room, border] = [loupe.clientWidth, loupe.clientLeft];
+    loupe.style.transform = `translate(${Math.round(x - room / 2 - border)}px, ${Math.round(y - room / 2 - border)}px)`;
     const times = Math.max(LOUPE, (PLAIN * this.pixel) / this.scale);
     const [wide, high] = [frame.width * times, frame.height * times];
-    const inside = loupe.clientLeft;
-    for (const image of loupe.children) lay(image, { x: room / 2 + inside - (link.spot.x - 0.5) * wide, y: room / 2 + inside - (link.spot.y - 0.5) * high, width: wide, height: high });
+    const seen = { x: room / 2 - (link.spot.x - 0.5) * wide, y: room / 2 - (link.spot.y - 0.5) * high, width: wide, height: high };
+    for (const layer of this.magnified) layer.draw(seen);
   }
 
   #fromMiddle(event) {
@@ -161,14 +174,6 @@ export class Surface {
 
   destroy() {
     this.sizes.disconnect();
+    for (const layer of [...this.layers, ...this.magnified]) layer.destroy();
   }
-}
-
-/** Draws an image around a point at a size, whole: of another shape than the frame, it is as large as fits. */
-function lay(image, { x, y, width, height }) {
-  const { naturalWidth, naturalHeight } = image;
-  if (!naturalWidth) return;
-  const scale = Math.min(width / naturalWidth, height / naturalHeight);
-  image.style.transform = `translate(${x - (naturalWidth * scale) / 2}px, ${y - (naturalHeight * scale) / 2}px) scale(${scale})`;
-  image.classList.toggle("crisp", scale * devicePixelRatio >= CRISP);
 }
