@@ -32,6 +32,17 @@ def image(number: int) -> tuple[str, bytes]:
     return "image/png", out.getvalue()
 
 
+def large_image(number: int) -> tuple[str, bytes]:
+    """24 megapixels."""
+    from PIL import Image
+
+    from tests.media.clips import scene
+
+    out = BytesIO()
+    Image.fromarray(scene(number, 6000, 4000)).save(out, "PNG", compress_level=1)
+    return "image/png", out.getvalue()
+
+
 def video_as_browsers_play(number: int) -> tuple[str, bytes]:
     from tests.media.clips import video
 

@@ -1,12 +1,13 @@
 """What the annotator's page costs, in Chromium on the real web server, for each modality.
 
-    python bench/page.py [--modalities text image video audio mesh] [--pairs 50] [--memory-pairs 300] [--drift-seconds 60]
+    python bench/page.py [--modalities text image image-large video audio mesh] [--pairs 50] [--memory-pairs 300] [--drift-seconds 60]
 
 - bytes that the page transfers, with an empty cache and again with a full one, its media apart; the code of viewers that
   it fetched, of which none may be another modality's
 - the time from the key that submits to the next pair on screen: text laid out, images decoded, videos with a frame,
   sounds that can play, models drawn
 - the memory of the tab, collected, along --memory-pairs pairs of videos and of models: the script's heap and the process
+- of large images, how long after the key for 1:1 all that is in view is sharp, and how many tiles that took
 - how far two videos of 30 and 25 frames a second are apart, at each frame of the screen, over --drift-seconds
 
 Each pair is looked at for --look seconds, as the page fetches the next one meanwhile. Prints JSON; `loaded` marks figures
@@ -24,12 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from derive import audio, image, mesh, video_as_browsers_play
+from derive import audio, image, large_image, mesh, video_as_browsers_play
 from loop import log_in
 from place import own_servers, web_server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 FILES = 8  # of each modality; pairs take them in turns
 FLAGS = (
@@ -39,12 +40,14 @@ FLAGS = (
 TASKS = {
     "text": "text_to_text",
     "image": "text_to_image",
+    "image-large": "text_to_image",
     "video": "text_to_video",
     "audio": "text_to_audio",
     "mesh": "text_to_3D",
 }
 MAKERS: dict[str, tuple[Callable[[int], tuple[str, bytes]], str]] = {
     "image": (image, "png"),
+    "image-large": (large_image, "png"),
     "video": (video_as_browsers_play, "mp4"),
     "audio": (audio, "mp3"),
     "mesh": (mesh, "obj"),
@@ -52,7 +55,8 @@ MAKERS: dict[str, tuple[Callable[[int], tuple[str, bytes]], str]] = {
 # Modules and bundles that belong to one modality; what several share is not listed.
 OWN = {
     "text": {"reading"},
-    "image": {"image", "zoom", "surface", "overlay"},
+    "image": {"image", "layer", "zoom", "surface", "overlay"},
+    "image-large": {"image", "layer", "zoom", "surface", "overlay", "tiles"},
     "video": {"video"},
     "audio": {"audio", "sounds", "waveform", "spectrogram"},
     "mesh": {"mesh", "orbit", "scene", "surroundings", "three"},
@@ -62,6 +66,7 @@ OWN_OF_PLAYERS = {"ensemble", "timeline", "transport"}
 SHOWN = {
     "text": "() => [...document.querySelectorAll('#sides .read')].every(one => one.offsetHeight)",
     "image": "() => [...document.querySelectorAll('#sides .view.image > .layer > img')].filter(one => one.complete).length === 2",
+    "image-large": "() => [...document.querySelectorAll('#sides .view.image > .layer > img')].filter(one => one.complete).length === 2",
     "video": "() => [...document.querySelectorAll('#sides video')].filter(one => one.readyState >= 2).length === 2",
     "audio": "() => [...document.querySelectorAll('#sides .sound .note')].filter(one => !one.textContent).length === 2",
     "mesh": "() => document.querySelectorAll('#sides .view.model[data-drawn]').length === 2",
@@ -80,6 +85,22 @@ STOPWATCH = """shown => {
     };
     requestAnimationFrame(look);
   }, { capture: true });
+}"""
+# Counts from the key for 1:1 until nothing in view is to be sharpened any more.
+SHARP = """() => {
+  const state = {};
+  state.done = new Promise(resolve => {
+    document.addEventListener("keydown", () => {
+      const began = performance.now();
+      const look = () => {
+        const all = [...document.querySelectorAll("#sides .side .view.image > .layer > canvas:not([hidden])")];
+        if (all.length === 2 && all.every(one => one.dataset.lacks === "0")) resolve(performance.now() - began);
+        else requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    }, { capture: true, once: true });
+  });
+  return state;
 }"""
 APART = """seconds => new Promise(resolve => {
   const [one, other] = document.querySelectorAll("#sides video");
@@ -191,7 +212,7 @@ def opened(page: "Page", slug: str, modality: str) -> None:
 
 def foreign(names: set[str], modality: str) -> list[str]:
     """What was fetched of viewers that the pair has no use for."""
-    others = set().union(*(own for name, own in OWN.items() if name not in (modality, "text")))
+    others = set().union(*(own for name, own in OWN.items() if name != "text")) - OWN[modality]
     if modality not in ("video", "audio"):
         others |= OWN_OF_PLAYERS
     return sorted(names & others)
@@ -259,6 +280,19 @@ def walk(page: "Page", browser_pid: int, options: argparse.Namespace, modality: 
     return found
 
 
+def closer(page: "Page") -> dict[str, Any]:
+    """From the key for 1:1 until both sides have all tiles that are in view."""
+    tiles = [0]
+
+    def count(request: "Request") -> None:
+        tiles[0] += request.url.endswith("/tiles")
+
+    page.on("request", count)
+    took = page.evaluate_handle(SHARP)
+    page.keyboard.press("z")
+    return {"one_to_one_sharp_ms": round(took.evaluate("state => state.done"), 1), "tiles": tiles[0]}
+
+
 def drift(page: "Page", slug: str, seconds: float) -> dict[str, Any]:
     opened(page, slug, "video")
     page.keyboard.press(" ")
@@ -317,6 +351,8 @@ def main() -> None:
                 results[modality] = weigh(context, f"page-{modality}", modality)
                 page = context.new_page()
                 opened(page, f"page-{modality}", modality)
+                if modality == "image-large":
+                    results[modality] |= closer(page)
                 results[modality] |= walk(page, pid, options, modality)
                 context.close()
             if options.drift_seconds:

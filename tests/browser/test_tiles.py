@@ -124,7 +124,12 @@ def test_at_one_to_one_each_pixel_is_one_of_the_image(page: Page, judge: JudgePa
 def test_fitted_it_is_the_whole_image(page: Page, judge: JudgePage) -> None:
     """The image that was made for that is enough: no tile is fetched."""
     tiles: list[str] = []
-    page.on("request", lambda request: "/tiles" in request.url and tiles.append(request.url))
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/tiles"):
+            tiles.append(tile_of(request))
+
+    page.on("request", note)
     judge.press("z")
     whole(pane(page, "a").locator(".layer > canvas"))
     judge.press("f")
@@ -186,7 +191,12 @@ def test_a_walk_over_the_largest_image_keeps_little(page: Page, project: Project
     Image.fromarray(board).save(out, "PNG", compress_level=1)
     asset = make_large(project, out.getvalue())
     asked: list[str] = []
-    page.on("request", lambda request: request.url.endswith("/a/tiles") and asked.append(tile_of(request)))
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/a/tiles"):
+            asked.append(tile_of(request))
+
+    page.on("request", note)
     judge = opened_large(page, project, sign_in, asset, asset)
     judge.press("z", *["-"] * 3)  # just above a half: as many tiles as there can be
     canvas = pane(page, "a").locator(".layer > canvas")
@@ -218,9 +228,15 @@ def test_a_walk_over_the_largest_image_keeps_little(page: Page, project: Project
 def test_what_left_the_view_before_it_came_is_not_waited_for(page: Page, judge: JudgePage) -> None:
     holding = True
     page.route("**/a/tiles", lambda route: None if holding else route.continue_())
-    asked, given_up = [], []
-    page.on("request", lambda request: request.url.endswith("/a/tiles") and asked.append(tile_of(request)))
-    page.on("requestfailed", lambda request: given_up.append(tile_of(request)))
+    asked: list[str] = []
+    given_up: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/a/tiles"):
+            (given_up if request.failure else asked).append(tile_of(request))
+
+    page.on("request", note)
+    page.on("requestfailed", note)
     with page.expect_event("request", lambda _: len(asked) == 3):
         judge.press("z")
     canvas = pane(page, "a").locator(".layer > canvas")
