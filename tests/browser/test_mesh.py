@@ -125,6 +125,13 @@ def test_views_have_names_and_keys(page: Page, project: Project, sign_in) -> Non
         expect(page.locator("#tools output")).to_have_text(name)
     judge.press("Shift+C")
     expect(page.locator("#tools output")).to_have_text("Below")
+    for button, name in (("Side view", "Right"), ("Top view", "Top"), ("Front view", "Front")):
+        direct = page.get_by_role("toolbar", name="Both sides").get_by_role("button", name=button)
+        expect(direct).not_to_have_attribute("aria-pressed", "true")
+        direct.click()
+        expect(page.locator("#tools output")).to_have_text(name)
+        expect(direct).to_have_attribute("aria-pressed", "true")
+        assert len(set(cameras(page))) == 1
 
 
 def test_textured_plain_wireframe_and_normals(page: Page, project: Project, sign_in) -> None:

@@ -176,10 +176,21 @@ export function tools(link) {
   draw();
   const start = () => Object.keys(START).every((name) => link.camera[name] === START[name]);
   const arrow = (name, sign, right, down) => ({ key: name, label: "Turn or move", words: sign, bare: true, shown: sign, run: () => link.arrow(right, down), name: () => `${link.moving ? "Move" : "Turn"} ${name.slice(5).toLowerCase()}` });
+  // Those that are wanted most, at once; all of them come one after the other by a key, and the first one by Reset.
+  const direct = (name, words) => {
+    const button = h("button", { type: "button", title: `${words} view`, "aria-label": `${words} view`, on: { click: () => link.show(name), mousedown: (event) => event.preventDefault() } }, words);
+    const update = () => button.setAttribute("aria-pressed", String(link.view === name));
+    link.addEventListener("change", update);
+    update();
+    return button;
+  };
   const words = { textured: "Textured", plain: "Plain", wireframe: "Wireframe", normals: "Normals" };
   const { content, keys } = bar(link, [
     { key: "F", label: "Reset the view", words: "Reset", run: () => link.reset(), off: start },
     { key: "C", label: "Front, right, back, left, top, below", words: "View", run: (event) => link.nextView(event?.shiftKey ? -1 : 1), name: () => "Next view: front, right, back, left, top, below" },
+    direct("Front", "Front"),
+    direct("Right", "Side"),
+    direct("Top", "Top"),
     shown,
     arrow("ArrowLeft", "\u2190", -1, 0),
     arrow("ArrowRight", "\u2192", 1, 0),

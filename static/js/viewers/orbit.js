@@ -85,7 +85,12 @@ export class Orbit extends EventTarget {
   nextView(by = 1) {
     const names = Object.keys(VIEWS);
     const at = names.indexOf(this.view);
-    const [turn, lift] = VIEWS[names[at < 0 ? 0 : (at + by + names.length) % names.length]];
+    this.show(names[at < 0 ? 0 : (at + by + names.length) % names.length]);
+  }
+
+  /** @param {string} name one of VIEWS */
+  show(name) {
+    const [turn, lift] = VIEWS[name];
     this.look({ turn, lift, x: 0, y: 0, z: 0 });
   }
 
