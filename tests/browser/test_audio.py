@@ -218,6 +218,7 @@ def test_long_sounds_play_undecoded_and_in_step(page: Page, project: Project, si
     )
     judge = opened(page, project, sign_in, *two(project, seconds=301))
     page.wait_for_function("() => elements.length === 2 && elements.every(one => one.readyState >= 3)")
+    expect(page.get_by_role("button", name="Spectrogram: only up to 5 min")).to_be_disabled()
     page.get_by_role("slider", name="Position").fill("200")
     judge.press(" ")
     page.wait_for_timeout(1500)

@@ -4,7 +4,7 @@ import { Ahead } from "../ahead.js";
 import { h } from "../dom.js";
 import { read, readJson, sibling } from "../media.js";
 import { failed } from "./failed.js";
-import { isLong, Sounds } from "./sounds.js";
+import { isLong, LONG, Sounds } from "./sounds.js";
 import { Spectrogram } from "./spectrogram.js";
 import { transport } from "./transport.js";
 import { Waveform } from "./waveform.js";
@@ -108,6 +108,7 @@ export function tools(link) {
     label: "Spectrogram",
     run: () => link.setPitches(!link.pitches),
     pressed: () => link.pitches,
+    text: () => (link.canShowPitches ? "Spectrogram" : `Spectrogram: only up to ${LONG / 60} min`), // it is made of samples, which do not lie in memory
     off: () => !link.canShowPitches,
   };
   return transport(link, {

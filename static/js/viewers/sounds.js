@@ -8,7 +8,7 @@
 import { Ensemble } from "./ensemble.js";
 import { Timeline } from "./timeline.js";
 
-const LONG = 300; // seconds: decoded, five minutes are 115 MB
+export const LONG = 300; // seconds: decoded, five minutes are 115 MB
 const RAMP = 0.01; // seconds: short enough to be at once, long enough not to click
 const SOON = 0.02; // seconds from asking to sounding
 
