@@ -1,12 +1,9 @@
 """Killed at any instruction, an import goes on where it stopped and comes to the same result."""
 
-import os
 import random
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,47 +24,51 @@ from tests.imports.reading import (
     write_json,
     write_lines,
 )
+from tests.killing import KILLS, Commander, commander
 from tests.media.pictures import coded, picture
-from tests.paths import ROOT
 from tests.processes import environ_on_test_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-KILLS = int(os.environ.get("KILLS", "4"))
+
+@pytest.fixture
+def importer(tmp_path: Path) -> Iterator[Commander]:
+    with commander(environ_on_test_database(), tmp_path / "importer.log") as importer:
+        yield importer
 
 
-@contextmanager
-def importing(project: Project, *arguments: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process that imports into the test's database and has begun to read. It is dead afterwards."""
-    env = environ_on_test_database()
-    command = [sys.executable, "-m", "tests.imports.importing", str(project.pk), *map(str, arguments)]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout and process.stderr
-        try:
-            assert process.stdout.readline() == "reading\n", process.stderr.read()
-            yield process
-        finally:
-            process.kill()
+def new_project() -> Project:
+    return make_project(salt="same", pseudonym_key="same", k=2)
 
 
-def import_with_kills(project: Project, chance: random.Random, span: float, *arguments: Path) -> int:
-    """Import in processes that are killed after a random part of `span` seconds, the last one not."""
+def import_with_kills(importer: Commander, chance: random.Random, *arguments: str) -> Iterator[Project]:
+    """Projects that were imported into by commands, KILLS of which were killed at random instants."""
+    begun = time.monotonic()
+    whole = new_project()
+    assert importer.run("import_pairs", *arguments, "--project", whole.slug) == 0
+    duration = time.monotonic() - begun
     killed = 0
-    for _ in range(KILLS):
-        with importing(project, *arguments) as process:
-            time.sleep(chance.uniform(0, span))
-            killed += process.poll() is None
-        if DataImport.objects.get(project=project).visible:
-            return killed
-    with importing(project, *arguments) as process:
-        assert process.stdout and process.stderr
-        assert process.stdout.readline() == "done\n", process.stderr.read()
-    return killed
+    while killed < KILLS:
+        project = new_project()
+        command = ("import_pairs", *arguments, "--project", project.slug)
+        for _ in range(5):
+            status = importer.run(*command, kill_after=chance.uniform(0, duration))
+            killed += status == signal.SIGKILL
+            if status == 0:
+                break
+            assert status == signal.SIGKILL
+            # Seen whole or not at all.
+            visible = Pair.objects.filter(project=project, data_import__visible=True).count()
+            assert visible in (0, Pair.objects.filter(project=whole).count())
+        assert importer.run(*command) == 0
+        # It was resumed, not begun anew; only what was killed after its end is asked for once more.
+        assert DataImport.objects.filter(project=project, pairs_new__gt=0).count() == 1
+        assert set(Job.objects.filter(project=project).values_list("state", flat=True)) == {JobState.DONE}
+        yield project
 
 
-def test_text_pairs_with_labels(tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_text_pairs_with_labels(tmp_path: Path, importer: Commander) -> None:
     rows = [
         row(
             n,
@@ -77,40 +78,34 @@ def test_text_pairs_with_labels(tmp_path: Path) -> None:
         for n in range(1000)
     ]
     path = write_lines(tmp_path / "p.jsonl", rows)
-    told = []
-    for kill in (False, True):
-        project = make_project(salt="same", pseudonym_key="same", k=2)
-        if kill:
-            began = DataImport.objects.count()
-            assert import_with_kills(project, random.Random(7), 1.0, path) >= 1
-            assert DataImport.objects.count() == began + 1  # it was resumed, not begun anew
-        else:
-            import_files(project, path)
-        told.append(content(project))
+    whole = new_project()
+    import_files(whole, path)
+    for project in import_with_kills(importer, random.Random(7), str(path)):
+        assert content(project) == content(whole)
         assert Draw.objects.filter(project=project).count() == READY_PER_ANNOTATOR
-    assert told[0] == told[1]
 
 
-def test_media_leave_no_file_behind(tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_media_leave_no_file_behind(tmp_path: Path, importer: Commander) -> None:
     root = tmp_path / "media"
     root.mkdir()
     for n in range(40):
         (root / f"{n}.png").write_bytes(coded("PNG", picture(160, 120, seed=n)))
     rows = [row(n, response1={"media": f"{n}.png"}, response2={"media": f"{n + 20}.png"}) for n in range(20)]
     path = write_json(tmp_path / "p.json", rows)
-    told = []
-    for kill in (False, True):
-        project = make_project(salt="same", pseudonym_key="same")
-        before = files()
-        if kill:
-            assert import_with_kills(project, random.Random(3), 1.5, path, root) >= 1
-        else:
-            import_files(project, path, media=root)
-        told.append(content(project))
-        keys = set(Asset.objects.filter(project=project).values_list("key", flat=True))
-        keys |= set(Derivative.objects.filter(asset__project=project).values_list("key", flat=True))
-        assert files() - before == keys
-    assert told[0] == told[1]
+    whole = new_project()
+    before = files()
+    import_files(whole, path, media=root)
+    for project in import_with_kills(importer, random.Random(3), str(path), "--media", str(root)):
+        assert content(project) == content(whole)
+        assert files() - before == keys()
+
+
+def keys() -> set[str]:
+    return {
+        *Asset.objects.values_list("key", flat=True),
+        *Derivative.objects.values_list("key", flat=True),
+    }
 
 
 def files() -> set[str]:

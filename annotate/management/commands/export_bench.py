@@ -1,21 +1,18 @@
 """Freeze a project's labels and write them as a benchmark, training rows and raw judgments."""
 
-import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
-from annotate.actions.jobs import AlreadyRunning, Refused, run_job
+from annotate.actions.jobs import AlreadyRunning, Refused
 from annotate.actions.releases import ReleaseOptions, recipe_of, start_release
 from annotate.exports import files
 from annotate.exports.build import build
-from annotate.models import Job, JobState, Judgment, Project, Release
-
-_LEASE_WAIT = 5.0  # seconds
+from annotate.management.terminal import Bar, run_with_bar
+from annotate.models import JobState, Judgment, Project, Release
 
 
 class Command(BaseCommand):
@@ -76,8 +73,7 @@ class Command(BaseCommand):
 
     def _make(self, project: Project, out: Path, options: ReleaseOptions) -> dict[str, Any]:
         release = self._begin(project, out, options)
-        with _Bar() as bar:
-            job = _run(release, bar)
+        job = run_with_bar(release.job, unit=" rows")
         if job.state != JobState.DONE:
             raise CommandError(f"{job} is {job.state}. {job.error}")
         release.refresh_from_db()
@@ -130,7 +126,7 @@ class Command(BaseCommand):
         release = Release.objects.filter(pk=release_id, project=project).first()
         if release is None or release.frozen_at is None:
             raise CommandError(f"Project {project.slug} has no frozen release {release_id}.")
-        with _Bar() as bar:
+        with Bar(unit=" rows") as bar:
             return build(release, out, bar.tell)
 
     def _report(self, manifest: dict[str, Any], out: Path) -> None:
@@ -142,38 +138,3 @@ class Command(BaseCommand):
                     f"{part} {task_type}: {labels}{f' (left out: {excluded})' if excluded else ''}"
                 )
         self.stdout.write(self.style.SUCCESS(f"Release {manifest['release']} is in {out}"))
-
-
-def _run(release: Release, bar: "_Bar") -> Job:
-    """Run the release's job. The lease of a process that was just killed ends when the server notices."""
-    deadline = time.monotonic() + _LEASE_WAIT
-    while True:
-        try:
-            return run_job(release.job_id, progress=bar.show, by_hand=True)
-        except AlreadyRunning:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-
-
-class _Bar:
-    """A progress bar of rows that follows the job, with what it is at."""
-
-    def __enter__(self) -> "_Bar":
-        self._bar = tqdm(unit=" rows", disable=None, leave=False)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.close()
-
-    def show(self, job: Job) -> None:
-        self.tell(done=job.done, total=job.total, step=job.step)
-
-    def tell(self, *, done: int | None = None, total: int | None = None, step: str | None = None) -> None:
-        if total is not None:
-            self._bar.total = total
-        if step is not None:
-            self._bar.set_description_str(step, refresh=False)
-        if done is not None:
-            self._bar.n = done
-        self._bar.refresh()
