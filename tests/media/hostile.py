@@ -60,9 +60,20 @@ def fast_video() -> bytes:
     return clips.video("video/x-matroska", times=list(range(0, 100)), frames=100)
 
 
-PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://127.0.0.1:1/secret.ts\n#EXT-X-ENDLIST\n"
+def playlist_naming(url: str) -> bytes:
+    return f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{url}.ts\n#EXT-X-ENDLIST\n".encode()
+
+
+def svg_naming(url: str) -> bytes:
+    """It asks for the address as a picture and from a script."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{url}"/><script>fetch("{url}")</script></svg>'.encode()
+    )
+
+
+PLAYLIST = playlist_naming("http://127.0.0.1:1/secret")
 CONCAT = b"ffconcat version 1.0\nfile /etc/passwd\n"
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>fetch("http://127.0.0.1:1/")</script></svg>'
+SVG = svg_naming("http://127.0.0.1:1/")
 HTML = b"<!doctype html><script>alert(1)</script>"
 NOT_TAKEN = "is no media file"
 
@@ -74,6 +85,21 @@ def _mp4_naming_another_file() -> bytes:
     other = b"\0\0\0\x0curl \0\0\0\0"
     assert entry in whole
     return whole.replace(entry, other)
+
+
+def mp4_naming(url: str) -> bytes:
+    """Its track says that the data lie at an address."""
+    whole = clips.video()
+    own = b"\0\0\0\x0curl \0\0\0\x01"
+    body = b"url " + bytes(4) + url.encode() + b"\0"
+    other = struct.pack(">I", len(body) + 4) + body
+    at = whole.index(own)
+    assert whole.index(b"mdat") < whole.index(b"moov")  # so that no place of coded data changes
+    longer = bytearray(whole[:at] + other + whole[at + len(own) :])
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        size = longer.index(name) - 4
+        struct.pack_into(">I", longer, size, struct.unpack_from(">I", longer, size)[0] + len(other) - len(own))
+    return bytes(longer)
 
 
 def _silence_of_no_length() -> bytes:
