@@ -70,7 +70,12 @@ def test_without_a_public_address_links_name_the_store_itself(tmp_path: Path) ->
 
 def ensured(s3_endpoint: str, data_dir: Path, **settings: str) -> list[dict[str, Any]]:
     """The CORS rules of the bucket once `ensure_bucket` has run with these settings."""
-    environ = {"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir), **bucket(s3_endpoint, "rules"), **settings}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(data_dir),
+        **bucket(s3_endpoint, "rules"),
+        **settings,
+    }
     command = [sys.executable, "manage.py", "ensure_bucket"]
     subprocess.run(command, env=environ, cwd=ROOT, check=True, timeout=60, capture_output=True)
     rules: list[dict[str, Any]] = client(environ).get_bucket_cors(Bucket="rules")["CORSRules"]

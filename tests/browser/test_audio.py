@@ -279,7 +279,9 @@ def test_a_sound_that_breaks_off_says_so_and_goes_on_where_it_was(
     if seconds == 301:
         assert before == pytest.approx(250, abs=0.1)
     judge.press(" ")
-    page.wait_for_function("before => Number(document.querySelector('#tools .track').value) > before + 0.3", arg=before)
+    page.wait_for_function(
+        "before => Number(document.querySelector('#tools .track').value) > before + 0.3", arg=before
+    )
     assert position(page) < before + 20
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from annotate.models import Asset, Project
 from tests.browser.conftest import Watch, serving
-from tests.browser.judging import JudgePage, make_image, opened_pair, picture
+from tests.browser.judging import make_image, opened_pair, picture
 from tests.browser.playables import cube_document, make_model, make_sound, make_video, tone, video_of
 from tests.browser.test_nine_tasks import shown
 from tests.factories import make_project

@@ -66,9 +66,7 @@ def playlist_naming(url: str) -> bytes:
 
 def svg_naming(url: str) -> bytes:
     """It asks for the address as a picture and from a script."""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{url}"/><script>fetch("{url}")</script></svg>'.encode()
-    )
+    return f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{url}"/><script>fetch("{url}")</script></svg>'.encode()
 
 
 PLAYLIST = playlist_naming("http://127.0.0.1:1/secret")
@@ -98,7 +96,9 @@ def mp4_naming(url: str) -> bytes:
     longer = bytearray(whole[:at] + other + whole[at + len(own) :])
     for name in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
         size = longer.index(name) - 4
-        struct.pack_into(">I", longer, size, struct.unpack_from(">I", longer, size)[0] + len(other) - len(own))
+        struct.pack_into(
+            ">I", longer, size, struct.unpack_from(">I", longer, size)[0] + len(other) - len(own)
+        )
     return bytes(longer)
 
 

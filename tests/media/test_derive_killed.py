@@ -23,6 +23,7 @@ from tests.test_local_servers import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+
 def solid(number: int) -> bytes:
     """A tetrahedron, as text."""
     corners = [(0, 0, 0), (1 + number, 0, 0), (0, 1, 0), (0, 0, 1)]
