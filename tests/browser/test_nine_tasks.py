@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.browser.judging import JudgePage, picture
 from tests.browser.playables import cube_document, encode_video, tone, wav
 from tests.browser.test_judge_pairs import PIXEL
 from tests.factories import make_member, make_user
+from tests.media.contents import content, released
 from tests.media.glb import glb
 
 CALM, BOLD = "Feels calm and uncluttered.", "Is bold and full of detail."
@@ -85,13 +87,13 @@ def rows(media: Path) -> list[dict[str, Any]]:
             "prompt": f"Asked: {task_type}.",
             "criteria": [{"text": CALM, "k": 2}, {"text": BOLD, "k": 2}],
         }
-        for number, (name, content) in enumerate(zip(("one", "two"), made(), strict=True), 1):
+        for number, (name, made_of) in enumerate(zip(("one", "two"), made(), strict=True), 1):
             response = {"model": f"model-{name}"}
             if extension:
                 response["media"] = f"{task_type}-{name}.{extension}"
-                (media / response["media"]).write_bytes(content)
+                (media / response["media"]).write_bytes(made_of)
             else:
-                response["text"] = content.decode()
+                response["text"] = made_of.decode()
             row[f"response{number}"] = response
         if asked:
             asked_extension, asked_made, _ = MEDIA[asked]
@@ -99,6 +101,31 @@ def rows(media: Path) -> list[dict[str, Any]]:
             row["media"] = [f"{task_type}-prompt.{asked_extension}"]
         found.append(row)
     return found
+
+
+def assert_media_are_those_given(out: Path, media: Path, given: list[dict[str, Any]]) -> None:
+    """In every row, in its place; each decoded to what it was; embedded as it lies beside the rows."""
+    originals = {path.name: path.read_bytes() for path in media.iterdir()}
+    digests = {name: sha256(data).hexdigest() for name, data in originals.items()}
+    assert released(out) == {digests[name]: content(data) for name, data in originals.items()}
+    for pair in given:
+        asked, _ = modalities(pair["task_type"])
+        files = {name: pair[name]["media"] for name in ("response1", "response2") if "media" in pair[name]}
+        if asked:
+            files[asked] = pair["media"][0]
+        listed = json.loads((out / "bench" / f"{pair['task_type']}_preferences.json").read_text())
+        table = pq.read_table(out / "bench" / pair["task_type"]).to_pylist()
+        assert len(listed) == len(table) == 2
+        for named, row in zip(listed, table, strict=True):
+            assert {column: Path(named[column]).stem for column in files} == {
+                column: digests[file] for column, file in files.items()
+            }
+            for column in files:
+                path = out / "bench/media_data" / named[column]
+                embedded = row[column]
+                assert embedded == named[column] or embedded["bytes"] == path.read_bytes()
+            for name in {"response1", "response2"} - set(files):
+                assert named[name] == row[name] == pair[name]["text"]
 
 
 def log_in(page: Page, name: str, password: str) -> None:
@@ -163,7 +190,8 @@ def test_from_files_to_benchmark(page: Page, tmp_path: Path) -> None:
     media = tmp_path / "media"
     media.mkdir()
     source = tmp_path / "pairs.jsonl"
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows(media)))
+    given = rows(media)
+    source.write_text("".join(json.dumps(row) + "\n" for row in given))
     call_command(
         "import_pairs",
         str(source),
@@ -193,5 +221,6 @@ def test_from_files_to_benchmark(page: Page, tmp_path: Path) -> None:
         assert {(row["model1"], row["model2"]) for row in table} == {("model-one", "model-two")}
         listed = json.loads((out / "bench" / f"{config}_preferences.json").read_text())
         assert {row["criteria"]: row["criteria_preference"] for row in listed} == better
+    assert_media_are_those_given(out, media, given)
     raw = [p for p in (out / "raw").iterdir() if p.name.startswith("judgments")]
     assert raw and not list(out.rglob("*.tmp"))
