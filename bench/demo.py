@@ -3,7 +3,8 @@
     python bench/demo.py
 
 Prints one JSON object: wall time, processor time of this process and its children (the servers are not among them),
-how many pairs, files and judgments there are, and bytes in storage by what they are.
+how many pairs, files and judgments there are, bytes in storage by what they are, and whether time and bytes are within
+the limits that the demo is made for.
 """
 
 import json
@@ -26,6 +27,7 @@ def processor_seconds() -> float:
 def measure(media: Path) -> dict[str, Any]:
     from django.core.management import call_command
 
+    from annotate.demo import plan
     from annotate.models import Asset, Derivative, Judgment, Pair
 
     began, before = time.monotonic(), processor_seconds()
@@ -36,14 +38,17 @@ def measure(media: Path) -> dict[str, Any]:
         weight[f"{modality} original"] += size
     for modality, kind, size in Derivative.objects.values_list("asset__modality", "kind", "size"):
         weight[f"{modality} {kind}"] += size
+    stored = sum(path.stat().st_size for path in media.rglob("*") if path.is_file())
     return {
+        "within_limits": seconds < plan.MAX_SECONDS and stored < plan.MAX_BYTES,
+        "limits": {"seconds": plan.MAX_SECONDS, "stored_bytes": plan.MAX_BYTES},
         "seconds": round(seconds, 1),
         "processor_seconds": round(processor, 1),
         "pairs": Pair.objects.count(),
         "judged_pairs": Pair.objects.filter(comparisons__judgments__isnull=False).distinct().count(),
         "judgments": Judgment.objects.count(),
         "files": Asset.objects.count(),
-        "stored_bytes": sum(path.stat().st_size for path in media.rglob("*") if path.is_file()),
+        "stored_bytes": stored,
         "bytes_by_kind": dict(sorted(weight.items())),
         "cpus": os.cpu_count(),
         "load": os.getloadavg()[0],

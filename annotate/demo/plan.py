@@ -15,6 +15,9 @@ from annotate.models import TaskType
 
 SOURCE = "demo"
 MEDIA = "media"
+# What it may cost, from drawing to the last judgment, with all that is made of its files; bench/demo.py says whether.
+MAX_BYTES = 20_000_000
+MAX_SECONDS = 30
 # Questions about a picture, a film and a sound.
 _LOOK = (
     "What can be seen in this picture?",
