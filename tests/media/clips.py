@@ -91,7 +91,7 @@ def video(
 def avi_of_length_prefixed() -> bytes:
     """H.264 in an AVI as MP4 has it, each unit after its length: recorders write such, FFmpeg only reads them."""
     target = io.BytesIO()
-    with av.open(io.BytesIO(video())) as given, av.open(target, "w", format="avi") as made:
+    with av.open(io.BytesIO(video()), "r") as given, av.open(target, "w", format="avi") as made:
         source = given.streams.video[0]
         stream: Any = made.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt = source.width, source.height, "yuv420p"
