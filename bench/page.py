@@ -309,6 +309,12 @@ def drift(page: "Page", slug: str, seconds: float) -> dict[str, Any]:
     }
 
 
+def chromium() -> str:
+    """Where the browser is, or a word on how to get it."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return found or sys.exit("No Chromium on PATH: on Debian, apt install chromium.")
+
+
 def fresh(browser: "Browser", origin: str, slug: str) -> "BrowserContext":
     """A new profile with a new annotator of the project."""
     context = browser.new_context(base_url=origin, viewport={"width": 1440, "height": 900})
@@ -327,9 +333,7 @@ def main() -> None:
     parser.add_argument("--drift-seconds", type=float, default=60, help="0 leaves it out")
     parser.add_argument("--look", type=float, default=1.0, help="seconds at each pair")
     options = parser.parse_args()
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not chromium:
-        sys.exit("No Chromium on PATH: on Debian, apt install chromium.")
+    browser_path = chromium()
     busy = os.getloadavg()[0]
     with own_servers() as place, web_server(workers=1) as (port, _):
         origin = f"http://127.0.0.1:{port}"
@@ -340,7 +344,7 @@ def main() -> None:
         )
         results: dict[str, Any] = {}
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+            browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
             pid = browser_pid(psutil.Process())
             for modality in options.modalities:
                 files = make_files(modality, place)
