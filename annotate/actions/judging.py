@@ -465,8 +465,8 @@ def save_draft(*, annotator: Annotator, claim_id: UUID, draft: Mapping[str, Any]
 def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
     """Take a submitted pair back to judge it again: its answers are superseded by retracted ones.
 
-    The annotator keeps the seats, without heads, for another lease. `undo_id` is made by the client; the same
-    one again changes nothing.
+    The annotator keeps the seats, without heads, for another lease or what is left of a longer one. `undo_id` is made
+    by the client; the same one again changes nothing.
 
     Raises:
         Conflict: the claim was not submitted, so there is nothing to take back.
@@ -496,7 +496,7 @@ def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
         ]
     )
     claim.outcome, claim.closed_at = Outcome.HELD, None
-    claim.expires_at = now + timedelta(minutes=annotator.project.lease_minutes)
+    claim.expires_at = max(claim.expires_at, now + timedelta(minutes=annotator.project.lease_minutes))
     claim.save(update_fields=["outcome", "closed_at", "expires_at"])
     Annotator.objects.filter(pk=annotator.pk).update(judged_pairs=F("judged_pairs") - 1)
     return claim

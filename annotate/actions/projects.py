@@ -51,6 +51,7 @@ SETTINGS = frozenset(
         "uniform_share",
         "lease_minutes",
         "claims_in_hand",
+        "offline_most",
     }
 )
 _BATCH = 2000

@@ -8,10 +8,12 @@ so that no draw can appear behind a cursor that has already passed it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from annotate import audit
@@ -38,6 +40,7 @@ _DRAW_LOCK_SPACE = 0x455644  # "EVD"
 # How many draws are kept ready before the annotator who is furthest ahead, for each active annotator.
 READY_PER_ANNOTATOR = 20
 ACTIVE = timedelta(minutes=10)
+OFFLINE_LEASE = timedelta(hours=24)  # of claims that somebody takes along to where there is no network
 LOW = 4  # A queue with less than this part of what should be ready has run low.
 
 
@@ -81,7 +84,7 @@ _WALK = f"""
 """
 
 _LOCK_ANNOTATOR = """
-    SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.state
+    SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.offline_most, p.state
     FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id
     WHERE a.id = %s FOR NO KEY UPDATE OF a
 """
@@ -151,39 +154,84 @@ def claim_next(*, annotator: Annotator, claim_id: UUID) -> Claim | None:
         HandFull, NotOpen
         Conflict: the id is a claim of somebody else.
     """
-    claim = _claim_once(annotator, claim_id)
+    return _claim(annotator, claim_id, offline=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Claims under the ids that were asked for, and why there are not as many: nothing to judge, or a full hand."""
+
+    claims: list[Claim]
+    why: Literal["", "empty", "full", "not_open"] = ""
+
+
+def take_offline(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> Taken:
+    """Lease claims for 24 hours, to be judged without a network; the ids are made by the client.
+
+    An id that is a claim of the annotator's already is that claim: asked again, nothing more is taken, and what was
+    in hand can be taken along. More are claimed as ever, one after the other, while fewer than the project's
+    `offline_most` are held, those in hand counted. Until they are fewer than `claims_in_hand`, `claim_next` gives no more.
+
+    Raises:
+        NotOpen: and nothing was taken.
+        Conflict: an id is a claim of somebody else, or the project lets nothing be taken.
+    """
+    if not annotator.project.offline_most:
+        raise Conflict("offline_off", "In this project pairs are judged online only.")
+    claims: list[Claim] = []
+    for claim_id in claim_ids:
+        try:
+            claim = _claim(annotator, claim_id, offline=True)
+        except HandFull:
+            return Taken(claims, "full")
+        except NotOpen:
+            if not claims:
+                raise
+            return Taken(claims, "not_open")
+        if claim is None:
+            return Taken(claims, "empty")
+        claims.append(claim)
+    return Taken(claims)
+
+
+def _claim(annotator: Annotator, claim_id: UUID, *, offline: bool) -> Claim | None:
+    claim = _claim_once(annotator, claim_id, offline)
     if claim is None:
         # No worker kept the queue full, or somebody else is filling it this instant: look again either way.
         expire_claims(project_id=annotator.project_id, limit=50)
         fill_queue(annotator.project_id, READY_PER_ANNOTATOR)
-        claim = _claim_once(annotator, claim_id)
+        claim = _claim_once(annotator, claim_id, offline)
     return claim
 
 
 @transaction.atomic
-def _claim_once(annotator: Annotator, claim_id: UUID) -> Claim | None:
+def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | None:
     now = timezone.now()
     with prepared_cursor() as cursor:
         cursor.execute(_LOCK_ANNOTATOR, [annotator.pk])
-        reached, project_id, lease_minutes, claims_in_hand, state = cursor.fetchone()
+        reached, project_id, lease_minutes, claims_in_hand, offline_most, state = cursor.fetchone()
+        most = offline_most if offline else claims_in_hand
+        lease = OFFLINE_LEASE if offline else timedelta(minutes=lease_minutes)
         names: dict[str, Any] = {
             "annotator": annotator.pk,
             "project": project_id,
             "cursor": reached,
             "claim": claim_id,
             "now": now,
-            "expires": now + timedelta(minutes=lease_minutes),
+            "expires": now + lease,
         }
         while True:
             cursor.execute(_PICK, names)
             holder, held, newest, first_draw, first_pair, draw, pair = cursor.fetchone()
             if holder == annotator.pk:  # this request, sent before, or its twin that won the race
+                if offline:
+                    _extend(claim_id, lease)
                 return Claim.objects.get(pk=claim_id)
             if holder is not None:
                 raise Conflict("claim_taken", "This claim id is in use. Make a new one.")
             if state != ProjectState.OPEN:
                 raise NotOpen(f"The project is {state}.")
-            if held >= claims_in_hand:
+            if held >= most:
                 raise HandFull(f"You hold {held} pairs already: judge or skip one of them first.")
             if first_draw is None:
                 # None of the draws up to the newest will ever be for this annotator: whatever reopens is a new one.
@@ -251,19 +299,25 @@ def close_claim(claim: Claim, outcome: Outcome) -> None:
 
 
 def heartbeat(*, annotator: Annotator, claim_id: UUID) -> datetime:
-    """Extend a held claim by the project's lease and return when it ends now.
+    """Hold a claim for the project's lease from now on, or for as long as it is held already, and return until when.
 
     Raises:
         Unknown: no such claim of this annotator.
         Conflict: the claim has ended.
     """
-    expires = timezone.now() + timedelta(minutes=annotator.project.lease_minutes)
     claim = Claim.objects.filter(pk=claim_id).first()
     if claim is None or claim.annotator_id != annotator.pk:
         raise Unknown("There is no such claim of yours.")
-    if not Claim.objects.filter(pk=claim_id, closed_at__isnull=True).update(expires_at=expires):
+    if not _extend(claim_id, timedelta(minutes=annotator.project.lease_minutes)):
         raise Conflict("claim_ended", "This claim has ended. Your answers are still accepted.")
-    return expires
+    claim.refresh_from_db(fields=["expires_at"])
+    return claim.expires_at
+
+
+def _extend(claim_id: UUID, lease: timedelta) -> bool:
+    """Let a lease last from now, unless it lasts longer already. False: the claim has ended."""
+    ends = Greatest(F("expires_at"), timezone.now() + lease)
+    return bool(Claim.objects.filter(pk=claim_id, closed_at__isnull=True).update(expires_at=ends))
 
 
 @transaction.atomic
@@ -281,6 +335,27 @@ def skip_claim(*, annotator: Annotator, claim_id: UUID, reason: str, note: str =
     claim.skip_reason, claim.note = reason, note
     close_claim(claim, Outcome.SKIPPED)
     return claim
+
+
+def give_back(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> list[UUID]:
+    """End held claims unjudged: their seats are free at once, no reason is asked, and the annotator may get them again.
+
+    Returns those that were held until now. What else the ids may be (ended, never claimed, not the annotator's)
+    stays as it is.
+    """
+    given: list[UUID] = []
+    for claim_id in claim_ids:
+        with (
+            transaction.atomic()
+        ):  # each its own: the locks of many pairs at once could cross those of others
+            try:
+                claim = lock_claim(annotator, claim_id)
+            except Unknown:
+                continue
+            if claim.closed_at is None:
+                close_claim(claim, Outcome.RELEASED)
+                given.append(claim_id)
+    return given
 
 
 @transaction.atomic

@@ -239,7 +239,7 @@ class ProjectAdmin(LearningAdmin):
             "What is asked next",
             {"fields": ("sampling", "refit_judgments", "refit_seconds", "uniform_share")},
         ),
-        ("Leases", {"fields": ("lease_minutes", "claims_in_hand")}),
+        ("Leases", {"fields": ("lease_minutes", "claims_in_hand", "offline_most")}),
     )
     acts = (
         Act(

@@ -80,6 +80,7 @@ def new_secret() -> str:
 MAX_CRITERION = 500  # characters
 MAX_TAG = 40  # characters
 MAX_TAGS = 30
+MAX_OFFLINE = 40  # claims
 
 
 def different(tags: list[str]) -> None:
@@ -186,6 +187,13 @@ class Project(models.Model):
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=[MinValueValidator(1)])
     claims_in_hand = models.PositiveSmallIntegerField(
         default=2, validators=[MinValueValidator(1), MaxValueValidator(40)]
+    )
+    offline_most = models.PositiveSmallIntegerField(
+        "taken offline",
+        default=MAX_OFFLINE,
+        db_default=MAX_OFFLINE,
+        validators=[MaxValueValidator(MAX_OFFLINE)],
+        help_text="Pairs that one annotator may reserve for 24 hours, to judge them without a network. 0: none.",
     )
 
     demo = models.BooleanField(

@@ -122,6 +122,7 @@ def project_form(project: Project, **changed: Any) -> dict[str, Any]:
         "reserve_claim_share",
         "lease_minutes",
         "claims_in_hand",
+        "offline_most",
         "sampling",
         "refit_judgments",
         "refit_seconds",

@@ -21,7 +21,7 @@ from annotate.models import (
     Verdict,
     Viewing,
 )
-from annotate.models.project import MAX_CRITERION, MAX_TAG, MAX_TAGS
+from annotate.models.project import MAX_CRITERION, MAX_OFFLINE, MAX_TAG, MAX_TAGS
 from annotate.queries import Asked, Head, Medium, Side, Work
 
 VERDICTS = ["a", "b", "tie", "cannot_tell", "not_applicable", "media_broken"]
@@ -153,6 +153,10 @@ class IdSerializer(StrictSerializer):
     id = serializers.UUIDField()
 
 
+class IdsSerializer(StrictSerializer):
+    ids = serializers.ListField(child=serializers.UUIDField(), max_length=MAX_OFFLINE)
+
+
 class DraftSerializer(StrictSerializer):
     draft = serializers.DictField(help_text="JSON of the page's own making")
 
@@ -243,6 +247,17 @@ class HeldSerializer(serializers.Serializer):
     held = ClaimSerializer(many=True)
 
 
+class TakenSerializer(serializers.Serializer):
+    claims = ClaimSerializer(many=True)
+    why = serializers.ChoiceField(
+        ["empty", "full", "not_open"], allow_blank=True, help_text="why there are fewer than were asked for"
+    )
+
+
+class GivenBackSerializer(serializers.Serializer):
+    ids = serializers.ListField(child=serializers.UUIDField(), help_text="those that were held until now")
+
+
 class SubmittedSerializer(serializers.Serializer):
     saved = serializers.ListField(child=serializers.UUIDField())
     late = serializers.BooleanField()
@@ -312,6 +327,7 @@ class ProjectDetailSerializer(ProjectSerializer):
     authored_guidance = serializers.CharField(allow_blank=True)
     lease_minutes = serializers.IntegerField()
     claims_in_hand = serializers.IntegerField()
+    offline_most = serializers.IntegerField()
     pseudonym = serializers.CharField()
 
 

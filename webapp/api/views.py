@@ -108,6 +108,7 @@ class Project(APIView):
                 "authored_guidance": project.authored_guidance,
                 "lease_minutes": project.lease_minutes,
                 "claims_in_hand": project.claims_in_hand,
+                "offline_most": project.offline_most,
                 "pseudonym": annotator.pseudonym,
             }
         )
@@ -149,6 +150,27 @@ class Claims(APIView):
         claim_id = _parsed(shapes.IdSerializer, request).validated_data["id"]
         claim = queue.claim_next(annotator=annotator, claim_id=claim_id)
         return Response(_shown(claim)) if claim else Response(status=204)
+
+
+class Offline(APIView):
+    @extend_schema(request=shapes.IdsSerializer, responses={200: shapes.TakenSerializer, **_ERRORS})
+    def post(self, request: Request, slug: str, **_: Any) -> Response:
+        """Lease claims for 24 hours under ids of my own making; an id that I hold already is leased for longer."""
+        annotator = _annotator(request, slug)
+        ids = _parsed(shapes.IdsSerializer, request).validated_data["ids"]
+        taken = queue.take_offline(annotator=annotator, claim_ids=ids)
+        shown = [shapes.claim_shown(work) for work in queries.claim_work(taken.claims)]
+        return Response({"claims": shown, "why": taken.why})
+
+
+class GiveBack(APIView):
+    @extend_schema(request=shapes.IdsSerializer, responses={200: shapes.GivenBackSerializer, **_ERRORS})
+    def post(self, request: Request, slug: str, **_: Any) -> Response:
+        """End claims that I hold, unjudged and without a reason; others get their pairs at once."""
+        annotator = _annotator(request, slug)
+        ids = _parsed(shapes.IdsSerializer, request).validated_data["ids"]
+        given = queue.give_back(annotator=annotator, claim_ids=ids)
+        return Response({"ids": [str(claim_id) for claim_id in given]})
 
 
 class History(APIView):
