@@ -7,7 +7,7 @@ import { uuid } from "./uuid.js";
 const LOOK_AGAIN = 30_000; // ms until an empty queue is asked again
 const RETRY = 4000;
 
-/** Events: "change", "login" (401). */
+/** Events: "change", "login" (401), "ended" (ids of claims that the server holds for us no more). */
 export class Hand extends EventTarget {
   /** @type {any[]} the first one is on screen */
   claims = [];
@@ -17,14 +17,20 @@ export class Hand extends EventTarget {
   #again = false; // somebody asked while the server was being asked: its answer may be older than their reason
   #timer = 0;
   #stopped = false;
-  #resumed = false; // before that, asking would find the hand full of claims that are not known here
+  #begun = false;
+  #told = false; // whether the server has said what we hold: before that, asking would find the hand full of it
+  #done = new Set(); // ids of claims that left the hand: what the server said before that does not bring them back
+  #fetched = new Set(); // ids of claims whose media are fetched ahead
   /** Server time less ours, in ms: the server's clock decides leases. */
   #ahead = 0;
 
-  /** @param {{store: Store, outbox: Outbox, owner: string, slug: string, size: number}} of */
-  constructor({ store, outbox, owner, slug, size }) {
+  /**
+   * @param {{store: Store, outbox: Outbox, kept: import("./kept.js").Kept, owner: string, slug: string, size: number}} of
+   *   `size`: claims held where nothing is taken offline
+   */
+  constructor({ store, outbox, kept, owner, slug, size }) {
     super();
-    Object.assign(this, { store, outbox, owner, slug, size });
+    Object.assign(this, { store, outbox, kept, owner, slug, size });
   }
 
   get current() {
@@ -45,17 +51,35 @@ export class Hand extends EventTarget {
     return Date.parse(claim.expires_at) - this.now;
   }
 
-  /** Takes up what the server says we hold, the oldest first. */
+  /** Takes up what is held: what is kept here, then what the server says, where it can be reached or nothing is kept. */
   async resume() {
+    for (const claim of this.kept.claims) this.add(claim);
+    try {
+      await this.#ask();
+    } catch (error) {
+      if (!(error instanceof Unreachable || (error instanceof ApiError && error.passing)) || !this.kept.claims.length) throw error;
+    }
+    this.#begun = true;
+  }
+
+  /** Takes up what the server says we hold, the oldest first, and tells what it holds for us no more. */
+  async #ask() {
+    const before = this.held.map(({ id }) => id);
     const { held } = await call("GET", `projects/${this.slug}/claims/`);
-    for (const claim of held) this.add(claim);
-    this.#resumed = true;
+    this.#told = true;
+    for (const claim of held) if (!this.#done.has(claim.id)) this.add(claim);
+    const ids = new Set(held.map(({ id }) => id));
+    this.#end(before.filter((id) => !ids.has(id) && !this.#done.has(id)));
+  }
+
+  #end(ids) {
+    if (ids.length) this.dispatchEvent(new CustomEvent("ended", { detail: ids }));
   }
 
   /** Asks for claims until the hand is full or there are none. One at a time, however often it is called. */
   fill() {
     clearTimeout(this.#timer);
-    if (this.#stopped || !this.#resumed) return Promise.resolve();
+    if (this.#stopped || !this.#begun) return Promise.resolve();
     this.#again = Boolean(this.#filling);
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = null;
@@ -67,6 +91,12 @@ export class Hand extends EventTarget {
   async #fill() {
     let state = "";
     let resumed = false;
+    // What the server has not heard of yet it would give us back: it is asked once it knows all.
+    if (!this.#told && !this.outbox.waiting.length) {
+      await this.#ask().catch((error) => {
+        state = this.#why(error);
+      });
+    }
     // What waits to be sent is still in hand for the server.
     while (!state && this.held.length + this.outbox.waiting.length < this.size) {
       try {
@@ -83,7 +113,7 @@ export class Hand extends EventTarget {
           // The server counts claims that this page has not: another tab's, or of an answer that never came back.
           resumed = true;
           const before = this.claims.length;
-          await this.resume().catch(() => {});
+          await this.#ask().catch(() => {});
           if (this.claims.length > before) state = "";
         }
       }
@@ -104,13 +134,24 @@ export class Hand extends EventTarget {
   /** Takes a claim in, at the end or as the one on screen. What is answered here already is not taken. */
   add(claim, { first = false } = {}) {
     if (this.#stopped || !claim || claim.outcome || this.outbox.holds(claim.id)) return;
-    this.#ahead = Date.parse(claim.server_time) - Date.now();
+    claim.received ??= Date.now();
+    this.#ahead = Date.parse(claim.server_time) - claim.received; // right for one from the disk as well
+    this.#done.delete(claim.id);
     this.claims = this.claims.filter((one) => one.id !== claim.id || (Object.assign(one, claim), !first));
     if (this.claims.some((one) => one.id === claim.id)) return;
     if (first) this.claims.unshift(claim);
     else this.claims.push(claim);
-    prefetch(claim);
+    this.#fetchAhead();
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** The media of the first few: of claims that were taken offline there may be many more. */
+  #fetchAhead() {
+    for (const claim of this.claims.slice(0, this.size)) {
+      if (this.#fetched.has(claim.id)) continue;
+      this.#fetched.add(claim.id);
+      prefetch(claim);
+    }
   }
 
   /** Another tab has the hand now. */
@@ -121,16 +162,24 @@ export class Hand extends EventTarget {
   }
 
   remove(id) {
+    this.#done.add(id);
     const gone = this.claims.find((claim) => claim.id === id);
     if (!gone) return;
     this.claims = this.claims.filter((claim) => claim !== gone);
+    this.#fetched.delete(id);
     forget(gone);
+    this.#fetchAhead();
   }
 
-  /** Extends the leases that need it. Returns the ids of claims that have ended. */
+  /** Extends the leases that need it; tells of claims that have ended. */
   async beat(lease) {
+    this.#end(await this.extend(this.held.filter((one) => this.left(one) < lease * 0.75)));
+  }
+
+  /** Extends the leases of these claims. Returns the ids of those that have ended. */
+  async extend(claims) {
     const ended = [];
-    for (const claim of this.held.filter((one) => this.left(one) < lease * 0.75)) {
+    for (const claim of claims) {
       try {
         claim.expires_at = (await call("POST", `claims/${claim.id}/heartbeat/`, {})).expires_at;
       } catch (error) {

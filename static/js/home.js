@@ -1,6 +1,7 @@
 // Answers that a closed tab left on this computer: told, and sent from here.
 
 import { whoIsIn } from "./api.js";
+import { forgetOthers, Kept } from "./kept.js";
 import { Outbox } from "./outbox.js";
 import { openStore } from "./store.js";
 
@@ -9,6 +10,7 @@ const place = document.getElementById("waiting");
 
 async function sendWhatWaits() {
   const store = await openStore();
+  await forgetOthers(store, user);
   const mine = (await store.owners()).filter((owner) => owner.startsWith(`${user}/`));
   const isMe = async () => (await whoIsIn()) === user;
   const boxes = mine.map((owner) => new Outbox(store, owner, isMe));
@@ -24,6 +26,8 @@ async function sendWhatWaits() {
   };
   for (const box of boxes) {
     box.addEventListener("change", tell);
+    const kept = new Kept(store, user, box.owner.slice(user.length + 1));
+    box.addEventListener("sent", ({ detail: { entry } }) => kept.drop(entry.claim));
     box.kick();
   }
 }

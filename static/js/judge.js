@@ -8,8 +8,10 @@ import { Dock } from "./dock.js";
 import { h, key } from "./dom.js";
 import { Draft } from "./draft.js";
 import { Hand } from "./hand.js";
+import { forgetOthers, Kept } from "./kept.js";
 import { Keys } from "./keys.js";
 import { hold } from "./locks.js";
+import { Offline } from "./offline.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
 import { Panes } from "./panes.js";
@@ -51,8 +53,9 @@ class JudgePage {
   #telling = 0; // timer of the word that an answer is away
   #submitted = []; // ids of what was submitted here, for undo
 
-  constructor(store, project) {
+  constructor(store, kept, project) {
     this.store = store;
+    this.kept = kept;
     this.project = project;
     this.points = pointsOf(project);
     this.taskType = find("task").textContent;
@@ -60,7 +63,16 @@ class JudgePage {
     this.status = new Status(find("state"));
     this.pace = new Pace();
     this.outbox = new Outbox(store, owner, async () => (await whoIsIn()) === user);
-    this.hand = new Hand({ store, outbox: this.outbox, owner, slug, size: project.claims_in_hand });
+    this.hand = new Hand({ store, outbox: this.outbox, kept, owner, slug, size: project.claims_in_hand });
+    this.offline = new Offline({
+      kept,
+      hand: this.hand,
+      outbox: this.outbox,
+      project,
+      slug,
+      begun: async (claim) => Boolean(await store.draft(owner, claim.id)),
+      announce: (text) => this.status.announce(text),
+    });
     this.panes = new Panes(this.keys);
     this.veil = new Veil(find("work"), this.keys, () => this.#unveiled());
     this.prompt = new PromptView(find("prompt"), this.keys);
@@ -139,11 +151,12 @@ class JudgePage {
 
   /** A claim whose lease seems over: kept if the server still has it for us or there is work in it. */
   async #stillMine(claim) {
-    const ended = (await this.hand.beat(Infinity)).includes(claim.id);
-    if (!ended) return true;
+    const ended = await this.hand.extend([claim]);
+    if (!ended.length) return true;
     this.#ended.add(claim.id);
     if (await this.store.draft(owner, claim.id)) return true; // a late answer is kept by the server
     this.hand.remove(claim.id);
+    this.kept.drop(claim.id);
     this.hand.fill();
     return false;
   }
@@ -171,7 +184,11 @@ class JudgePage {
     if (state === "empty") blank("Nothing to judge now", "You have judged all there is for you. New pairs show up here by themselves.", again);
     else if (state === "not_open") blank("This project is paused", "Your answers are safe. It goes on here by itself when it opens.", again);
     else if (state === "unreachable" || this.outbox.trouble === "offline" || !navigator.onLine)
-      blank("You are offline", waiting ? `${waiting} of your answers are saved on this computer and go out when the connection is back.` : "The next pair comes when the connection is back.", again);
+      blank(
+        "You are offline",
+        `${this.kept.claims.length ? "You have judged all the pairs that you took offline. " : ""}${waiting ? `${waiting} of your answers are saved on this computer and go out when the connection is back.` : "The next pair comes when the connection is back."}`,
+        again,
+      );
     else if (state === "full" && this.outbox.refused.length) blank("Some answers need you", "Open or discard what was refused, then the next pair comes.");
     else if (state && state !== "full") blank("No next pair", state, again);
     else blank("Fetching the next pair", "");
@@ -309,6 +326,7 @@ class JudgePage {
       P: { label: "All of the prompt, or less", group: "Look", run: () => this.prompt.flip() },
       X: { label: "Other side, on a narrow screen", group: "Look", run: () => this.panes.turn() },
       ";": { label: "Pairs that you judged", group, run: () => this.history() },
+      "'": { label: "Take pairs offline", group, run: () => this.offline.ask() },
       G: { label: "Guidelines", run: () => showGuidelines(this.project.guidelines) },
       "?": { label: "These keys", run: () => showKeys(this.keys) },
     });
@@ -317,6 +335,7 @@ class JudgePage {
     click("undo", () => this.undo());
     click("skip-open", () => this.skip());
     click("history-open", () => this.history());
+    click("offline-open", () => this.offline.ask());
     click("guidelines-open", () => showGuidelines(this.project.guidelines));
     click("shortcuts-open", () => showKeys(this.keys));
     click("rest-close", () => {
@@ -472,13 +491,14 @@ class JudgePage {
   undo() {
     return this.#once(async () => {
       this.#untell();
-      const last = this.#submitted.at(-1) ?? (await this.#lastSubmitted());
+      const unsentLast = this.outbox.waiting.findLast(({ kind }) => kind === "submit");
+      const last = this.#submitted.at(-1) ?? unsentLast?.claim ?? (await this.#lastSubmitted());
       if (!last) return this.#hint("There is nothing to take back.");
       const unsent = await this.outbox.takeBack(last);
       try {
         if (!unsent && this.outbox.holds(last)) await this.outbox.kick();
         if (this.outbox.holds(last)) return this.#hint("This answer is on its way. It can be taken back once the server has it.");
-        const claim = await call("GET", `claims/${last}/`);
+        const claim = await this.#claimAgain(last, unsent);
         if (!unsent) await this.#takeBackStored(claim);
         else this.hand.add(claim, { first: true });
       } catch (error) {
@@ -493,6 +513,17 @@ class JudgePage {
       await this.#next();
       this.status.announce("The last pair is back, with your answers.");
     });
+  }
+
+  /** A claim as the server has it; one that the server has no answer to may be as it was kept here. */
+  async #claimAgain(id, unsent) {
+    try {
+      return await call("GET", `claims/${id}/`);
+    } catch (error) {
+      const kept = error instanceof Unreachable && unsent && this.kept.claims.find((claim) => claim.id === id);
+      if (kept) return kept;
+      throw error;
+    }
   }
 
   async #takeBackStored(claim) {
@@ -561,7 +592,8 @@ class JudgePage {
       this.status.announce("The server did not take one of your answers. It is kept here.");
       hand.fill();
     });
-    for (const source of [outbox, hand]) source.addEventListener("login", () => this.#login());
+    for (const source of [outbox, hand, this.offline]) source.addEventListener("login", () => this.#login());
+    hand.addEventListener("ended", ({ detail: ids }) => this.#endedElsewhere(ids));
     hand.addEventListener("change", () => {
       if (!this.draft && this.claim === null) this.#next();
       else this.#refresh();
@@ -575,6 +607,7 @@ class JudgePage {
   }
 
   #sent(entry, answer) {
+    this.kept.drop(entry.claim).then(() => this.offline.show());
     if (entry.kind === "submit") {
       this.project.judged_pairs = answer.judged_pairs;
       this.#progress(answer.judged_pairs);
@@ -600,16 +633,23 @@ class JudgePage {
   }
 
   async #beat(lease) {
-    for (const id of await this.hand.beat(lease)) {
-      this.#ended.add(id);
-      if (id !== this.claim?.id) this.hand.remove(id);
-      else if (!this.draft?.touched) {
-        this.hand.remove(id);
-        this.status.announce("That pair went to somebody else while you were away.");
-      }
-    }
+    await this.hand.beat(lease);
     await this.#next();
     this.hand.fill();
+  }
+
+  /** Claims that the server holds for us no more: only what is begun stays. */
+  async #endedElsewhere(ids) {
+    for (const id of ids) {
+      this.#ended.add(id);
+      const shown = id === this.claim?.id;
+      if (shown ? this.draft?.touched : await this.store.draft(owner, id)) continue;
+      this.hand.remove(id);
+      await this.kept.drop(id);
+      if (shown) this.status.announce("That pair went to somebody else while you were away.");
+    }
+    await this.#next();
+    this.offline.show();
   }
 
   async #login() {
@@ -692,6 +732,19 @@ async function handedOver(others, take) {
   return null;
 }
 
+/** The project, as the server tells it; as it is kept here where the server does not answer. */
+async function describe(store, kept) {
+  try {
+    const project = await call("GET", `projects/${slug}/`);
+    if (kept.claims.length) kept.open(project).catch(() => {}); // it is kept in an older state else
+    return project;
+  } catch (error) {
+    const before = error instanceof Unreachable || (error instanceof ApiError && error.passing) ? await store.project(owner) : null;
+    if (!before) throw error;
+    return before;
+  }
+}
+
 async function open() {
   blank("Fetching the next pair", "");
   let store;
@@ -701,10 +754,13 @@ async function open() {
     return blank("This browser keeps nothing safe", "Its local storage (IndexedDB) is switched off or full, so an answer could be lost. Use another window or browser.");
   }
   store.dropOldDrafts();
+  await forgetOthers(store, user);
+  const kept = new Kept(store, user, slug);
   const seated = await takeSeat();
+  await kept.look();
   for (;;) {
     try {
-      const page = new JudgePage(store, await call("GET", `projects/${slug}/`));
+      const page = new JudgePage(store, kept, await describe(store, kept));
       seated(page);
       return await page.start();
     } catch (error) {
@@ -723,6 +779,11 @@ async function open() {
   }
 }
 
-// A page brought back by the back button holds what was true when it was left: it begins anew, with its drafts.
-addEventListener("pageshow", (event) => event.persisted && location.reload());
+// A page brought back by the back button holds what was true when it was left: it begins anew, with its drafts. Without a
+// network it can only if it is kept; else it goes on as it was, until it can.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  if (navigator.onLine || navigator.serviceWorker?.controller) location.reload();
+  else addEventListener("online", () => location.reload(), { once: true });
+});
 open();

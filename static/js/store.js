@@ -15,11 +15,17 @@ const KEEP_DRAFTS = 30 * 24 * 3600 * 1000; // ms
 export const ownerOf = (user, project) => `${user}/${project}`;
 
 export async function openStore() {
-  const db = await openDB("evenhand", 1, {
-    upgrade(db) {
-      db.createObjectStore("outbox", { keyPath: "seq", autoIncrement: true }).createIndex("owner", "owner");
-      db.createObjectStore("drafts", { keyPath: ["owner", "claim"] }).createIndex("made", "made");
-      db.createObjectStore("asks", { keyPath: "owner" });
+  const db = await openDB("evenhand", 2, {
+    upgrade(db, from) {
+      if (from < 1) {
+        db.createObjectStore("outbox", { keyPath: "seq", autoIncrement: true }).createIndex("owner", "owner");
+        db.createObjectStore("drafts", { keyPath: ["owner", "claim"] }).createIndex("made", "made");
+        db.createObjectStore("asks", { keyPath: "owner" });
+      }
+      if (from < 2) {
+        db.createObjectStore("claims", { keyPath: ["owner", "id"] }).createIndex("owner", "owner");
+        db.createObjectStore("projects", { keyPath: "owner" });
+      }
     },
     blocking: (_current, _blocked, event) => event.target.close(),
   });
@@ -111,5 +117,48 @@ export class Store {
 
   async asked(owner) {
     await this.db.delete("asks", owner);
+  }
+
+  // What is kept to go on without a network
+
+  /** The project as the API describes it. */
+  async keepProject(owner, project) {
+    await this.db.put("projects", { owner, project });
+  }
+
+  /** @returns {Promise<any>} */
+  async project(owner) {
+    return (await this.db.get("projects", owner))?.project ?? null;
+  }
+
+  /** A claim as the API gave it, with the moment it was `received`. */
+  async keepClaim(owner, claim) {
+    const tx = this.db.transaction("claims", "readwrite", STRICT);
+    const before = await tx.store.get([owner, claim.id]);
+    tx.store.put({ owner, id: claim.id, at: before?.at ?? Date.now(), claim });
+    await tx.done;
+  }
+
+  /** In the order in which they were kept. @returns {Promise<any[]>} */
+  async claims(owner) {
+    const rows = await this.db.getAllFromIndex("claims", "owner", owner);
+    return rows.sort((one, other) => one.at - other.at).map(({ claim }) => claim);
+  }
+
+  async dropClaim(owner, id) {
+    await this.db.delete("claims", [owner, id]);
+  }
+
+  /** All who have something kept. @returns {Promise<string[]>} */
+  async keepers() {
+    return [...new Set([...(await this.db.getAllKeys("projects")), ...(await this.db.getAllKeys("claims")).map(([owner]) => owner)])];
+  }
+
+  /** Drops all that an owner has kept; answers and drafts stay. */
+  async dropKept(owner) {
+    const tx = this.db.transaction(["claims", "projects"], "readwrite", STRICT);
+    for (const key of await tx.objectStore("claims").index("owner").getAllKeys(owner)) tx.objectStore("claims").delete(key);
+    tx.objectStore("projects").delete(owner);
+    await tx.done;
   }
 }

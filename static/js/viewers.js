@@ -6,7 +6,7 @@
 // returns {content, keys, moves}: what stands in the bar, the keys, and whether a swipe moves what is shown now. `ahead`
 // makes what is shown next before it is shown.
 
-import { readJson, sibling } from "./media.js";
+import { mediaOf, readJson, sibling } from "./media.js";
 import { drop, picture } from "./pictures.js";
 
 const LOADERS = {
@@ -41,8 +41,6 @@ const FIRST = {
   audio: (url) => readJson(sibling(url, "peaks")),
   mesh: (url) => picture(sibling(url, "thumb")).ready,
 };
-
-const mediaOf = (claim) => [claim.a.media, claim.b.media, ...claim.prompt.media].filter(Boolean);
 
 /** Claims whose media are fetched, the nearest first. */
 let line = [];

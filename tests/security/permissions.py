@@ -16,6 +16,8 @@ PAGES_AND_API = """
 #                                                     anonymous stranger annotator reviewer manager root
 health                                             GET                            200
 health                                             POST PUT PATCH DELETE OPTIONS  405
+sw.js                                              GET                            200
+sw.js                                              POST PUT PATCH DELETE OPTIONS  405
 
 /                                                  GET                            302 200 200 200 200 200
 /                                                  POST PUT PATCH DELETE OPTIONS  405
@@ -65,6 +67,12 @@ api/<str:version>/projects/<slug:slug>/claims/     GET theirs                   
 api/<str:version>/projects/<slug:slug>/claims/     POST theirs                    401 200w 404 404 404 200w
 api/<str:version>/projects/<slug:slug>/claims/     OPTIONS                        401 200 200 200 200 200
 api/<str:version>/projects/<slug:slug>/claims/     PUT PATCH DELETE               401 405 405 405 405 405
+api/<str:version>/projects/<slug:slug>/offline/    POST                           401 404 200 200 200 200
+api/<str:version>/projects/<slug:slug>/offline/    OPTIONS                        401 200 200 200 200 200
+api/<str:version>/projects/<slug:slug>/offline/    GET PUT PATCH DELETE           401 405 405 405 405 405
+api/<str:version>/projects/<slug:slug>/give-back/  POST                           401 404 200 200 200 200
+api/<str:version>/projects/<slug:slug>/give-back/  OPTIONS                        401 200 200 200 200 200
+api/<str:version>/projects/<slug:slug>/give-back/  GET PUT PATCH DELETE           401 405 405 405 405 405
 api/<str:version>/projects/<slug:slug>/criteria/   GET                            401 404 200 200 200 200
 api/<str:version>/projects/<slug:slug>/criteria/   GET theirs                     401 200w 404 404 404 200w
 api/<str:version>/projects/<slug:slug>/criteria/   OPTIONS                        401 200 200 200 200 200

@@ -106,6 +106,8 @@ def _posted_to_the_api(route: str, case: str, role: str, world: World) -> dict[s
     comparison = claim_of(case, role, world).comparison_ids[0]
     bodies: dict[str, dict[str, Any]] = {
         "claims": {"id": str(uuid4())},
+        "offline": {"ids": [str(uuid4())]},
+        "give-back": {"ids": [str(claim_of(case, role, world).pk)]},
         "submit": {
             "answers": [{"id": str(uuid4()), "comparison": comparison, "verdict": "a", "strength": 2}]
         },

@@ -1,13 +1,14 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from webapp.pages import account, dashboard, home, judge, media
+from webapp.pages import account, dashboard, home, judge, media, offline
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("login/", account.Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", account.PasswordChange.as_view(), name="password_change"),
+    path("sw.js", offline.worker, name="worker"),
     path("judge/<slug:slug>/", judge.judge, name="judge"),
     path("dashboard/<slug:slug>/", dashboard.dashboard, name="dashboard"),
     path("dashboard/<slug:slug>/state", dashboard.state, name="dashboard_state"),
