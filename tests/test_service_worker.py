@@ -47,7 +47,7 @@ def test_it_names_every_file_of_the_page_by_its_hashed_name() -> None:
 
 def test_it_changes_with_any_file_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     before = shell()["version"]
-    hashed = storage.staticfiles_storage.hashed_files
+    hashed = storage.staticfiles_storage.hashed_files  # type: ignore[attr-defined]
     monkeypatch.setitem(hashed, "js/viewers/video.js", "js/viewers/video.0123456789ab.js")
     offline._script.cache_clear()
     assert shell()["version"] != before

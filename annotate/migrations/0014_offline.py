@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0011_claim_draft'),
+        ('annotate', '0013_viewing_more'),
     ]
 
     operations = [

@@ -35,7 +35,7 @@ DROP FUNCTION evenhand_final();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotate", "0013_viewing_more")]
+    dependencies = [("annotate", "0014_offline")]
     operations = [
         migrations.RunSQL(FINAL, UNDO),
         migrations.RemoveIndex(model_name="auditentry", name="audit_project"),

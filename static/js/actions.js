@@ -12,6 +12,7 @@ export const ACTIONS = {
   G: "Guidelines",
   "?": "These keys",
   V: "Show a sensitive pair",
+  "'": "Take pairs offline",
   ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7, 8].map((n) => [n, "A verdict"])),
   9: "Not applicable",
   0: "Cannot tell",

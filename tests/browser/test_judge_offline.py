@@ -405,7 +405,7 @@ def test_an_answer_that_never_left_can_be_taken_back_offline(
     expect(again.state).to_have_text("Offline, 2 waiting")
     context.set_offline(False)
     again.saved()
-    assert sorted(Judgment.objects.values_list("strength", flat=True)) == [2, 3]
+    assert list(Judgment.objects.order_by("strength").values_list("strength", flat=True)) == [2, 3]
 
 
 def test_a_skewed_clock_ends_no_lease(context: BrowserContext, page: Page, ada: User, watch: Watch) -> None:

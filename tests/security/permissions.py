@@ -67,10 +67,12 @@ api/<str:version>/projects/<slug:slug>/claims/     GET theirs                   
 api/<str:version>/projects/<slug:slug>/claims/     POST theirs                    401 200w 404 404 404 200w
 api/<str:version>/projects/<slug:slug>/claims/     OPTIONS                        401 200 200 200 200 200
 api/<str:version>/projects/<slug:slug>/claims/     PUT PATCH DELETE               401 405 405 405 405 405
-api/<str:version>/projects/<slug:slug>/offline/    POST                           401 404 200 200 200 200
+api/<str:version>/projects/<slug:slug>/offline/    POST                           401 404 200w 200w 200w 200w
+api/<str:version>/projects/<slug:slug>/offline/    POST theirs                    401 200w 404 404 404 200w
 api/<str:version>/projects/<slug:slug>/offline/    OPTIONS                        401 200 200 200 200 200
 api/<str:version>/projects/<slug:slug>/offline/    GET PUT PATCH DELETE           401 405 405 405 405 405
-api/<str:version>/projects/<slug:slug>/give-back/  POST                           401 404 200 200 200 200
+api/<str:version>/projects/<slug:slug>/give-back/  POST                           401 404 200w 200w 200w 200w
+api/<str:version>/projects/<slug:slug>/give-back/  POST theirs                    401 200w 404 404 404 200w
 api/<str:version>/projects/<slug:slug>/give-back/  OPTIONS                        401 200 200 200 200 200
 api/<str:version>/projects/<slug:slug>/give-back/  GET PUT PATCH DELETE           401 405 405 405 405 405
 api/<str:version>/projects/<slug:slug>/criteria/   GET                            401 404 200 200 200 200
