@@ -20,10 +20,12 @@ NPM := $(if $(OWN_NODE),npm,node $(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.
 # The lock is made beside the CPU build for Linux x86-64; torch's builds for Linux on Arm and for macOS are as good.
 ANY_TORCH := sed -i.old 's/^torch==2\.13\.0+cpu/torch==2.13.0 \\\n    --hash=sha256:092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c \\\n    --hash=sha256:e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8/'
 ARGS ?=
+KILL_TESTS := tests/kills tests/workers/test_killed.py tests/imports/test_killed.py tests/exports/test_killed.py \
+	tests/media/test_derive_killed.py tests/learning/test_killed.py
 TORCH_HINT := echo "If pip found no torch that fits: on Linux x86-64 the CPU build of torch 2.13.0 is wanted. \
 See 'What it needs' in README.md." >&2
 
-.PHONY: help setup setup-dev run test lint format bench clean lock browser
+.PHONY: help setup setup-dev run test kills lint format bench clean lock browser
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,6 +39,9 @@ run: setup  ## start Evenhand; CHECK=1 asks the health page, prints the times an
 
 test: setup-dev browser  ## the whole suite, lint included; ARGS="-k name" picks tests
 	@exec $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+kills: setup-dev  ## kill -9 of everything, 20 times each, at random instants; KILLS=n kills as often as that
+	@KILLS=$${KILLS:-20} exec $(PY) -m pytest $(KILL_TESTS)
 
 lint: setup-dev  ## ruff, mypy, import contracts, missing migrations, deployment checks
 	@PY=$(PY) tests/lint.sh

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,27 +26,18 @@ from workers.celery import app
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Start = Callable[[], "subprocess.Popen[bytes]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
 def start_worker(tmp_path: Path) -> Iterator[Start]:
     """Starts workers on the test's database; whatever still runs at the end is killed."""
     env = environ_on_test_database()
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "tests.workers.stepping",
-        "worker",
-        "-c1",
-        "-Qdefault,export",
-    ]
     started: list[subprocess.Popen[bytes]] = []
     app.control.purge()
 
-    def start() -> "subprocess.Popen[bytes]":
+    def start(application: str = "tests.workers.stepping") -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "celery", "-A", application, "worker", "-c1", "-Qdefault,export"]
         with (tmp_path / "worker.log").open("ab") as log:
             worker = subprocess.Popen(
                 [*command, f"-nworker{len(started)}@test"],
@@ -66,9 +58,9 @@ def start_worker(tmp_path: Path) -> Iterator[Start]:
 
 def kill(worker: "subprocess.Popen[bytes]") -> None:
     """SIGKILL for the worker and the processes of its pool alike."""
-    if worker.poll() is None:
+    with suppress(ProcessLookupError):  # its pool may outlive it for a moment
         os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+    worker.wait()
 
 
 def until(condition: Callable[[], object], seconds: float = 90) -> None:
