@@ -91,8 +91,24 @@ def verdict(
 
 
 def visits() -> int:
-    """How many pairs are looked at, all in all."""
+    """How many pairs are looked at in `work`, all in all."""
     return sum(person.pairs for person in PEOPLE)
+
+
+def work_to_the_end(
+    annotators: dict[str, Annotator], progress: Callable[[int], None] = lambda done: None
+) -> None:
+    """Let everybody judge or skip, who does more in `work` more often, until nobody finds a pair. Goes on after a kill,
+    as long as nothing else was imported meanwhile."""
+    rng = chance("turns", "to the end")
+    busy = list(PEOPLE)
+    made: Counter[str] = Counter()
+    while busy:
+        [person] = rng.choices(busy, [person.pairs for person in busy])
+        if not _look(person, annotators[person.name], f"to the end {made[person.name]}"):
+            busy.remove(person)
+        made[person.name] += 1
+        progress(made.total())
 
 
 def work(annotators: dict[str, Annotator], progress: Callable[[int], None] = lambda done: None) -> None:
@@ -105,13 +121,17 @@ def work(annotators: dict[str, Annotator], progress: Callable[[int], None] = lam
     chance("turns").shuffle(turns)
     made: Counter[str] = Counter()
     for done, person in enumerate(turns, 1):
-        annotator = annotators[person.name]
-        claim_id = uuid5(_SPACE, f"{annotator.pk} {made[person.name]}")
+        _look(person, annotators[person.name], str(made[person.name]))
         made[person.name] += 1
-        claim = queue.claim_next(annotator=annotator, claim_id=claim_id)
-        if claim and claim.outcome == Outcome.HELD:
-            _visit(person, annotator, claim)
         progress(done)
+
+
+def _look(person: Person, annotator: Annotator, visit: str) -> bool:
+    """The person's visit of this name to the next pair, unless it was made before; False if there is no pair."""
+    claim = queue.claim_next(annotator=annotator, claim_id=uuid5(_SPACE, f"{annotator.pk} {visit}"))
+    if claim and claim.outcome == Outcome.HELD:
+        _visit(person, annotator, claim)
+    return claim is not None
 
 
 def _visit(person: Person, annotator: Annotator, claim: Claim) -> None:

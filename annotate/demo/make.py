@@ -37,9 +37,11 @@ def run(lease: Lease) -> None:
     """
     project = lease.job.project
     _welcome(project)
-    # Each file counts when it is drawn and when it is prepared, then each visit of an annotator.
+    people = {person.name: _annotator(project, person.name) for person in annotators.PEOPLE}
+    # Each file counts when it is drawn and when it is prepared, each visit of an annotator once.
     parts = plan.parts()
-    lease.beat(total=2 * len(plan.files_of(plan.pairs())) + annotators.visits())
+    to_the_end = project.k * len(parts.get(plan.WRITTEN, ()))
+    lease.beat(total=2 * len(plan.files_of(plan.pairs())) + to_the_end + annotators.visits())
     done = 0
     for name, pairs in parts.items():
         files = len(plan.files_of(pairs))
@@ -47,7 +49,13 @@ def run(lease: Lease) -> None:
             _import(lease, project, name, pairs, done)
         _prepare_media(lease, project, after=done + files, worth=files)
         done += 2 * files
-    people = {person.name: _annotator(project, person.name) for person in annotators.PEOPLE}
+        if name == plan.WRITTEN:
+            if not any(_is_imported(project, other) for other in parts if other != name):
+                lease.beat(step="judging")
+                annotators.work_to_the_end(
+                    people, _paced(lambda visits, before=done: lease.beat(done=before + visits))
+                )
+            done += to_the_end
     lease.beat(step="judging")
     annotators.work(people, _paced(lambda visits: lease.beat(done=done + visits)))
     lease.beat(done=done + annotators.visits())

@@ -366,6 +366,17 @@ def said_of(scene: Scene, rng: random.Random) -> list[tuple[str, str]]:
     return facts
 
 
+def notes_of(scene: Scene) -> str:
+    """What is in a composed scene, in few words: all that `said_of` says of it follows from them."""
+    *standing, above = scene.things
+    notes = [
+        f"{thing.colour} {_noun(thing.kind)} {min(_PLACES, key=lambda one: abs(one[1] - thing.x))[0]}"
+        for thing in standing
+    ]
+    notes.append(f"above them {_a(above.colour)} {_noun(above.kind)}")
+    return "; ".join([*notes, f"{GROUND_WORDS[scene.ground]}, {SKY_WORDS[scene.sky]}"])
+
+
 def _a(colour: str) -> str:
     return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour}"
 

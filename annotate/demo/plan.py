@@ -15,6 +15,7 @@ from annotate.models import TaskType
 
 SOURCE = "demo"
 MEDIA = "media"
+WRITTEN = "written.jsonl"
 # What it may cost, from drawing to the last judgment, with all that is made of its files; bench/demo.py says whether.
 MAX_BYTES = 20_000_000
 MAX_SECONDS = 30
@@ -26,6 +27,14 @@ _LOOK = (
 )
 _WATCH = ("What happens in this video?", "Describe what you see, from beginning to end.")
 _LISTEN = ("What can be heard in this recording?", "Describe this sound.")
+
+# Scenes to be told from notes: without media they cost little, and there are enough of them to learn from.
+SCENES = 240
+_TELL = (
+    "Put these notes into sentences for a picture book: {}.",
+    "Tell somebody on the phone what the picture shows. Your notes: {}.",
+    "Write the caption of a drawing: {}.",
+)
 
 Make = Callable[[Traits, random.Random], bytes]
 _TRUE = Traits(full=3)  # of what a question is about
@@ -84,7 +93,7 @@ class PlannedPair:
 
 
 def pairs() -> list[PlannedPair]:
-    """Every pair of the demo, the task types mixed, so that whoever begins sees all of them soon."""
+    """Every pair of the demo: the task types mixed, so that all are seen soon, and at the end the told scenes."""
     by_task = [
         list(_texts()),
         list(_descriptions()),
@@ -97,19 +106,26 @@ def pairs() -> list[PlannedPair]:
         list(_edits()),
     ]
     longest = max(map(len, by_task))
-    return [some[n] for n in range(longest) for some in by_task if n < len(some)]
+    mixed = [some[n] for n in range(longest) for some in by_task if n < len(some)]
+    return mixed + list(_scenes())
 
 
 def parts() -> dict[str, list[PlannedPair]]:
-    """The pairs in two files, by name: first what must be prepared after its import, then what can be asked at once.
+    """The pairs in files, by name, in the order in which they are imported; none is empty.
 
-    In one file, the second kind would be asked before the first kind is ready, and take all judgments.
+    `WRITTEN` are the told scenes: they are judged to the end before the others come, which so remain to be judged by
+    visitors. Of the others first those that must be prepared after their import: in one file, what can be asked at
+    once would take all judgments.
     """
-    everything = pairs()
-    slow = {name for pair in everything for name in pair.files if not name.endswith(".jpg")}
-    first = [pair for pair in everything if slow & set(pair.files)]
-    second = [pair for pair in everything if not slow & set(pair.files)]
-    return {"moving.jsonl": first, "still.jsonl": second}
+    found: dict[str, list[PlannedPair]] = {WRITTEN: [], "moving.jsonl": [], "still.jsonl": []}
+    for pair in pairs():
+        if pair.name.startswith("scene"):
+            found[WRITTEN].append(pair)
+        elif any(not name.endswith(".jpg") for name in pair.files):
+            found["moving.jsonl"].append(pair)
+        else:
+            found["still.jsonl"].append(pair)
+    return {name: some for name, some in found.items() if some}
 
 
 def files_of(some: Iterable[PlannedPair]) -> dict[str, Callable[[], bytes]]:
@@ -177,6 +193,15 @@ def _told(name: str, task_type: TaskType, prompt: str, facts: texts.Facts, **mor
 def _texts() -> Iterator[PlannedPair]:
     for number, topic in enumerate(texts.TOPICS, 1):
         yield _told(f"text-{number:02}", TaskType.TEXT_TO_TEXT, topic.question, topic.facts)
+
+
+def _scenes() -> Iterator[PlannedPair]:
+    """Numbered after those that are asked about as pictures: no scene is both."""
+    for number in range(101, 101 + SCENES):
+        name, scene = f"scene-{number}", pictures.composed(number)
+        facts = pictures.said_of(scene, chance("said", number))
+        prompt = _TELL[number % 3].format(pictures.notes_of(scene))
+        yield _told(name, TaskType.TEXT_TO_TEXT, prompt, facts)
 
 
 def _descriptions() -> Iterator[PlannedPair]:

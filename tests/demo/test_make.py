@@ -71,7 +71,7 @@ def test_every_task_type_is_there_ready_and_partly_judged(make_small: Make) -> N
 def texts_alone(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Path) -> None:
     """Pairs without media, judged by everybody to the end."""
     settings.DATA_DIR = tmp_path
-    pairs = [pair for pair in plan.pairs() if pair.task_type == TaskType.TEXT_TO_TEXT]
+    pairs = [pair for pair in plan.pairs() if pair.name.startswith("text")]
     monkeypatch.setattr(plan, "pairs", lambda: pairs)
 
 
@@ -106,6 +106,33 @@ def test_empirical_win_rates_follow_the_rules(texts_alone: None) -> None:
     # What the server draws (order, sides) differs from run to run: four and a half standard deviations are none.
     assert wins == pytest.approx(expected, abs=4.5 * math.sqrt(variance))
     assert wins > 0.5 * decided
+
+
+def test_written_scenes_are_judged_to_the_end_and_leave_the_others_to_be_judged(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    everything = plan.pairs()
+    scenes = [pair for pair in everything if pair.name.startswith("scene")][:8]
+    others = [pair for pair in everything if pair.name.startswith("text")][:8]
+    monkeypatch.setattr(plan, "pairs", lambda: others + scenes)
+    monkeypatch.setattr(annotators, "PEOPLE", tuple(replace(person, pairs=1, writes=0) for person in PEOPLE))
+    job = start_demo(by=None, send_it=False)
+    monkeypatch.setattr(make, "PACE", 0)
+    # Killed while they judge scenes, before the others come, and while they judge those.
+    for step, after in (("judging", 5), ("drawing", 0), ("judging", 2)):
+        with pytest.raises(Killed):
+            run_job(job.pk, by_hand=True, progress=_killed_at(step, after))
+    run_job(job.pk, by_hand=True)
+    assert violations() == {}
+    looked_at = Claim.objects.filter(pair__external_id__startswith="scene")
+    assert looked_at.filter(outcome=Outcome.SUBMITTED).count() == 3 * len(scenes)
+    assert Claim.objects.exclude(pk__in=looked_at).count() == len(PEOPLE)
+
+
+def _killed_at(step: str, after: int) -> Callable[[Job], None]:
+    strike = _killing(after)
+    return lambda job: strike() if job.step == step else None
 
 
 def test_people_skip_tie_explain_and_write_criteria(

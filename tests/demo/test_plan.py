@@ -105,7 +105,8 @@ def test_all_files_and_what_is_made_of_them_fit(tmp_path: Path) -> None:
 
 
 def test_the_parts_are_all_there_is_and_what_waits_for_its_media_comes_first() -> None:
-    first, second = plan.parts().values()
-    assert sorted(pair.name for pair in first + second) == sorted(pair.name for pair in PAIRS)
+    written, first, second = plan.parts().values()
+    assert sorted(pair.name for pair in written + first + second) == sorted(pair.name for pair in PAIRS)
+    assert not plan.files_of(written)
     assert {Path(name).suffix for name in plan.files_of(first)} == {".mp4", ".flac", ".glb"}
     assert {Path(name).suffix for name in plan.files_of(second)} == {".jpg"}
