@@ -50,7 +50,8 @@ format: setup-dev  ## rewrite the sources in the project's style
 	@$(PY) -m ruff check --quiet --fix-only . && $(PY) -m ruff format .
 
 bench: setup-dev  ## measure everything that has a number; each bench/NAME.py --help tells what it measures
-	@set -e; for bench in loop import derive demo release sampling learn dashboard quality admin; do echo "bench/$$bench.py"; $(PY) bench/$$bench.py; done
+	@set -e; for bench in loop "loop --learning --sizes 100000 --annotators 10" import derive demo release sampling learn dashboard quality admin; do \
+	  set -- $$bench; script=bench/$$1.py; shift; echo "$$script $$*"; $(PY) $$script "$$@"; done
 
 clean:  ## remove what set-up and tests made; your data stay in data/
 	rm -rf $(VENV) node_modules build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
