@@ -52,12 +52,10 @@ def run(lease: Lease) -> None:
         if name == plan.WRITTEN:
             if not any(_is_imported(project, other) for other in parts if other != name):
                 lease.beat(step="judging")
-                annotators.work_to_the_end(
-                    people, _paced(lambda visits, before=done: lease.beat(done=before + visits))
-                )
+                annotators.work_to_the_end(people, _counting(lease, done))
             done += to_the_end
     lease.beat(step="judging")
-    annotators.work(people, _paced(lambda visits: lease.beat(done=done + visits)))
+    annotators.work(people, _counting(lease, done))
     lease.beat(done=done + annotators.visits())
 
 
@@ -81,7 +79,7 @@ def _import(lease: Lease, project: Project, name: str, pairs: list[plan.PlannedP
     try:
         lease.beat(step="drawing")
         rows = folder / name
-        plan.write(rows, pairs, _paced(lambda drawn: lease.beat(done=done + drawn)))
+        plan.write(rows, pairs, _counting(lease, done))
         lease.beat(step="importing")
         spec = ImportSpec(files=(local_file(rows),), media=local_file(folder / plan.MEDIA), layout="evenhand")
         data_import = start_import(by=None, project=project, spec=spec, by_hand=True)
@@ -93,7 +91,7 @@ def _import(lease: Lease, project: Project, name: str, pairs: list[plan.PlannedP
 def _prepare_media(lease: Lease, project: Project, *, after: int, worth: int) -> None:
     """Run the job that the import left, or wait for whoever runs it. `worth`: what it counts for, `after` the rest."""
     lease.beat(step="preparing media", done=after)
-    beat = _paced(lambda made: lease.beat(done=after + made))
+    beat = _counting(lease, after)
 
     def told(job: Job) -> None:
         beat(round(worth * job.done / max(1, job.total or 1)))
@@ -110,15 +108,15 @@ def _prepare_media(lease: Lease, project: Project, *, after: int, worth: int) ->
         raise Refused("Some media of the demo could not be prepared: see Assets for the reasons, then retry.")
 
 
-def _paced(beat: Callable[[int], None]) -> Callable[[int], None]:
-    """Tells not each of a thousand small steps, but a few a second."""
+def _counting(lease: Lease, before: int) -> Callable[[int], None]:
+    """Takes what is done beyond `before`, and tells not each of a thousand small steps, but a few a second."""
     last = 0.0
 
     def told(done: int) -> None:
         nonlocal last
         if time.monotonic() - last > PACE:
             last = time.monotonic()
-            beat(done)
+            lease.beat(done=before + done)
 
     return told
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -117,6 +118,12 @@ class Page:
             self.acknowledged += reply["saved"]
 
 
+def replaced(target: psutil.Process, environ: dict[str, str], what: str) -> bool:
+    """Another parent stands where this one stood."""
+    found = victims(environ, what)
+    return bool(found) and found[0] != target
+
+
 def victims(environ: dict[str, str], what: str) -> list[psutil.Process]:
     """The processes of this run to kill, the parent first: the web server's or PostgreSQL's."""
     found = []
@@ -165,9 +172,7 @@ def test_nothing_acknowledged_is_lost(environ: dict[str, str], what: str, tmp_pa
                 if target == targets[0]:
                     parents += 1
                     # Another one stands in its place, and requests met the gap between them.
-                    assert eventually(
-                        lambda: target not in victims(environ, what)[:1] and victims(environ, what), 60
-                    )
+                    assert eventually(partial(replaced, target, environ, what), 60)
                     gap = time.monotonic() - begun
                     eventually_more(pages)
                     assert max(page.longest_wait for page in pages) > gap / 2, "a kill was not felt"
