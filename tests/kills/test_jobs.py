@@ -28,7 +28,7 @@ from annotate.integrity import violations
 from annotate.models import AuditEntry, Job, Project
 from tests.imports.reading import content
 project = Project.objects.get(slug={slug!r})
-jobs = list(Job.objects.filter(project=project).values_list("kind", "state"))
+jobs = list(Job.objects.filter(project=project).order_by("pk").values_list("kind", "state"))
 imports = AuditEntry.objects.filter(project=project, deed="import pairs").count()
 print("SEEN", json.dumps([violations(), jobs, imports, content(project)], default=str, sort_keys=True))
 """
