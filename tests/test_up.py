@@ -107,7 +107,12 @@ def test_check_starts_everything_prints_the_times_and_stops(environ: dict[str, s
     assert first.returncode == 0, said
     assert f"Evenhand runs at http://127.0.0.1:{environ['PORT']}/" in said
     assert re.search(r"log in as admin with password \S{16} \(shown this once\)", said)
-    assert re.search(r"^ *\d+\.\d\d s  workers, until they answer$", said, re.MULTILINE)
+    rows = re.findall(r"^ *(\d+\.\d\d) s +(\d+\.\d\d) s  (.+)$", said, re.MULTILINE)
+    assert [part for *_, part in rows][-2:] == [
+        "web server, until /health answers",
+        "workers, until they answer",
+    ]
+    assert float(rows[-1][1]) == pytest.approx(sum(float(took) for took, *_ in rows), abs=0.05)
     assert running(environ) == []
     assert Path(environ["DATA_DIR"], "secret_key").stat().st_mode & 0o777 == 0o600
 

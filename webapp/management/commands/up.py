@@ -158,18 +158,19 @@ class Times:
     """How long each part of the start took."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[str, float]] = []
+        self._parts: list[tuple[str, float, float]] = []
         self._last = servers.begun or time.monotonic()
         self._begun = self._last
 
     def add(self, part: str) -> None:
         now = time.monotonic()
-        self._parts.append((part, now - self._last))
+        self._parts.append((part, now - self._last, now - self._begun))
         self._last = now
 
     def table(self) -> str:
-        rows = [*self._parts, ("all", self._last - self._begun)]
-        return "\n".join(f"{seconds:6.2f} s  {part}" for part, seconds in rows)
+        """Of each part what it took, and how long after the beginning it was done."""
+        lines = [f"{took:6.2f} s  {since:6.2f} s  {part}" for part, took, since in self._parts]
+        return "\n".join(["    took     after", *lines])
 
 
 def _interrupt(*_: object) -> None:
