@@ -228,8 +228,8 @@ class JudgePage {
     const offline = Boolean(this.draft) && (!navigator.onLine || this.outbox.trouble === "offline");
     const waiting = this.outbox.waiting.length;
     const waits = waiting ? ` ${waiting === 1 ? "One answer waits" : `${waiting} answers wait`} on this computer and ${waiting === 1 ? "goes" : "go"} out when the connection is back.` : "";
-    find("offline").hidden = !offline;
-    find("offline").querySelector("p").textContent = `You are offline. Judge on: nothing is lost.${waits}`;
+    find("disconnected").hidden = !offline;
+    find("disconnected").querySelector("p").textContent = `You are offline. Judge on: nothing is lost.${waits}`;
   }
 
   /** For a few seconds, that the last answer is away and may come back. */

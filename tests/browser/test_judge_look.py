@@ -104,7 +104,7 @@ def test_offline_a_break_refused_and_revising(
     looked.clock.install()
     judge = opened(looked, project, sign_in)
     context.set_offline(True)
-    offline = looked.locator("#offline")
+    offline = looked.locator("#disconnected")
     expect(offline).to_contain_text("You are offline. Judge on: nothing is lost.")
     judge.press("1")
     judge.submit()
