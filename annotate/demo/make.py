@@ -13,6 +13,7 @@ from annotate.actions.jobs import AlreadyRunning, Lease, Refused, cancel_job, ru
 from annotate.actions.people import annotator_for, create_user
 from annotate.actions.projects import add_member
 from annotate.demo import annotators, plan
+from annotate.imports.publish import renew_plans
 from annotate.imports.spec import ImportSpec
 from annotate.models import (
     UNFINISHED,
@@ -26,6 +27,7 @@ from annotate.models import (
     User,
 )
 
+PLANS_RENEWED = 50  # visits after which plans are made for tables as large as they are by then
 PACE = 0.25  # seconds between two beats
 
 
@@ -51,12 +53,24 @@ def run(lease: Lease) -> None:
         done += 2 * files
         if name == plan.WRITTEN:
             if not any(_is_imported(project, other) for other in parts if other != name):
-                lease.beat(step="judging")
-                annotators.work_to_the_end(people, _counting(lease, done))
+                _judge_to_the_end(lease, people, done)
             done += to_the_end
     lease.beat(step="judging")
     annotators.work(people, _counting(lease, done))
     lease.beat(done=done + annotators.visits())
+
+
+def _judge_to_the_end(lease: Lease, people: dict[str, Annotator], done: int) -> None:
+    lease.beat(step="judging")
+    beat = _counting(lease, done)
+
+    def told(visits: int) -> None:
+        beat(visits)
+        # Judgments come faster than autovacuum looks at their table: plans made while it was empty would read all of it.
+        if visits % PLANS_RENEWED == 0:
+            renew_plans()
+
+    annotators.work_to_the_end(people, told)
 
 
 def _welcome(project: Project) -> None:
