@@ -11,6 +11,7 @@ def complaint(error: BaseException) -> str | None:
     """The line for an error that a person can mend; None if it is for whoever mends the code."""
     from django.db import InterfaceError, OperationalError, ProgrammingError
     from environs import EnvError
+    from psycopg import OperationalError as DriverError
     from psycopg.errors import InvalidCatalogName, UndefinedColumn, UndefinedTable
 
     said = in_one_line(error)
@@ -20,7 +21,7 @@ def complaint(error: BaseException) -> str | None:
         return said.replace("['", "").replace(".']", "")
     if isinstance(error, ProgrammingError) and isinstance(error.__cause__, UndefinedTable | UndefinedColumn):
         return f"the database is not of this version ({said}): run manage.py migrate"
-    if isinstance(error, OperationalError | InterfaceError) and not isinstance(
+    if isinstance(error, OperationalError | InterfaceError | DriverError) and not isinstance(
         error.__cause__, InvalidCatalogName
     ):
         where = "DATABASE_URL" if os.environ.get("DATABASE_URL") else f"{data_dir()}/postgres"

@@ -112,10 +112,10 @@ def start_import(*, by: User | None, project: Project, spec: ImportSpec, by_hand
     # The lock makes two who start at once come one after the other.
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     stored = spec.to_json()
-    for earlier in DataImport.objects.filter(project=project, visible=False).select_related("job"):
-        if earlier.job.state in UNFINISHED:
-            if earlier.spec == json.loads(json.dumps(stored)):
-                return earlier
+    for earlier in DataImport.objects.filter(project=project, job__state__in=UNFINISHED):
+        if earlier.spec == json.loads(json.dumps(stored)):
+            return earlier
+        if not earlier.visible:
             names = ", ".join(file["name"] for file in earlier.spec["files"])
             raise Refused(
                 f"Import {earlier.pk} of {names} has not ended. Let it finish (at the terminal: run its command"

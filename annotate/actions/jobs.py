@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -222,7 +223,7 @@ def run_job(
             _end(job, JobState.FAILED, str(error))
             if by_hand:
                 raise
-        except (DatabaseError, InterfaceError, SoftTimeLimitExceeded):
+        except (DatabaseError, InterfaceError, psycopg.Error, SoftTimeLimitExceeded):
             # The database went away, a lock was lost, or one step took longer than a task may: the row stays
             # running and the sweeper sends it again, until its attempts are used up.
             if not by_hand:  # else whoever asked for it is told

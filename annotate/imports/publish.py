@@ -136,8 +136,9 @@ def publish(data_import: DataImport, *, send_follow_up: bool = True) -> None:
         judgments_new=data_import.judgments_new,
         rows_refused=data_import.rows_refused,
     )
-    # For whoever is here already; the rest follow as they are needed, chosen by then by what was learned.
-    fill_queue(project.pk, READY_PER_ANNOTATOR)
+    if data_import.pairs_new:
+        # For whoever is here already; the rest follow as they are needed, chosen by then by what was learned.
+        fill_queue(project.pk, READY_PER_ANNOTATOR)
     if Asset.objects.filter(data_import=data_import, prepared=False).exists():
         prepare_media(project, by=data_import.job.by, send_it=send_follow_up)
 

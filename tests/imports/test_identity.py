@@ -30,12 +30,12 @@ def asked(*verdicts: str) -> list[dict[str, object]]:
 
 def test_the_same_file_twice_changes_nothing(tmp_path: Path) -> None:
     project = make_project()
-    path = write_json(tmp_path / "p.json", [row(n, criteria=asked("response1", "tie")) for n in range(10)])
+    path = write_json(tmp_path / "p.json", [row(n, criteria=asked("response1", "tie")) for n in range(50)])
     import_files(project, path)
     before = content(project)
     again = import_files(project, path)
     assert content(project) == before
-    assert (again.pairs_new, again.pairs_same, again.judgments_new) == (0, 10, 0)
+    assert (again.pairs_new, again.pairs_same, again.judgments_new) == (0, 50, 0)
 
 
 @pytest.mark.parametrize(

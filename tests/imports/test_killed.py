@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
+from django.core.management import call_command
 
 from annotate.actions.imports import start_import
 from annotate.actions.jobs import Refused, cancel_job, run_job
@@ -99,6 +100,26 @@ def test_media_leave_no_file_behind(tmp_path: Path, importer: Commander) -> None
     for project in import_with_kills(importer, random.Random(3), str(path), "--media", str(root)):
         assert content(project) == content(whole)
         assert files() - before == keys()
+
+
+def test_one_that_was_killed_between_its_last_two_statements_is_ended_and_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project()
+    path = write_lines(tmp_path / "p.jsonl", [row(n) for n in range(5)])
+
+    def killed(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("annotate.actions.jobs._end", killed)
+        call_command("import_pairs", str(path), "--project", project.slug)
+    assert DataImport.objects.get().visible and Job.objects.get().state == JobState.RUNNING
+    call_command("import_pairs", str(path), "--project", project.slug)
+    assert Job.objects.get().state == JobState.DONE
+    # It bars no other import, as one that is not visible yet does.
+    Job.objects.update(state=JobState.RUNNING)
+    import_files(project, write_lines(tmp_path / "q.jsonl", [row(9)]))
 
 
 def keys() -> set[str]:

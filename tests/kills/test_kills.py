@@ -118,12 +118,6 @@ class Page:
             self.acknowledged += reply["saved"]
 
 
-def replaced(target: psutil.Process, environ: dict[str, str], what: str) -> bool:
-    """Another parent stands where this one stood."""
-    found = victims(environ, what)
-    return bool(found) and found[0] != target
-
-
 def victims(environ: dict[str, str], what: str) -> list[psutil.Process]:
     """The processes of this run to kill, the parent first: the web server's or PostgreSQL's."""
     found = []
@@ -140,7 +134,13 @@ def victims(environ: dict[str, str], what: str) -> list[psutil.Process]:
     )
 
 
-@pytest.mark.timeout(600)
+def has_successor(environ: dict[str, str], what: str, killed: list[psutil.Process]) -> bool:
+    """True if another parent stands where that of these processes stood; they may outlive it for a moment."""
+    found = victims(environ, what)
+    return bool(found) and found[0] not in killed
+
+
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("what", ["web", "postgres"])
 def test_nothing_acknowledged_is_lost(environ: dict[str, str], what: str, tmp_path: Path) -> None:
     environ = environ | {"DATA_DIR": str(tmp_path / "data"), "WEB_WORKERS": "2"}
@@ -161,8 +161,8 @@ def test_nothing_acknowledged_is_lost(environ: dict[str, str], what: str, tmp_pa
             eventually_more(pages)
             time.sleep(rng.random() * 0.3)
             if targets := victims(environ, what):
-                # Half of the kills are the parent's, which has many children.
-                target = targets[0] if rng.random() < 0.5 else rng.choice(targets)
+                # The parent more often than its turn: it has many children.
+                target = targets[0] if rng.random() < 0.3 else rng.choice(targets)
                 begun = time.monotonic()
                 for page in pages:
                     page.longest_wait = 0.0
@@ -172,7 +172,7 @@ def test_nothing_acknowledged_is_lost(environ: dict[str, str], what: str, tmp_pa
                 if target == targets[0]:
                     parents += 1
                     # Another one stands in its place, and requests met the gap between them.
-                    assert eventually(partial(replaced, target, environ, what), 60)
+                    assert eventually(partial(has_successor, environ, what, targets), 60)
                     gap = time.monotonic() - begun
                     eventually_more(pages)
                     assert max(page.longest_wait for page in pages) > gap / 2, "a kill was not felt"

@@ -4,6 +4,8 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import django.db
+import psycopg
 import pytest
 from celery import current_app
 from celery.exceptions import SoftTimeLimitExceeded
@@ -43,6 +45,7 @@ def test_limits_keep_a_running_task_from_being_handed_out_twice() -> None:
     ("task", "target"),
     [
         (tasks.sweep, (jobs, "sweep_jobs")),
+        (tasks.sweep, (tasks, "remove_abandoned_uploads")),
         (tasks.expire_claims, (queue, "expire_claims")),
         (tasks.top_up_queues, (queue, "top_up_queues")),
         (tasks.tend_loops, (loop, "tick")),
@@ -50,6 +53,8 @@ def test_limits_keep_a_running_task_from_being_handed_out_twice() -> None:
 )
 def test_tasks_call_the_domain(task: Any, target: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
+    monkeypatch.setattr(jobs, "sweep_jobs", lambda: None)
+    monkeypatch.setattr(tasks, "remove_abandoned_uploads", lambda: None)
     monkeypatch.setattr(*target, lambda: called.append(True))
     task()
     assert called == [True]
@@ -107,6 +112,20 @@ def test_job_without_progress_is_given_up(job: Job, monkeypatch: pytest.MonkeyPa
         assert job.state == JobState.RUNNING
     after = jobs.run_job(job.pk)
     assert after.state == JobState.FAILED and "attempts without progress" in after.error
+
+
+@pytest.mark.parametrize("error", [django.db.OperationalError, psycopg.OperationalError])
+def test_job_whose_database_went_away_is_no_failure(
+    job: Job, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(lease: jobs.Lease) -> None:
+        raise error("server closed the connection unexpectedly")  # the driver's own where rows are copied
+
+    runs_as(monkeypatch, cut_off)
+    with pytest.raises(error):
+        jobs.run_job(job.pk)
+    job.refresh_from_db()
+    assert job.state == JobState.RUNNING
 
 
 def test_sweeper_leaves_alone_what_is_young_moving_or_over(job: Job) -> None:
