@@ -5,6 +5,7 @@ from datetime import timedelta
 import structlog
 
 from annotate.actions import jobs, queue
+from annotate.imports.uploads import remove_abandoned_uploads
 from workers import loop
 from workers.celery import app
 
@@ -25,8 +26,9 @@ def run_job(job_id: int) -> None:
 
 @app.task
 def sweep() -> None:
-    """Send again the jobs whose message was lost or whose worker died."""
+    """Send again the jobs whose message was lost or whose worker died; remove what nobody will come back for."""
     jobs.sweep_jobs()
+    remove_abandoned_uploads()
 
 
 @app.task

@@ -22,6 +22,7 @@ from annotate.imports.record import FileError, PairRow, Place, RawRow, RowError
 from annotate.imports.schemas import Schema, schema_for
 from annotate.imports.schemas.context import Context
 from annotate.imports.spec import FileSpec, ImportSpec
+from annotate.imports.uploads import remove_uploads
 from annotate.imports.write import write_batch
 from annotate.modalities.sandbox import MediaSandbox
 from annotate.models import DataImport
@@ -43,7 +44,7 @@ def run(lease: Lease) -> None:
     """
     data_import = DataImport.objects.select_related("project", "job__by").get(job=lease.job)
     if data_import.visible:
-        _remove_uploads(data_import)
+        remove_uploads(data_import)
         return
     with only_import_of(data_import.project_id), _rare_collections():
         _discard_others(data_import)
@@ -52,7 +53,7 @@ def run(lease: Lease) -> None:
         except (Refused, Cancelled):
             discard(data_import)
             raise
-    _remove_uploads(data_import)
+    remove_uploads(data_import)
 
 
 def _discard_others(data_import: DataImport) -> None:
@@ -63,14 +64,6 @@ def _discard_others(data_import: DataImport) -> None:
     others = DataImport.objects.filter(project_id=data_import.project_id, visible=False)
     for other in others.exclude(pk=data_import.pk).exclude(position={}):
         discard(other)
-
-
-def _remove_uploads(data_import: DataImport) -> None:
-    """Uploaded files are kept while the import may be tried again, and no longer."""
-    spec = ImportSpec.from_json(data_import.spec)
-    for file in (*spec.files, *([spec.media] if spec.media else ())):
-        if file.key:
-            default_storage.delete(file.key)
 
 
 @contextmanager
@@ -269,7 +262,11 @@ def _opened(file: FileSpec) -> Iterator[BinaryIO]:
         Refused: it is gone, or is not what it was when the import began.
     """
     if not file.path:
-        with default_storage.open(file.key) as stored, NamedTemporaryFile() as local:
+        try:
+            stored = default_storage.open(file.key)
+        except FileNotFoundError:
+            raise Refused(f"{file.name} is no longer kept: upload it again, as a new import.") from None
+        with stored, NamedTemporaryFile() as local:
             for chunk in stored.chunks():
                 local.write(chunk)
             local.seek(0)
