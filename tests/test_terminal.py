@@ -1,6 +1,11 @@
 """Jobs of commands at a terminal: how they begin, and what is shown of them."""
 
+import os
+import subprocess
+import sys
+import termios
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -14,6 +19,7 @@ from annotate.exports import files
 from annotate.models import DataImport, Job, JobState
 from tests.factories import judge, make_comparison, make_pair, make_project
 from tests.imports.reading import row, spec_of, write_json
+from tests.paths import ROOT
 from tests.processes import environ_on_test_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,3 +53,32 @@ def test_a_release_waits_too(tmp_path: Path) -> None:
     )
     begun.job.refresh_from_db()
     assert begun.job.state == JobState.DONE
+
+
+@pytest.mark.parametrize("ends", [os.openpty, os.pipe])
+def test_a_bar_is_shown_in_a_terminal_and_not_in_a_pipe(
+    tmp_path: Path, ends: Callable[[], tuple[int, int]]
+) -> None:
+    path = write_json(tmp_path / "p.json", [row(n) for n in range(5)])
+    command = [sys.executable, "manage.py", "import_pairs", str(path), "--project", make_project().slug]
+    ours, theirs = ends()
+    if os.isatty(theirs):
+        termios.tcsetwinsize(theirs, (24, 100))
+    try:
+        subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environ_on_test_database(),
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+            check=True,
+        )
+        os.write(theirs, b".")  # so that there is something to be read
+        said = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    if ends is os.pipe:
+        assert said == "."
+    else:
+        assert "100%" in said and "publishing" in said and "B/s" in said
