@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import signal
 import stat
 import subprocess
@@ -17,6 +18,7 @@ import redis
 
 from manage import needs_servers
 from tests.paths import ROOT
+from webapp.local.postgres import Postgres
 from webapp.local.process import ServerError
 from webapp.local.servers import Servers
 
@@ -225,6 +227,48 @@ def test_a_data_dir_too_deep_for_sockets(tmp_path: Path) -> None:
         servers.release()
     assert not elsewhere.exists()
     assert eventually(lambda: users_of(data_dir) == [])
+
+
+def test_where_root_may_not_enter_a_user_namespace_another_uid_serves(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root; whoever else runs this must be served by themselves, unshare or not."""
+    refusing = tmp_path / "bin"
+    refusing.mkdir()
+    (refusing / "unshare").write_text("#!/bin/sh\nexit 1\n")
+    (refusing / "unshare").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{refusing}:{os.environ['PATH']}")
+    let_others_through(data_dir)
+    if os.geteuid() == 0 and not open_to_others(Postgres(data_dir).bin):
+        with pytest.raises(ServerError, match="others may not reach .* start Evenhand as an ordinary user"):
+            start(data_dir)
+        return
+    for _ in range(2):  # made, and found again
+        servers, environ = start(data_dir)
+        try:
+            owner = psutil.Process(postmaster(data_dir)).uids().real
+            assert answers(environ)
+            assert (data_dir / "postgres").stat().st_uid == owner
+            assert stat.S_IMODE((data_dir / "postgres").stat().st_mode) == 0o700
+            if os.geteuid() == 0:
+                assert owner == pwd.getpwnam("nobody").pw_uid
+                assert stat.S_IMODE(data_dir.stat().st_mode) & 0o077 == 0o001  # passed through, not listed
+            else:
+                assert owner == os.geteuid()
+        finally:
+            servers.release()
+
+
+def open_to_others(path: Path) -> bool:
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
+
+
+def let_others_through(data_dir: Path) -> None:
+    """pytest's own folders are closed to others, and a DATA_DIR's way is up to whoever chooses it."""
+    data_dir.mkdir(mode=0o700)
+    for folder in data_dir.parents:
+        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & stat.S_IXOTH:
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IXOTH)
 
 
 def test_another_versions_data_are_refused_in_one_line(data_dir: Path) -> None:
