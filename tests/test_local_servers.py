@@ -240,7 +240,7 @@ def test_where_root_may_not_enter_a_user_namespace_another_uid_serves(
     monkeypatch.setenv("PATH", f"{refusing}:{os.environ['PATH']}")
     let_others_through(data_dir)
     if os.geteuid() == 0 and not open_to_others(Postgres(data_dir).bin):
-        with pytest.raises(ServerError, match="others may not reach .* start Evenhand as an ordinary user"):
+        with pytest.raises(ServerError, match=r"others may not reach .* start Evenhand as an ordinary user"):
             start(data_dir)
         return
     for _ in range(2):  # made, and found again
