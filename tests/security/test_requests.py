@@ -41,7 +41,7 @@ def world() -> Iterator[World]:
 
 
 def test_there_is_something_to_ask() -> None:
-    assert len(API_POSTS) == 4 and len(PAGES) > 10
+    assert len(API_POSTS) == 6 and len(PAGES) > 10
 
 
 @pytest.mark.parametrize("route", [*API_POSTS, "api/<str:version>/claims/<uuid:claim_id>/undo/"])
