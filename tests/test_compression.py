@@ -1,11 +1,8 @@
 """Answers made for one user travel compressed; what streams, as media do, travels as it is and can be asked for in ranges."""
 
 import gzip
-from pathlib import Path
 
 import pytest
-from django.conf import settings
-from django.contrib.staticfiles import finders, storage
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client, RequestFactory
 
@@ -28,17 +25,3 @@ def test_what_streams_is_left_alone() -> None:
     page = packs.process_response(request, HttpResponse(b"a" * 5000))
     assert "Content-Encoding" not in media.headers
     assert page.headers["Content-Encoding"] == "gzip"
-
-
-def test_modules_travel_without_comments(client: Client, static_files: None) -> None:
-    source = finders.find("js/hand.js")
-    assert isinstance(source, str) and "// The claims in hand" in Path(source).read_text()
-    url = storage.staticfiles_storage.url(
-        "js/hand.js"
-    )  # by the module: pytest looks at all names of ours, before files are there
-    stored = Path(settings.STATIC_ROOT, url.removeprefix(settings.STATIC_URL))
-    plain = stored.read_bytes()
-    assert b"// The claims in hand" not in plain and b"export class Hand" in plain
-    packed = client.get(url, headers={"Accept-Encoding": "gzip"})
-    assert packed["Content-Encoding"] == "gzip"
-    assert int(packed["Content-Length"]) < len(plain) / 2
