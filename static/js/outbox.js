@@ -106,8 +106,7 @@ export class Outbox extends EventTarget {
         await this.store.remove(entry.seq);
         this.trouble = "";
         this.#tries = 0;
-        await this.#look();
-        this.#emit("sent", { entry, answer });
+        await this.#look(() => this.#emit("sent", { entry, answer }));
         this.channel?.postMessage("sent");
       } catch (error) {
         const wait = await this.#failed(entry, error);
@@ -139,8 +138,10 @@ export class Outbox extends EventTarget {
     return undefined;
   }
 
-  async #look() {
+  /** @param {() => void} [first] told at once with the new entries: nobody finds one gone and its answer not here */
+  async #look(first) {
     this.entries = await this.store.entries(this.owner);
+    first?.();
     this.#emit("change");
   }
 
