@@ -20,7 +20,7 @@ export class Viewing {
   #claim = null;
   #stop = new AbortController();
   #timer = 0;
-  #before = new Map(); // where each clock was
+  #before = new Map(); // where each clock was, and whether it went
   #fresh = false; // more was seen than anybody was told
 
   /** @param {Panes} panes @param {PromptView} prompt */
@@ -98,13 +98,14 @@ export class Viewing {
 
   /** What has played since the last look. `audible`: it counts where it is heard. */
   #play(seen, name, { link, duration, audible }) {
-    const before = this.#before.get(name) ?? null;
-    const now = link.playing ? link.time : null;
-    this.#before.set(name, now);
-    if (now === null || (audible && link.heard !== name)) return;
+    const before = this.#before.get(name);
+    const now = link.time;
+    this.#before.set(name, { time: now, playing: link.playing });
+    if ((audible && link.heard !== name) || !(link.playing || before?.playing)) return;
     const length = duration || link.duration;
-    const passed = before === null ? 0 : now - before;
-    const from = passed > 0 && passed < JUMP ? before : now;
+    // From where it stood at the last look, playing or not yet, and up to where it stopped since.
+    const passed = before ? now - before.time : 0;
+    const from = passed > 0 && passed < JUMP ? before.time : now;
     const part = (time) => Math.floor((time / length) * MARKS);
     // The last frame of a clip is not over at its very end.
     for (let n = part(from); n <= part(now + 0.02); n++) if (n < MARKS) this.#mark(seen.marks, n);
