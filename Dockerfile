@@ -30,9 +30,11 @@ COPY webapp webapp
 COPY workers workers
 COPY templates templates
 COPY static static
+COPY locale locale
 COPY --from=vendor /app/build build
-# The key is for this one command, which signs nothing with it.
-RUN SECRET_KEY=unused python manage.py collectstatic --noinput --verbosity 0
+# The key is for these commands, which sign nothing with it.
+RUN SECRET_KEY=unused python manage.py compilemessages \
+    && SECRET_KEY=unused python manage.py collectstatic --noinput --verbosity 0
 USER evenhand
 VOLUME /data
 EXPOSE 8000

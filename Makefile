@@ -25,7 +25,7 @@ KILL_TESTS := tests/kills tests/workers/test_killed.py tests/imports/test_killed
 TORCH_HINT := echo "If pip found no torch that fits: on Linux x86-64 the CPU build of torch 2.13.0 is wanted. \
 See 'What it needs' in README.md." >&2
 
-.PHONY: help setup setup-dev run test kills lint format bench clean lock browser
+.PHONY: help setup setup-dev run test kills lint format messages bench clean lock browser
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -49,12 +49,15 @@ lint: setup-dev  ## ruff, mypy, import contracts, missing migrations, deployment
 format: setup-dev  ## rewrite the sources in the project's style
 	@$(PY) -m ruff check --quiet --fix-only . && $(PY) -m ruff format .
 
+messages: setup-dev  ## gather the interface's messages into locale/, where they are translated
+	@$(PY) manage.py makemessages
+
 bench: setup-dev  ## measure everything that has a number; each bench/NAME.py --help tells what it measures
 	@set -e; for bench in loop "loop --learning --sizes 100000 --annotators 10" import derive demo release sampling learn dashboard quality admin; do \
 	  set -- $$bench; script=bench/$$1.py; shift; echo "$$script $$*"; $(PY) $$script "$$@"; done
 
 clean:  ## remove what set-up and tests made; your data stay in data/
-	rm -rf $(VENV) node_modules build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) node_modules build locale/*/LC_MESSAGES/*.mo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: setup-dev  ## lock the newest allowed versions of every dependency (takes minutes)

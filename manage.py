@@ -15,6 +15,8 @@ SERVERLESS = {
     "diffsettings",
     "spectacular",
     "ensure_bucket",
+    "makemessages",
+    "compilemessages",
 }
 
 

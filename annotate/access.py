@@ -7,6 +7,7 @@ is not a member of do not exist for them: pages and API answer 404, never 403.
 from enum import StrEnum
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from annotate.models import Membership, Project, Role, User
 
@@ -68,6 +69,6 @@ def require(user: User | None, deed: Deed, project: Project) -> None:
         return
     role = role_of(user, project)
     if role is None:
-        raise Unknown(f"There is no project {project.slug!r} for you.")
+        raise Unknown(_("There is no project %(slug)s for you.") % {"slug": project.slug})
     if not reaches(role, deed):
         raise Denied(f"To {deed} here, one must be {_ROLE_OF_DEED[deed]}.")

@@ -20,6 +20,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotate.models import Modality
 
 MAX_ANCHORS = 20  # of one answer
@@ -53,29 +55,35 @@ def problem(anchor: Mapping[str, Any], content: Content) -> str:
     if anchor["kind"] == "text":
         start, end = anchor["start"], anchor["end"]
         if not 0 <= start < end <= len(content.text):
-            return f"The text has {len(content.text)} characters: there is nothing from {start} to {end}."
+            return _("The text has %(length)s characters: there is nothing from %(start)s to %(end)s.") % {
+                "length": len(content.text),
+                "start": start,
+                "end": end,
+            }
         if content.text[start:end] != anchor["quote"]:
-            return f"From {start} to {end} the text is not the quote."
+            return _("From %(start)s to %(end)s the text is not the quote.") % {"start": start, "end": end}
     elif anchor["kind"] == "box":
         if content.modality != Modality.IMAGE:
-            return "A box stands on an image, and this response is none."
+            return _("A box stands on an image, and this response is none.")
         across, down = anchor["x"] + anchor["width"], anchor["y"] + anchor["height"]
         if max(across, down) > 1 + _ROUNDING or min(anchor["width"], anchor["height"]) <= 0:
-            return "The box is empty or reaches beyond the image."
+            return _("The box is empty or reaches beyond the image.")
     elif anchor["kind"] == "point":
         if content.bounds is None:
-            return "A point stands on a 3D model, and this response is none."
+            return _("A point stands on a 3D model, and this response is none.")
         size = math.dist(*content.bounds)
         if not _within(anchor, content.bounds, _OUTSIDE * size):
-            return "The point is not on the 3D model."
+            return _("The point is not on the 3D model.")
         camera = anchor["camera"]
         if camera["away"] > _FAR * size or not _within(camera, content.bounds, _FAR * size):
-            return "From there the 3D model cannot be seen."
+            return _("From there the 3D model cannot be seen.")
     else:
         if content.duration is None:
-            return "A time range stands on a video or sound, and this response is none."
+            return _("A time range stands on a video or sound, and this response is none.")
         if not anchor["start"] <= anchor["end"] <= content.duration + _LATE:
-            return f"The range must lie within {content.duration:g} seconds and end after it begins."
+            return _("The range must lie within %(seconds)s seconds and end after it begins.") % {
+                "seconds": f"{content.duration:g}"
+            }
     return ""
 
 

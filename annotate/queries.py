@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db.models import F, Prefetch, Q, QuerySet, Subquery, Sum
+from django.utils.translation import gettext as _
 
 from annotate.access import Unknown
 from annotate.likeness import bigrams, most_alike, words
@@ -59,7 +60,7 @@ def annotator_of(user: User, claim_id: UUID) -> Annotator:
         cursor.execute(_OF_CLAIM, {"claim": claim_id, "user": user.pk, "everywhere": user.is_superuser})
         row = cursor.fetchone()
     if row is None:
-        raise Unknown("There is no such claim of yours.")
+        raise Unknown(_("There is no such claim of yours."))
     width = len(Annotator._meta.concrete_fields)
     annotator = made(Annotator, row[:width])
     annotator.project = made(Project, row[width:])
@@ -73,7 +74,7 @@ def project_for(user: User, slug: str) -> Project:
     """
     project = visible_to(user).filter(slug=slug).first()
     if project is None:
-        raise Unknown(f"There is no project {slug!r} for you.")
+        raise Unknown(_("There is no project %(slug)s for you.") % {"slug": slug})
     return project
 
 

@@ -373,7 +373,7 @@ def _leaderboards(judged: Judged, models: PairModels, texts: list[str]) -> list[
     boards = [ranked("All comparisons", "project", np.ones(judged.n, dtype=bool))]
     tasks = list(_by_task_type(judged))
     if len(tasks) > 1:
-        boards += [ranked(TaskType(name).label, "task type", units) for name, units in tasks]
+        boards += [ranked(str(TaskType(name).label), "task type", units) for name, units in tasks]
     if len(texts) > 1:
         boards += [
             ranked(texts[place], "criterion", judged.criterion == place)

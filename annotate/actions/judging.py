@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from psycopg.types.json import Jsonb
 
 from annotate import evidence
@@ -94,47 +95,55 @@ def response_shown(side: str, flip: bool) -> str:
 
 def _validate(project: Project, answers: Sequence[Answer]) -> None:
     if not answers:
-        raise Invalid("answers", "Nothing to submit: judge at least one criterion, or skip the pair.")
+        raise Invalid("answers", _("Nothing to submit: judge at least one criterion, or skip the pair."))
     if len(answers) > MAX_ANSWERS:
-        raise Invalid("answers", f"At most {MAX_ANSWERS} answers at once.")
+        raise Invalid("answers", _("At most %(most)s answers at once.") % {"most": MAX_ANSWERS})
     if len({answer.id for answer in answers}) < len(answers):
-        raise Invalid("answers", "Two answers carry the same id.")
+        raise Invalid("answers", _("Two answers carry the same id."))
     strengths = {3: set[int](), 5: {2, 3}, 7: {1, 2, 3}}[project.scale]
     targets: set[object] = set()
     for index, answer in enumerate(answers):
         where = f"answers[{index}]"
         target = answer.comparison if answer.comparison is not None else text_key(answer.criterion)
         if target in targets:
-            raise Invalid(where, "This criterion is judged twice in one submission.")
+            raise Invalid(where, _("This criterion is judged twice in one submission."))
         targets.add(target)
         if answer.verdict in ("a", "b"):
             if project.scale == 3 and answer.strength is not None:
-                raise Invalid(f"{where}.strength", "This project's scale has no strength.")
+                raise Invalid(f"{where}.strength", _("This project's scale has no strength."))
             if project.scale != 3 and answer.strength not in strengths:
-                raise Invalid(f"{where}.strength", f"Give one of {sorted(strengths)}.")
+                raise Invalid(
+                    f"{where}.strength", _("Give one of %(strengths)s.") % {"strengths": sorted(strengths)}
+                )
         elif answer.strength is not None:
-            raise Invalid(f"{where}.strength", f"A verdict {answer.verdict!r} has no strength.")
+            raise Invalid(
+                f"{where}.strength", _("A verdict %(verdict)s has no strength.") % {"verdict": answer.verdict}
+            )
         if (
             answer.verdict == "tie"
             and project.split_ties
             and answer.tie_kind not in ("both_good", "both_bad")
         ):
-            raise Invalid(f"{where}.tie_kind", "Say whether both are good or both are bad.")
+            raise Invalid(f"{where}.tie_kind", _("Say whether both are good or both are bad."))
         if answer.tie_kind and (answer.verdict != "tie" or not project.split_ties):
-            raise Invalid(f"{where}.tie_kind", "Only a tie is both good or both bad, where the project asks.")
+            raise Invalid(
+                f"{where}.tie_kind", _("Only a tie is both good or both bad, where the project asks.")
+            )
         if (answer.verdict == "media_broken") != bool(answer.broken):
             raise Invalid(
-                f"{where}.broken", "Name the broken side with the verdict media_broken, and only then."
+                f"{where}.broken", _("Name the broken side with the verdict media_broken, and only then.")
             )
         if answer.comparison is None:
             if project.authoring == Authoring.OFF:
-                raise Invalid(f"{where}.criterion", "This project takes no criteria of annotators.")
+                raise Invalid(f"{where}.criterion", _("This project takes no criteria of annotators."))
             if not answer.criterion.strip():
-                raise Invalid(f"{where}.criterion", "Write the criterion, or name a comparison.")
+                raise Invalid(f"{where}.criterion", _("Write the criterion, or name a comparison."))
             if len(answer.criterion) > MAX_CRITERION:
-                raise Invalid(f"{where}.criterion", f"At most {MAX_CRITERION} characters.")
+                raise Invalid(
+                    f"{where}.criterion", _("At most %(most)s characters.") % {"most": MAX_CRITERION}
+                )
         if len(answer.rationale) > MAX_RATIONALE:
-            raise Invalid(f"{where}.rationale", f"At most {MAX_RATIONALE} characters.")
+            raise Invalid(f"{where}.rationale", _("At most %(most)s characters.") % {"most": MAX_RATIONALE})
 
 
 def _row(answer: Answer, claim: Claim) -> dict[str, Any]:
@@ -190,7 +199,10 @@ def _same_or_conflict(stored: Judgment, answer: Answer, claim: Claim) -> None:
     if same and answer.comparison is not None:
         same = stored.comparison_id == answer.comparison
     if not same:
-        raise Conflict("answer_changed", f"Answer {answer.id} is stored with other content. Make a new id.")
+        raise Conflict(
+            "answer_changed",
+            _("Answer %(id)s is stored with other content. Make a new id.") % {"id": answer.id},
+        )
 
 
 @dataclass(frozen=True)
@@ -286,7 +298,8 @@ def _store(
     if named:
         targets = _look(claim, [], named)[1]
         if made and sum(target.authored for target in targets.values()) > project.authored_most:
-            raise Invalid("answers", f"At most {project.authored_most} criteria of your own for one pair.")
+            most = {"most": project.authored_most}
+            raise Invalid("answers", _("At most %(most)s criteria of your own for one pair.") % most)
     _require_places(claim, fresh)
     if project.viewing == Viewing.REQUIRE:
         _require_seen(project, claim, [answer for _, answer in fresh])
@@ -295,13 +308,15 @@ def _store(
         _require_offered(project, answer.tags, f"answers[{index}].tags")
         target = targets.get(comparison_id)
         if target is None:
-            raise Invalid(f"answers[{index}].comparison", "This comparison is not part of the claim.")
+            raise Invalid(f"answers[{index}].comparison", _("This comparison is not part of the claim."))
         if comparison_id in rows:
-            raise Invalid(f"answers[{index}]", "This criterion is judged twice in one submission.")
+            raise Invalid(f"answers[{index}]", _("This criterion is judged twice in one submission."))
         if answer.supersedes != target.head:
             raise Conflict(
                 "fork",
-                "This comparison has a newer answer of yours than the one you saw. Reload the pair and look again.",
+                _(
+                    "This comparison has a newer answer of yours than the one you saw. Reload the pair and look again."
+                ),
             )
         rows[comparison_id] = {
             **_row(answer, claim),
@@ -365,7 +380,8 @@ def _author(project: Project, claim: Claim, text: str, where: str) -> tuple[Comp
         len(text) > project.authored_length
         and not Criterion.objects.filter(project=project, text_key=key).exists()
     ):
-        raise Invalid(where, f"At most {project.authored_length} characters here; these are {len(text)}.")
+        counts = {"most": project.authored_length, "length": len(text)}
+        raise Invalid(where, _("At most %(most)s characters here; these are %(length)s.") % counts)
     Criterion.objects.bulk_create(
         [Criterion(project=project, text=text, text_key=key, author=claim.annotator)], ignore_conflicts=True
     )
@@ -379,11 +395,12 @@ def _author(project: Project, claim: Claim, text: str, where: str) -> tuple[Comp
 
 def _require_offered(project: Project, tags: Sequence[str], where: str) -> None:
     if strange := [tag for tag in tags if tag not in project.tags]:
-        raise Invalid(
-            where, f"This project has no tag {strange[0]!r}. It has: {', '.join(project.tags) or 'none'}."
-        )
+        if not project.tags:
+            raise Invalid(where, _("This project has no tags."))
+        names = {"tag": strange[0], "tags": ", ".join(project.tags)}
+        raise Invalid(where, _("This project has no tag \u201c%(tag)s\u201d. It has: %(tags)s.") % names)
     if len(set(tags)) < len(tags):
-        raise Invalid(where, "A tag stands here twice.")
+        raise Invalid(where, _("A tag stands here twice."))
 
 
 _CONTENT = """
@@ -429,11 +446,21 @@ def _require_seen(project: Project, claim: Claim, answers: Iterable[Answer]) -> 
         if answer.verdict not in ("a", "b", "tie"):
             continue
         if side := evidence.unseen(answer.viewing, share, turned, meshes):
+            names = {"percent": f"{share:.0%}", "turned": f"{turned:.0%}", "side": side.upper()}
             raise Invalid(
                 "viewing",
-                f"This project asks for {share:.0%} of both sides to be seen before a verdict"
-                f"{f', and 3D models from {turned:.0%} of the directions' if meshes else ''}. Of"
-                f" {side.upper()} less was. If a medium fails, say so.",
+                (
+                    _(
+                        "This project asks for %(percent)s of both sides to be seen before a verdict, and 3D models"
+                        " from %(turned)s of the directions. Of %(side)s less was. If a medium fails, say so."
+                    )
+                    if meshes
+                    else _(
+                        "This project asks for %(percent)s of both sides to be seen before a verdict. Of %(side)s"
+                        " less was. If a medium fails, say so."
+                    )
+                )
+                % names,
             )
 
 
@@ -441,7 +468,7 @@ def _require_own_criterion(project: Project, claim: Claim, rows: Iterable[dict[s
     if project.authoring != Authoring.REQUIRED or any(row["authored"] for row in rows):
         return
     if not Judgment.objects.filter(claim=claim, authored=True).exists():
-        raise Invalid("answers", "This project asks for at least one criterion of your own for each pair.")
+        raise Invalid("answers", _("This project asks for at least one criterion of your own for each pair."))
 
 
 @transaction.atomic
@@ -455,7 +482,8 @@ def save_draft(*, annotator: Annotator, claim_id: UUID, draft: Mapping[str, Any]
     # Half of a character that is typed in two is not text yet: it has no place in the database.
     body = json.dumps(draft, ensure_ascii=False).encode(errors="replace").decode()
     if len(body) > MAX_DRAFT:
-        raise Invalid("draft", f"At most {MAX_DRAFT:,} characters of JSON; these are {len(body):,}.")
+        counts = {"most": f"{MAX_DRAFT:,}", "length": f"{len(body):,}"}
+        raise Invalid("draft", _("At most %(most)s characters of JSON; these are %(length)s.") % counts)
     claim = lock_claim(annotator, claim_id)
     if claim.outcome != Outcome.SUBMITTED:
         ClaimDraft.objects.update_or_create(claim=claim, defaults={"body": body, "saved_at": timezone.now()})
@@ -476,7 +504,7 @@ def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
     if any(uuid5(undo_id, str(head.supersedes_id)) == head.pk for head in heads):
         return claim
     if claim.outcome != Outcome.SUBMITTED:
-        raise Conflict("not_submitted", "Only a submitted pair can be taken back.")
+        raise Conflict("not_submitted", _("Only a submitted pair can be taken back."))
     now = timezone.now()
     Seat.objects.filter(head__in=heads).update(head=None, claim=claim)
     Judgment.objects.bulk_create(

@@ -4,7 +4,9 @@ import secrets
 from typing import Any
 
 from axes.models import AccessAttempt
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from annotate import audit
@@ -75,6 +77,20 @@ def unlock_login(*, by: User | None, attempt: AccessAttempt) -> None:
         by, "unlock login", attempt, username=attempt.username, failures=attempt.failures_since_start
     )
     attempt.delete()
+
+
+@transaction.atomic
+def choose_language(*, user: User, language: str) -> None:
+    """Note in which language an account wants to see the interface, wherever it logs in.
+
+    Raises:
+        ValidationError: it is none of settings.LANGUAGES.
+    """
+    if language not in dict(settings.LANGUAGES):
+        raise ValidationError({"language": f"The interface does not speak {language!r}."})
+    if User.objects.filter(pk=user.pk).exclude(language=language).update(language=language):
+        audit.record(user, "choose language", user, language=language)
+    user.language = language
 
 
 @transaction.atomic

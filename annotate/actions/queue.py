@@ -15,6 +15,8 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotate import audit
 from annotate.access import Deed, Unknown, require
@@ -228,11 +230,20 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
                     _extend(claim_id, lease)
                 return Claim.objects.get(pk=claim_id)
             if holder is not None:
-                raise Conflict("claim_taken", "This claim id is in use. Make a new one.")
+                raise Conflict("claim_taken", _("This claim id is in use. Make a new one."))
             if state != ProjectState.OPEN:
-                raise NotOpen(f"The project is {state}.")
+                raise NotOpen(
+                    _("The project is paused.")
+                    if state == ProjectState.PAUSED
+                    else _("The project is closed.")
+                )
             if held >= most:
-                raise HandFull(f"You hold {held} pairs already: judge or skip one of them first.")
+                message = ngettext(
+                    "You hold a pair already: judge or skip it first.",
+                    "You hold %(held)s pairs already: judge or skip one of them first.",
+                    held,
+                )
+                raise HandFull(message % {"held": held})
             if first_draw is None:
                 # None of the draws up to the newest will ever be for this annotator: whatever reopens is a new one.
                 # Who waits at the end of the queue does not walk it again.
@@ -281,7 +292,7 @@ def lock_claim(annotator: Annotator, claim_id: UUID) -> Claim:
         cursor.execute(_LOCK_CLAIM, [claim_id, annotator.pk])
         row = cursor.fetchone()
         if row is None:
-            raise Unknown("There is no such claim of yours.")
+            raise Unknown(_("There is no such claim of yours."))
         claim = Claim.from_db(connection.alias, [column.name for column in cursor.description], row)
     claim.annotator = annotator
     return claim
@@ -307,9 +318,9 @@ def heartbeat(*, annotator: Annotator, claim_id: UUID) -> datetime:
     """
     claim = Claim.objects.filter(pk=claim_id).first()
     if claim is None or claim.annotator_id != annotator.pk:
-        raise Unknown("There is no such claim of yours.")
+        raise Unknown(_("There is no such claim of yours."))
     if not _extend(claim_id, timedelta(minutes=annotator.project.lease_minutes)):
-        raise Conflict("claim_ended", "This claim has ended. Your answers are still accepted.")
+        raise Conflict("claim_ended", _("This claim has ended. Your answers are still accepted."))
     claim.refresh_from_db(fields=["expires_at"])
     return claim.expires_at
 
@@ -331,7 +342,7 @@ def skip_claim(*, annotator: Annotator, claim_id: UUID, reason: str, note: str =
     if claim.outcome == Outcome.SKIPPED:
         return claim
     if claim.outcome == Outcome.SUBMITTED:
-        raise Conflict("already_submitted", "This pair was submitted. Undo it first, then skip.")
+        raise Conflict("already_submitted", _("This pair was submitted. Undo it first, then skip."))
     claim.skip_reason, claim.note = reason, note
     close_claim(claim, Outcome.SKIPPED)
     return claim

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 
 class User(AbstractUser):
@@ -18,27 +19,35 @@ class User(AbstractUser):
         editable=False,
         help_text="of an annotator that code plays in a demo: it goes with the demo",
     )
+    language = models.CharField(
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="chosen for the interface, one of settings.LANGUAGES; empty: as the browser asks",
+    )
 
 
 class TaskType(models.TextChoices):
     """What prompt and responses are made of: the nine configs of Omni-RewardBench, and any other mix."""
 
-    TEXT_TO_TEXT = "text_to_text", "text to text"
-    TEXT_IMAGE_TO_TEXT = "text_image_to_text", "text and image to text"
-    TEXT_VIDEO_TO_TEXT = "text_video_to_text", "text and video to text"
-    TEXT_AUDIO_TO_TEXT = "text_audio_to_text", "text and audio to text"
-    TEXT_TO_IMAGE = "text_to_image", "text to image"
-    TEXT_TO_VIDEO = "text_to_video", "text to video"
-    TEXT_TO_AUDIO = "text_to_audio", "text to audio"
-    TEXT_TO_3D = "text_to_3D", "text to 3D"
-    TEXT_IMAGE_TO_IMAGE = "text_image_to_image", "text and image to image"
-    OTHER = "other", "mixed media"
+    TEXT_TO_TEXT = "text_to_text", _("text to text")
+    TEXT_IMAGE_TO_TEXT = "text_image_to_text", _("text and image to text")
+    TEXT_VIDEO_TO_TEXT = "text_video_to_text", _("text and video to text")
+    TEXT_AUDIO_TO_TEXT = "text_audio_to_text", _("text and audio to text")
+    TEXT_TO_IMAGE = "text_to_image", _("text to image")
+    TEXT_TO_VIDEO = "text_to_video", _("text to video")
+    TEXT_TO_AUDIO = "text_to_audio", _("text to audio")
+    TEXT_TO_3D = "text_to_3D", _("text to 3D")
+    TEXT_IMAGE_TO_IMAGE = "text_image_to_image", _("text and image to image")
+    OTHER = "other", _("mixed media")
 
 
 class ProjectState(models.TextChoices):
-    OPEN = "open", "open"
-    PAUSED = "paused", "paused"
-    CLOSED = "closed", "closed"
+    OPEN = "open", _("open")
+    PAUSED = "paused", _("paused")
+    CLOSED = "closed", _("closed")
 
 
 class Authoring(models.TextChoices):

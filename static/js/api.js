@@ -1,5 +1,7 @@
 // Requests to our own API. Three ends: an answer, an ApiError (the server refused) or Unreachable (nobody knows).
 
+import { t } from "./tongue.js";
+
 const API = "/api/v1/";
 const HOME = "/";
 const LOGIN = "/login/";
@@ -8,7 +10,7 @@ const TIMEOUT = 20_000; // ms
 /** The server answered, and refused. */
 export class ApiError extends Error {
   constructor(status, { code = "error", detail = "", field = "" } = {}, retryAfter = 0) {
-    super(detail || `The server answered ${status}.`);
+    super(detail || t("The server answered {status}.", { status: String(status) }));
     Object.assign(this, { status, code, field, retryAfter });
   }
 

@@ -2,12 +2,20 @@
 
 import { call } from "./api.js";
 import { h, key } from "./dom.js";
+import { plural, t } from "./tongue.js";
 
 const PAUSE = 200; // ms of not typing after which the library is asked
 const LEAST = 3; // characters
-const ADVICE = "One quality, in words that somebody else can judge by: \u201cThe steps are in the right order.\u201d Not who wins, and not two things at once.";
-const SIDES = "The sides stand the other way round for others: name the quality, not A or B.";
-const NAMES_A_SIDE = /\b(?:response|answer|side|option|version|image|picture|video|sound|model)\s+[ab]\b|^\s*[ab]\s+(?:is|has|was|looks|sounds)\b/i;
+const ADVICE = t("One quality, in words that somebody else can judge by: \u201cThe steps are in the right order.\u201d Not who wins, and not two things at once.");
+const SIDES = t("The sides stand the other way round for others: name the quality, not A or B.");
+// Criteria are written in any language, whatever the page is in.
+const NAMES_A_SIDE = [
+  /\b(?:response|answer|side|option|version|image|picture|video|sound|model)\s+[ab]\b|^\s*[ab]\s+(?:is|has|was|looks|sounds)\b/i,
+  // Korean: a noun before the letter, or the letter with a particle that makes it the subject or what is compared with.
+  /(?:응답|답변|대답|이미지|그림|사진|영상|비디오|동영상|소리|음성|모델|버전)\s*[ab](?![a-z])|(?<![a-z])[ab]\s?(?:가|는|를|의|도|쪽|보다)(?=\s|$)/i,
+  // Chinese: a noun before or after the letter, or the letter before a verb, as the subject or what is compared with.
+  /(?:回答|回复|答案|图片|图像|图|视频|音频|声音|模型|版本|选项)\s*[ab](?![a-z])|(?<![a-z])[ab]\s*(?:的|比|更|是|有|看起来|听起来|版|图|回答|较)|比\s*[ab](?![a-z])/i,
+];
 
 export class CriterionEditor {
   #timer = 0;
@@ -26,12 +34,12 @@ export class CriterionEditor {
       "aria-expanded": "false",
       "aria-controls": "like",
       "aria-describedby": "advice",
-      "aria-label": "A criterion of your own",
+      "aria-label": t("A criterion of your own"),
       on: { input: () => this.#typed(), keydown: (event) => this.#key(event), focus: () => this.#ask(), blur: () => this.#offer([]) },
     });
-    this.list = h("div", { class: "like", id: "like", role: "listbox", "aria-label": "Criteria like this one", hidden: true });
+    this.list = h("div", { class: "like", id: "like", role: "listbox", "aria-label": t("Criteria like this one"), hidden: true });
     this.advice = h("p", { class: "advice", id: "advice" });
-    this.length = h("output", { class: "by", "aria-label": "Characters" });
+    this.length = h("output", { class: "by", "aria-label": t("Characters") });
     this.element = h("form", { class: "write", on: { submit: (event) => this.#submitted(event) } }, this.list, this.advice, h("div", { class: "field" }, this.input, this.length, key("N")));
   }
 
@@ -55,9 +63,9 @@ export class CriterionEditor {
   count(own) {
     const { authoring, authored_most: most } = this.terms;
     this.input.disabled = own >= most;
-    if (own >= most) this.input.placeholder = `You have written ${own}, as many as this project takes for a pair`;
-    else if (authoring === "required" && !own) this.input.placeholder = "Write a criterion of your own: this project asks for one a pair";
-    else this.input.placeholder = "Write a criterion of your own: what else makes one of them better?";
+    if (own >= most) this.input.placeholder = t("You have written {n}, as many as this project takes for a pair", { n: own });
+    else if (authoring === "required" && !own) this.input.placeholder = t("Write a criterion of your own: this project asks for one a pair");
+    else this.input.placeholder = t("Write a criterion of your own: what else makes one of them better?");
   }
 
   focus() {
@@ -66,11 +74,11 @@ export class CriterionEditor {
 
   #told() {
     const { authored_guidance: guidance, authored_k: k, authored_length: most } = this.terms;
-    const others = k > 1 ? ` ${k === 2 ? "One other person is" : `${k - 1} others are`} asked it too.` : "";
-    const sided = NAMES_A_SIDE.test(this.value);
-    this.advice.textContent = sided ? SIDES : (guidance || ADVICE) + others;
+    const others = k > 1 ? plural("One other person is asked it too.", "{n} others are asked it too.", k - 1) : "";
+    const sided = NAMES_A_SIDE.some((names) => names.test(this.value));
+    this.advice.textContent = sided ? SIDES : [guidance || ADVICE, others].filter(Boolean).join(" ");
     this.advice.classList.toggle("warn", sided);
-    this.length.textContent = this.value ? `${this.value.length} of ${most}` : "";
+    this.length.textContent = this.value ? t("{n} of {all}", { n: this.value.length, all: most }) : "";
   }
 
   #typed() {
@@ -115,7 +123,7 @@ export class CriterionEditor {
       ),
     );
     this.#mark();
-    if (fresh) this.page.announce(`${found.length === 1 ? "One like it is" : `${found.length} like it are`} in the library. Arrow down to choose.`);
+    if (fresh) this.page.announce(plural("One like it is in the library. Arrow down to choose.", "{n} like it are in the library. Arrow down to choose.", found.length));
   }
 
   #mark() {

@@ -4,6 +4,7 @@ import { toldAnchor } from "./anchors.js";
 import { CriterionEditor } from "./criterion.js";
 import { h, key, printed } from "./dom.js";
 import { broken, CANNOT_TELL, NOT_APPLICABLE, NOTHING, same, told } from "./scale.js";
+import { inContext, t } from "./tongue.js";
 
 const MOST_ANCHORS = 20; // of one answer, as the server takes them
 
@@ -44,21 +45,21 @@ export class Dock {
   }
 
   #bind() {
-    const group = "Judge";
+    const group = "Judge"; // a name, which the list of keys puts into words
     const verdicts = this.points.map((point, index) => [String(index + 1), { label: point.name, group, run: () => this.choose(point) }]);
     this.page.keys.bind("dock", {
       ...Object.fromEntries(verdicts),
-      0: { label: "Cannot tell", group, run: () => this.choose(CANNOT_TELL) },
-      9: { label: "Not applicable", group, run: () => this.choose(NOT_APPLICABLE) },
-      ...(this.tags.length ? { "/": { label: "Tags", group, run: () => this.askTags() } } : {}),
-      ...(this.page.anchors.possible ? { A: { label: "Evidence: the place that shows it", group, run: () => this.askEvidence() } } : {}),
-      ...(this.#canBreak ? { M: { label: "Media broken", group, run: () => this.askBroken() } } : {}),
-      Backspace: { label: "Clear the verdict", shown: "\u232b", group, run: () => this.choose(NOTHING) },
-      R: { label: "Why: your reasons", group, run: () => this.openWhy() },
-      J: { label: "Next criterion", group, run: () => this.step(1) },
-      K: { label: "Criterion before", group, run: () => this.step(-1) },
-      ...(this.authoring === "off" ? {} : { N: { label: "A criterion of your own", group, run: () => this.editor.focus() } }),
-      Escape: { label: "Leave a field", shown: "Esc", group, run: () => this.#leave() },
+      0: { label: t("Cannot tell"), group, run: () => this.choose(CANNOT_TELL) },
+      9: { label: t("Not applicable"), group, run: () => this.choose(NOT_APPLICABLE) },
+      ...(this.tags.length ? { "/": { label: t("Tags"), group, run: () => this.askTags() } } : {}),
+      ...(this.page.anchors.possible ? { A: { label: t("Evidence: the place that shows it"), group, run: () => this.askEvidence() } } : {}),
+      ...(this.#canBreak ? { M: { label: t("Media broken"), group, run: () => this.askBroken() } } : {}),
+      Backspace: { label: t("Clear the verdict"), shown: "\u232b", group, run: () => this.choose(NOTHING) },
+      R: { label: t("Why: your reasons"), group, run: () => this.openWhy() },
+      J: { label: t("Next criterion"), group, run: () => this.step(1) },
+      K: { label: t("Criterion before"), group, run: () => this.step(-1) },
+      ...(this.authoring === "off" ? {} : { N: { label: t("A criterion of your own"), group, run: () => this.editor.focus() } }),
+      Escape: { label: t("Leave a field"), shown: "Esc", group, run: () => this.#leave() },
     });
   }
 
@@ -73,9 +74,9 @@ export class Dock {
     Object.assign(row, { verdict, strength, tie_kind, broken: side });
     this.#stopAsking();
     const next = verdict ? this.draft.nextUnjudged : null;
-    const words = verdict ? told(row, this.points)[0] : "Cleared";
+    const words = verdict ? told(row, this.points)[0] : t("Cleared");
     if (next) this.#open(next.key);
-    this.page.announce(next ? `${words}. Next: ${next.criterion}` : `${words}.`);
+    this.page.announce(next ? t("{verdict}. Next: {criterion}", { verdict: words, criterion: next.criterion }) : t("{verdict}.", { verdict: words }));
     this.#changed();
   }
 
@@ -85,10 +86,10 @@ export class Dock {
     const slots = ["a", "b", "prompt"].filter((slot) => this.media[slot]);
     const letters = { a: "A", b: "B", prompt: "P" };
     this.page.keys.bind("asked", {
-      ...Object.fromEntries(slots.map((slot) => [letters[slot], { label: `Broken: ${slot}`, hidden: true, run: () => this.choose(broken(slot)) }])),
-      Escape: { label: "Not broken", hidden: true, run: () => this.#leave() },
+      ...Object.fromEntries(slots.map((slot) => [letters[slot], { label: told(broken(slot), [])[0], hidden: true, run: () => this.choose(broken(slot)) }])),
+      Escape: { label: t("Not broken"), hidden: true, run: () => this.#leave() },
     });
-    this.page.announce("Which is broken?");
+    this.page.announce(t("Which is broken?"));
   }
 
   /** Numbers choose tags until Esc. */
@@ -97,16 +98,17 @@ export class Dock {
     this.#asks = "tags";
     this.render();
     const numbered = this.tags.slice(0, 9).map((tag, index) => [String(index + 1), { label: tag, hidden: true, run: () => this.turnTag(tag) }]);
-    const leave = { label: "Enough tags", hidden: true, run: () => this.#leave() };
+    const leave = { label: t("Enough tags"), hidden: true, run: () => this.#leave() };
     this.page.keys.bind("asked", { ...Object.fromEntries(numbered), Escape: leave, "/": leave });
-    this.page.announce(`Tags by their numbers: ${this.tags.slice(0, 9).map((tag, index) => `${index + 1} ${tag}`).join(", ")}. Escape ends it.`);
+    const tags = this.tags.slice(0, 9).map((tag, index) => `${index + 1} ${tag}`).join(", ");
+    this.page.announce(t("Tags by their numbers: {tags}. Escape ends it.", { tags }));
   }
 
   turnTag(tag) {
     const row = this.draft.current;
     const had = row.tags.includes(tag);
     row.tags = had ? row.tags.filter((one) => one !== tag) : [...row.tags, tag];
-    this.page.announce(had ? `Without the tag ${tag}.` : `Tagged ${tag}.`);
+    this.page.announce(had ? t("Without the tag {tag}.", { tag }) : t("Tagged {tag}.", { tag }));
     this.#changed();
   }
 
@@ -117,9 +119,9 @@ export class Dock {
     if (selected) return this.#anchored(selected);
     this.#asks = "evidence";
     this.page.anchors.begin((anchor) => this.#anchored(anchor), this.#missed);
-    const on = (side) => ({ label: `Evidence on ${side}`, hidden: true, run: () => this.#point(side) });
-    this.page.keys.bind("asked", { A: on("a"), B: on("b"), Escape: { label: "No evidence", hidden: true, run: () => this.#leave() } });
-    this.page.announce("Evidence on which side? A or B.");
+    const on = (side) => ({ label: t("Evidence on {side}", { side: side.toUpperCase() }), hidden: true, run: () => this.#point(side) });
+    this.page.keys.bind("asked", { A: on("a"), B: on("b"), Escape: { label: t("No evidence"), hidden: true, run: () => this.#leave() } });
+    this.page.announce(t("Evidence on which side? A or B."));
     this.render();
   }
 
@@ -140,7 +142,7 @@ export class Dock {
     } else if (kind === "time") {
       const anchor = anchors.looped(side) ?? anchors.ranged(side);
       if (anchor) return this.#anchored(anchor);
-      this.page.announce(`From ${anchors.begun}. Press ${side.toUpperCase()} again where it ends.`);
+      this.page.announce(t("From {time}. Press {side} again where it ends.", { time: anchors.begun, side: side.toUpperCase() }));
       this.render();
     }
   }
@@ -148,9 +150,9 @@ export class Dock {
   #anchored(anchor) {
     const row = this.draft.current;
     this.#stopAsking();
-    if (row.anchors.length >= MOST_ANCHORS) this.page.announce(`At most ${MOST_ANCHORS} places for one verdict.`);
+    if (row.anchors.length >= MOST_ANCHORS) this.page.announce(t("At most {n} places for one verdict.", { n: MOST_ANCHORS }));
     else row.anchors = [...row.anchors, anchor];
-    this.page.announce(`Evidence: ${toldAnchor(anchor)}.`);
+    this.page.announce(t("Evidence: {place}.", { place: toldAnchor(anchor) }));
     this.#changed();
   }
 
@@ -185,7 +187,7 @@ export class Dock {
     const fresh = this.draft.write(text);
     this.editor.value = "";
     this.#open(this.draft.open);
-    this.page.announce(fresh ? "Criterion added. Judge it." : "This criterion is there already.");
+    this.page.announce(fresh ? t("Criterion added. Judge it.") : t("This criterion is there already."));
     this.#changed();
   }
 
@@ -243,7 +245,7 @@ export class Dock {
       "button",
       { class: "line", type: "button", title: row.criterion, on: { click: open } },
       h("span", {}, row.criterion),
-      h("span", {}, row.own && h("span", { class: "by" }, "yours "), row.rationale && h("span", { class: "by" }, "with reasons "), row.anchors.length > 0 && h("span", { class: "by" }, "with evidence "), row.tags.length > 0 && h("span", { class: "by" }, `${row.tags.join(", ")} `), h("span", { class: `result ${tone}` }, words)),
+      h("span", {}, row.own && h("span", { class: "by" }, t("yours"), " "), row.rationale && h("span", { class: "by" }, t("with reasons"), " "), row.anchors.length > 0 && h("span", { class: "by" }, t("with evidence"), " "), row.tags.length > 0 && h("span", { class: "by" }, `${row.tags.join(", ")} `), h("span", { class: `result ${tone}` }, words)),
     );
   }
 
@@ -254,9 +256,9 @@ export class Dock {
     const stepper = h(
       "div",
       { class: "stepper" },
-      h("button", { type: "button", disabled: draft.rows.length < 2, "aria-label": "Criterion before", on: { click: () => this.step(-1) } }, "\u2039"),
-      h("span", {}, `${at} of ${draft.rows.length}, ${draft.judgedRows.length} judged`),
-      h("button", { type: "button", disabled: draft.rows.length < 2, "aria-label": "Next criterion", on: { click: () => this.step(1) } }, "\u203a"),
+      h("button", { type: "button", disabled: draft.rows.length < 2, "aria-label": t("Criterion before"), on: { click: () => this.step(-1) } }, "\u2039"),
+      h("span", {}, t("{at} of {all}, {judged} judged", { at, all: draft.rows.length, judged: draft.judgedRows.length })),
+      h("button", { type: "button", disabled: draft.rows.length < 2, "aria-label": t("Next criterion"), on: { click: () => this.step(1) } }, "\u203a"),
     );
     const chosen = points.findIndex((point) => same(point, row));
     const radios = points.map((point, index) =>
@@ -281,7 +283,7 @@ export class Dock {
       "section",
       { class: "now", "aria-labelledby": id },
       draft.rows.length > 1 && stepper,
-      h("div", { class: "question" }, h("p", { id, dir: "auto" }, row.criterion), row.own && h("span", { class: "by" }, "yours")),
+      h("div", { class: "question" }, h("p", { id, dir: "auto" }, row.criterion), row.own && h("span", { class: "by" }, t("yours"))),
       scale,
       this.#asks === "broken" ? this.#which() : this.#asks === "evidence" ? this.#where() : this.#under(row),
       row.anchors.length > 0 && this.#places(row),
@@ -295,27 +297,27 @@ export class Dock {
     return h(
       "div",
       { class: "under" },
-      h("button", { type: "button", "aria-expanded": String(this.#why), on: { click: () => this.openWhy() } }, "Why", key("R")),
+      h("button", { type: "button", "aria-expanded": String(this.#why), on: { click: () => this.openWhy() } }, t("Why"), key("R")),
       // Pressing it must not let go of the selected text, which is what it takes.
-      this.page.anchors.possible && h("button", { type: "button", on: { mousedown: (event) => event.preventDefault(), click: () => this.askEvidence() } }, "Evidence", key("A")),
-      h("button", { type: "button", "aria-pressed": pressed("cannot_tell"), on: { click: () => this.choose(CANNOT_TELL) } }, "Cannot tell", key("0")),
-      h("button", { type: "button", "aria-pressed": pressed("not_applicable"), on: { click: () => this.choose(NOT_APPLICABLE) } }, "Not applicable", key("9")),
+      this.page.anchors.possible && h("button", { type: "button", on: { mousedown: (event) => event.preventDefault(), click: () => this.askEvidence() } }, t("Evidence"), key("A")),
+      h("button", { type: "button", "aria-pressed": pressed("cannot_tell"), on: { click: () => this.choose(CANNOT_TELL) } }, t("Cannot tell"), key("0")),
+      h("button", { type: "button", "aria-pressed": pressed("not_applicable"), on: { click: () => this.choose(NOT_APPLICABLE) } }, t("Not applicable"), key("9")),
       this.#canBreak &&
-        h("button", { type: "button", "aria-pressed": pressed("media_broken"), on: { click: () => this.askBroken() } }, row.broken ? told(row, this.points)[0] : "Media broken", key("M")),
-      row.verdict && h("button", { type: "button", on: { click: () => this.choose(NOTHING) } }, "Clear", key("Backspace", "\u232b")),
-      row.own && row.comparison === null && h("button", { type: "button", on: { click: () => this.#remove(row) } }, "Remove"),
+        h("button", { type: "button", "aria-pressed": pressed("media_broken"), on: { click: () => this.askBroken() } }, row.broken ? told(row, this.points)[0] : t("Media broken"), key("M")),
+      row.verdict && h("button", { type: "button", on: { click: () => this.choose(NOTHING) } }, inContext("the verdict", "Clear"), key("Backspace", "\u232b")),
+      row.own && row.comparison === null && h("button", { type: "button", on: { click: () => this.#remove(row) } }, t("Remove")),
     );
   }
 
   #which() {
-    const names = { a: ["A", "A"], b: ["B", "B"], prompt: ["The prompt", "P"] };
+    const names = { a: ["A", "A"], b: ["B", "B"], prompt: [t("The prompt"), "P"] };
     const slots = Object.keys(names).filter((slot) => this.media[slot]);
     return h(
       "div",
-      { class: "under", role: "group", "aria-label": "Which is broken?" },
-      h("span", {}, "Which is broken?"),
+      { class: "under", role: "group", "aria-label": t("Which is broken?") },
+      h("span", {}, t("Which is broken?")),
       ...slots.map((slot) => h("button", { type: "button", on: { click: () => this.choose(broken(slot)) } }, names[slot][0], printed(names[slot][1]))),
-      h("button", { type: "button", on: { click: () => this.#leave() } }, "None", key("Esc")),
+      h("button", { type: "button", on: { click: () => this.#leave() } }, t("None"), key("Esc")),
     );
   }
 
@@ -323,16 +325,16 @@ export class Dock {
     const { anchors } = this.page;
     const sides = ["a", "b"].filter((side) => anchors.kindOf(side));
     const hints = {
-      text: "Select words in a response, or type some of:",
-      box: "Draw a box on an image, or move one by keys on:",
-      point: "Click a point of a model, or turn one under a cross by keys:",
-      time: anchors.begun ? `From ${anchors.begun}: go on to the end, then again:` : "From where the clock stands now, in:",
+      text: t("Select words in a response, or type some of:"),
+      box: t("Draw a box on an image, or move one by keys on:"),
+      point: t("Click a point of a model, or turn one under a cross by keys:"),
+      time: anchors.begun ? t("From {time}: go on to the end, then again:", { time: anchors.begun }) : t("From where the clock stands now, in:"),
     };
     const typed = (event) => {
       event.preventDefault();
       const anchor = anchors.found(this.#quoting, event.target.elements.quote.value);
       if (anchor) this.#anchored(anchor);
-      else this.page.announce("These words do not stand there.");
+      else this.page.announce(t("These words do not stand there."));
       event.target.querySelector(".missing")?.toggleAttribute("hidden", Boolean(anchor));
     };
     const leave = (event) => {
@@ -343,33 +345,33 @@ export class Dock {
       h(
         "form",
         { class: "quoting", on: { submit: typed, keydown: leave } },
-        h("input", { name: "quote", autocomplete: "off", dir: "auto", "aria-label": `Words of response ${side}`, placeholder: `Words of ${side}, then Enter` }),
-        h("span", { class: "missing", hidden: true }, "Not there."),
+        h("input", { name: "quote", autocomplete: "off", dir: "auto", "aria-label": t("Words of response {side}", { side }), placeholder: t("Words of {side}, then Enter", { side }) }),
+        h("span", { class: "missing", hidden: true }, t("Not there.")),
       );
     const buttons = () => sides.map((one) => h("button", { type: "button", on: { click: () => this.#point(one) } }, one.toUpperCase(), printed(one.toUpperCase())));
     return h(
       "div",
-      { class: "under", role: "group", "aria-label": "Evidence" },
+      { class: "under", role: "group", "aria-label": t("Evidence") },
       ...(side ? [field()] : [h("span", {}, [...new Set(sides.map((one) => hints[anchors.kindOf(one)]))].join(" ")), ...buttons()]),
-      h("button", { type: "button", on: { click: () => this.#leave() } }, "None", key("Esc")),
+      h("button", { type: "button", on: { click: () => this.#leave() } }, t("None"), key("Esc")),
     );
   }
 
   #places(row) {
     const drop = (anchor) => {
       row.anchors = row.anchors.filter((one) => one !== anchor);
-      this.page.announce("Evidence removed.");
+      this.page.announce(t("Evidence removed."));
       this.#changed();
     };
     return h(
       "div",
-      { class: "places", role: "group", "aria-label": "Evidence given" },
+      { class: "places", role: "group", "aria-label": t("Evidence given") },
       ...row.anchors.map((anchor) =>
         h(
           "span",
           { class: `place ${anchor.side}` },
-          h("button", { type: "button", title: "Show it", on: { click: () => this.page.anchors.reveal(anchor) } }, toldAnchor(anchor)),
-          h("button", { type: "button", "aria-label": `Remove ${toldAnchor(anchor)}`, on: { click: () => drop(anchor) } }, "\u00d7"),
+          h("button", { type: "button", title: t("Show it"), on: { click: () => this.page.anchors.reveal(anchor) } }, toldAnchor(anchor)),
+          h("button", { type: "button", "aria-label": t("Remove {place}", { place: toldAnchor(anchor) }), on: { click: () => drop(anchor) } }, "\u00d7"),
         ),
       ),
     );
@@ -379,11 +381,11 @@ export class Dock {
     const numbers = this.#asks === "tags";
     return h(
       "div",
-      { class: "tags", role: "group", "aria-label": "Tags" },
+      { class: "tags", role: "group", "aria-label": t("Tags") },
       ...this.tags.map((tag, index) =>
         h("button", { type: "button", "aria-pressed": String(row.tags.includes(tag)), dataset: { held: `tag ${tag}` }, on: { click: () => this.turnTag(tag) } }, tag, numbers && index < 9 && printed(String(index + 1))),
       ),
-      !numbers && h("button", { type: "button", class: "ask", "aria-label": "Choose tags by their numbers", on: { click: () => this.askTags() } }, key("/")),
+      !numbers && h("button", { type: "button", class: "ask", "aria-label": t("Choose tags by their numbers"), on: { click: () => this.askTags() } }, key("/")),
     );
   }
 
@@ -401,15 +403,15 @@ export class Dock {
     return h(
       "label",
       { class: "why" },
-      h("span", { class: "sr" }, "Why: your reasons"),
-      h("textarea", { rows: 2, maxlength: 10000, dir: "auto", placeholder: "Why? Esc leaves the field.", value: row.rationale, on: { input: typed, keydown: leave } }),
+      h("span", { class: "sr" }, t("Why: your reasons")),
+      h("textarea", { rows: 2, maxlength: 10000, dir: "auto", placeholder: t("Why? Esc leaves the field."), value: row.rationale, on: { input: typed, keydown: leave } }),
     );
   }
 
   #remove(row) {
     this.draft.remove(row);
     this.#open(this.draft.open);
-    this.page.announce("Criterion removed.");
+    this.page.announce(t("Criterion removed."));
     this.#changed();
   }
 

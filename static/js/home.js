@@ -4,6 +4,7 @@ import { whoIsIn } from "./api.js";
 import { forgetOthers, Kept } from "./kept.js";
 import { Outbox } from "./outbox.js";
 import { openStore } from "./store.js";
+import { plural } from "./tongue.js";
 
 const { user } = document.body.dataset;
 const place = document.getElementById("waiting");
@@ -18,8 +19,8 @@ async function sendWhatWaits() {
     const waiting = boxes.flatMap((box) => box.waiting).length;
     const refused = boxes.flatMap((box) => box.refused).length;
     const parts = [
-      waiting && `${waiting} of your answers are saved on this computer and on their way.`,
-      refused && `${refused} were refused: open the project to see why.`,
+      waiting && plural("One of your answers is saved on this computer and on its way.", "{n} of your answers are saved on this computer and on their way.", waiting),
+      refused && plural("One answer was refused: open the project to see why.", "{n} answers were refused: open the project to see why.", refused),
     ].filter(Boolean);
     place.textContent = parts.join(" ");
     place.hidden = !parts.length;

@@ -3,6 +3,7 @@
 import createDOMPurify from "../vendor/dompurify.js";
 import MarkdownIt from "../vendor/markdown-it.js";
 import { formulaAt, formulas } from "./formulas.js";
+import { t } from "./tongue.js";
 import { typeset } from "./typeset.js";
 
 const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true }).use(formulas);
@@ -11,7 +12,8 @@ const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true }).u
 markdown.renderer.rules.image = (tokens, index) => {
   const { escapeHtml } = markdown.utils;
   const label = tokens[index].content || tokens[index].attrGet("src") || "";
-  return `<span class="picture">Picture: ${escapeHtml(label)}</span>`;
+  const words = t("Picture: {label}", { label });
+  return `<span class="picture">${escapeHtml(words)}</span>`;
 };
 
 // Columns are aligned by inline styles, which the page's policy forbids: by classes instead.

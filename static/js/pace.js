@@ -1,5 +1,7 @@
 // How fast a session goes, and when a break is due: who judges for an hour on end judges worse, and does not notice.
 
+import { number, t } from "./tongue.js";
+
 const STRETCH = 50 * 60; // seconds at work after which a break is due
 const BREAK = 5 * 60; // seconds away that count as one
 const AGAIN = 10 * 60; // seconds until it is said once more
@@ -34,7 +36,9 @@ export class Pace {
   get text() {
     if (this.#pairs < SOME || this.#seconds < this.#pairs) return "";
     const each = this.#seconds / this.#pairs;
-    return `${this.#pairs} now, ${each < 90 ? `${Math.round(each)} s` : `${(each / 60).toFixed(1)} min`} each`;
+    if (each < 90) return t("{n} now, {seconds} s each", { n: this.#pairs, seconds: Math.round(each) });
+    const minutes = number(each / 60, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+    return t("{n} now, {minutes} min each", { n: this.#pairs, minutes });
   }
 
   /** Minutes at work since the last break. */

@@ -1,5 +1,7 @@
 // What is safe where, in three words; and what is said to those who do not see the page.
 
+import { plural, t } from "./tongue.js";
+
 /** @param {HTMLElement} element */
 export class Status {
   #announcer = document.getElementById("announce");
@@ -21,12 +23,12 @@ export class Status {
 
   #told(outbox, dirty, writing) {
     const waiting = outbox.waiting.length;
-    if (outbox.refused.length) return ["refused", outbox.refused.length === 1 ? "1 answer refused" : `${outbox.refused.length} answers refused`];
-    if (!navigator.onLine || outbox.trouble === "offline") return ["offline", waiting ? `Offline, ${waiting} waiting` : "Offline"];
-    if (outbox.trouble === "busy" && waiting) return ["offline", `Server busy, ${waiting} waiting`];
-    if (writing) return ["local", "Saving"];
-    if (dirty || waiting) return ["local", "Saved on this computer"];
-    return ["saved", "Saved"];
+    if (outbox.refused.length) return ["refused", plural("{n} answer refused", "{n} answers refused", outbox.refused.length)];
+    if (!navigator.onLine || outbox.trouble === "offline") return ["offline", waiting ? t("Offline, {n} waiting", { n: waiting }) : t("Offline")];
+    if (outbox.trouble === "busy" && waiting) return ["offline", t("Server busy, {n} waiting", { n: waiting })];
+    if (writing) return ["local", t("Saving")];
+    if (dirty || waiting) return ["local", t("Saved on this computer")];
+    return ["saved", t("Saved")];
   }
 
   /** Says it to screen readers. @param {string} text */

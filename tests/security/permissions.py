@@ -26,6 +26,8 @@ login/                                             PATCH DELETE                 
 logout/                                            POST                           302
 logout/                                            OPTIONS                        200
 logout/                                            GET PUT PATCH DELETE           405
+language/                                          POST                           302
+language/                                          GET PUT PATCH DELETE OPTIONS   405
 password/                                          GET PUT OPTIONS                302 200 200 200 200 200
 password/                                          POST                           302 302w 302w 302w 302w 302w
 password/                                          PATCH DELETE                   302 405 405 405 405 405

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
+from django.utils.translation import gettext as _
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -26,9 +27,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: domain errors to statuses, the database being away to 503."""
     match error:
         case Unknown() | Http404():
-            return _error(404, "not_found", str(error) or "There is no such thing for you.")
+            return _error(404, "not_found", str(error) or _("There is no such thing for you."))
         case Denied() | PermissionDenied():
-            return _error(403, "denied", str(error) or "You may not do this.")
+            return _error(403, "denied", str(error) or _("You may not do this."))
         case Invalid():
             return _error(400, "invalid", str(error), error.field)
         case Conflict():
@@ -42,10 +43,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
             return _error(400, "invalid", detail, field)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return _error(
-                401, "logged_out", "Log in, then send this again.", headers={"WWW-Authenticate": "Session"}
+                401, "logged_out", _("Log in, then send this again."), headers={"WWW-Authenticate": "Session"}
             )
         case RequestDataTooBig():
-            return _error(413, "too_large", "The request is larger than the server takes.")
+            return _error(413, "too_large", _("The request is larger than the server takes."))
         case exceptions.Throttled():
             wait = {"Retry-After": str(int(getattr(error, "wait", None) or 1))}
             return _error(429, "too_fast", str(error.detail), headers=wait)
@@ -56,7 +57,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
             return _error(
                 503,
                 "database_away",
-                "The database does not answer. Send this again.",
+                _("The database does not answer. Send this again."),
                 headers={"Retry-After": "5"},
             )
     return None

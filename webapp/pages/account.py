@@ -1,7 +1,8 @@
-"""Login and password change. The judge page logs in here too, by fetch, when its session has ended."""
+"""Login, password change and language. The judge page logs in here too, by fetch, when its session has ended."""
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm
@@ -9,7 +10,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
+
+from annotate.actions.people import choose_language
+from annotate.models import User
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -26,8 +33,11 @@ class Login(views.LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
+        user = form.get_user()
         if _by_fetch(self.request):
-            return JsonResponse({"user": form.get_user().pk})
+            response = JsonResponse({"user": user.pk})
+        if user.language in dict(settings.LANGUAGES):
+            _remember(response, user.language)  # whoever used this browser before may have chosen another
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
@@ -37,11 +47,32 @@ class Login(views.LoginView):
         return super().form_invalid(form)
 
 
-def locked(request: HttpRequest, *_: Any) -> HttpResponse:
+def locked(request: HttpRequest, *__: Any) -> HttpResponse:
     """What a login is answered after too many wrong ones for this name from this address."""
     if _by_fetch(request):
-        return _refused("locked", "Too many tries. Wait a quarter of an hour, then log in again.", 429)
+        return _refused("locked", _("Too many tries. Wait a quarter of an hour, then log in again."), 429)
     return render(request, "locked.html", status=429)
+
+
+@require_POST
+def speak(request: HttpRequest) -> HttpResponse:
+    """Choose the language of the interface, in this browser and for the account, and go back to where one was."""
+    language = request.POST.get("language", "")
+    if isinstance(request.user, User) and language in dict(settings.LANGUAGES):
+        choose_language(user=request.user, language=language)
+    return set_language(request)
+
+
+def _remember(response: HttpResponse, language: str) -> None:
+    """Sets the cookie that Django's set_language sets."""
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        language,
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+        samesite="Lax",
+    )
 
 
 def _by_fetch(request: HttpRequest) -> bool:
@@ -57,5 +88,5 @@ class PasswordChange(views.PasswordChangeView):
     success_url = reverse_lazy("home")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Your password is changed.")
+        messages.success(self.request, _("Your password is changed."))
         return super().form_valid(form)

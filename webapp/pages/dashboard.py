@@ -8,10 +8,12 @@ import csv
 from datetime import date, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -42,6 +44,8 @@ _COEFFICIENTS = (
 @never_cache
 def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     project = _project(request, slug)
+    # What managers and reviewers alone see is not translated: no page is in two languages.
+    translation.activate(settings.LANGUAGE_CODE)
     report = Report.objects.filter(project=project).first()
     assert isinstance(request.user, User)
     context = {
@@ -130,7 +134,7 @@ def _shown(content: dict[str, Any]) -> dict[str, Any]:
         "by_task_type": [
             row
             | {
-                "name": TaskType(row["task_type"]).label,
+                "name": str(TaskType(row["task_type"]).label),
                 "plot": plots.part(row["judged"], row["labels"], f"{row['judged']} of {row['labels']}"),
             }
             for row in progress["by_task_type"]
@@ -150,7 +154,8 @@ def _shown(content: dict[str, Any]) -> dict[str, Any]:
             _share("Labels where the two ways differ", content["labels"]["differ"]),
         ],
         "alpha_by_task_type": [
-            _line(TaskType(row["task_type"]).label, row["alpha"], 0, 1) | {"comparisons": row["comparisons"]}
+            _line(str(TaskType(row["task_type"]).label), row["alpha"], 0, 1)
+            | {"comparisons": row["comparisons"]}
             for row in agreement["by_task_type"]
         ],
         "over_time": agreement["over_time"],

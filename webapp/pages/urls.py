@@ -7,6 +7,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("login/", account.Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", account.speak, name="language"),
     path("password/", account.PasswordChange.as_view(), name="password_change"),
     path("sw.js", offline.worker, name="worker"),
     path("judge/<slug:slug>/", judge.judge, name="judge"),

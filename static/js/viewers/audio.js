@@ -3,6 +3,7 @@
 import { Ahead } from "../ahead.js";
 import { h } from "../dom.js";
 import { read, readJson, sibling } from "../media.js";
+import { t } from "../tongue.js";
 import { failed } from "./failed.js";
 import { isLong, LONG, Sounds } from "./sounds.js";
 import { Spectrogram } from "./spectrogram.js";
@@ -28,7 +29,7 @@ async function decode({ url, sample_rate: rate = 48000 }) {
 export function mount(element, { medium, label, side, link }) {
   const left = new AbortController();
   const wave = new Waveform({ label, seek: (part) => link.seek(part * link.duration) });
-  const note = h("p", { class: "note", role: "status" }, "Loading");
+  const note = h("p", { class: "note", role: "status" }, t("Loading"));
   const view = h("div", { class: "view sound" }, wave.element, note);
   element.replaceChildren(view);
 
@@ -72,14 +73,14 @@ export function mount(element, { medium, label, side, link }) {
   const broke = () => {
     if (left.signal.aborted) return;
     note.textContent = "";
-    const again = failed("This sound", () => {
+    const again = failed("audio", () => {
       again.remove();
       load();
     });
     view.append(again);
   };
   const load = async () => {
-    note.textContent = "Loading";
+    note.textContent = t("Loading");
     try {
       await link.load(side, medium, () => ahead.take(medium), broke);
       note.textContent = "";
@@ -105,24 +106,24 @@ export function tools(link) {
   const pair = link.size > 1;
   const pitches = {
     key: "T",
-    label: "Spectrogram",
+    label: t("Spectrogram"),
     run: () => link.setPitches(!link.pitches),
     pressed: () => link.pitches,
-    text: () => (link.canShowPitches ? "Spectrogram" : `Spectrogram: only up to ${LONG / 60} min`), // it is made of samples, which do not lie in memory
+    text: () => (link.canShowPitches ? t("Spectrogram") : t("Spectrogram: only up to {n} min", { n: LONG / 60 })), // it is made of samples, which do not lie in memory
     off: () => !link.canShowPitches,
   };
   return transport(link, {
     after: pair
       ? [
           pitches,
-          { key: "H", label: "Hear the other one, at the same place", run: other, text: () => (link.heard ? `Hear: ${link.heard.toUpperCase()}` : "Sound off") },
+          { key: "H", label: t("Hear the other one, at the same place"), run: other, text: () => (link.heard ? t("Hear: {side}", { side: link.heard.toUpperCase() }) : t("Sound off")) },
           {
             key: "Q",
-            label: "Loudness matched, or as it is",
-            words: "Loudness matched",
+            label: t("Loudness matched, or as it is"),
+            words: t("Loudness matched"),
             run: () => link.setMatched(!link.matched),
             pressed: () => link.matched,
-            text: () => (link.canMatch ? (link.matched ? "Loudness matched" : "Loudness as it is") : "Loudness unknown"),
+            text: () => (link.canMatch ? (link.matched ? t("Loudness matched") : t("Loudness as it is")) : t("Loudness unknown")),
             off: () => !link.canMatch,
           },
         ]

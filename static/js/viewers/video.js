@@ -3,6 +3,7 @@
 import { Ahead } from "../ahead.js";
 import { h } from "../dom.js";
 import { readJson, sibling } from "../media.js";
+import { t } from "../tongue.js";
 import { Ensemble } from "./ensemble.js";
 import { failed } from "./failed.js";
 import { transport } from "./transport.js";
@@ -26,7 +27,7 @@ export function mount(element, { medium, label, side, link }) {
   const note = h("p", { class: "note", role: "status" });
   const view = h("div", { class: "view video" }, video, note);
   const part = link.add(side, video, { seconds: medium.duration, sounds: Boolean(medium.has_audio), failed: () => view.append(failure) });
-  const failure = failed("This video", () => {
+  const failure = failed("video", () => {
     failure.remove();
     video.load();
   });
@@ -36,7 +37,7 @@ export function mount(element, { medium, label, side, link }) {
 
   const tell = () => {
     const held = part.length && link.duration - part.length > 0.1 && link.time >= part.length - 0.02;
-    note.textContent = held ? "Over: holds its last frame" : "";
+    note.textContent = held ? t("Over: holds its last frame") : "";
   };
   link.addEventListener("time", tell, { signal: left.signal });
   watchFrames(video, part, view);
@@ -74,9 +75,9 @@ function watchFrames(video, part, view) {
 export function tools(link) {
   const single = link.parts.size === 1;
   const sound = () => {
-    if (!link.sounding.length) return "No sound";
-    if (single) return link.heard ? "Sound on" : "Sound off";
-    return link.heard ? `Sound: ${link.heard.toUpperCase()}` : "Sound: none";
+    if (!link.sounding.length) return t("No sound");
+    if (single) return link.heard ? t("Sound on") : t("Sound off");
+    return link.heard ? t("Sound: {side}", { side: link.heard.toUpperCase() }) : t("Sound: none");
   };
   const turn = () => {
     const order = [...link.sounding, ""];
@@ -84,9 +85,9 @@ export function tools(link) {
   };
   return transport(link, {
     before: [
-      { key: ",", label: "A frame back", words: "\u2039", run: () => link.stepFrame(-1), name: () => "A frame back" },
-      { key: ".", label: "A frame on", words: "\u203a", run: () => link.stepFrame(1), name: () => "A frame on" },
+      { key: ",", label: t("A frame back"), words: "\u2039", run: () => link.stepFrame(-1), name: () => t("A frame back") },
+      { key: ".", label: t("A frame on"), words: "\u203a", run: () => link.stepFrame(1), name: () => t("A frame on") },
     ],
-    after: [{ key: "H", label: single ? "Sound on or off" : "Hear A, B or none", run: turn, text: sound, off: () => !link.sounding.length }],
+    after: [{ key: "H", label: single ? t("Sound on or off") : t("Hear A, B or none"), run: turn, text: sound, off: () => !link.sounding.length }],
   });
 }

@@ -1,6 +1,7 @@
 // A sound as one sees it: bars of its peaks, those played coloured. A click or a drag seeks.
 
 import { h } from "../dom.js";
+import { t } from "../tongue.js";
 
 const BAR = 3; // px, and as wide as the gaps between them less one
 const GAP = 2;
@@ -13,7 +14,7 @@ export class Waveform {
 
   /** @param {{label: string, seek: (part: number) => void}} how */
   constructor({ label, seek }) {
-    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { role: "img", "aria-label": `${label}: its waveform` }));
+    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { role: "img", "aria-label": t("{label}: its waveform", { label }) }));
     this.element = h("div", { class: "wave", on: { pointerdown: (event) => this.#drag(event, seek) } }, this.canvas);
     this.sizes = new ResizeObserver(() => this.#measure());
     this.sizes.observe(this.element);
