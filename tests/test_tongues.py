@@ -19,14 +19,6 @@ from webapp import tongues
 CATALOGS = [(language, domain) for language in tongues.translated() for domain in tongues.SOURCES]
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")
 
-# Modules of the annotator's pages whose words are still English alone; each that is done leaves this list.
-NOT_YET = {
-    *"judge.js panes.js prompt.js viewing.js anchors.js dialogs.js".split(),
-    *(
-        f"viewers/{name}.js"
-        for name in "mesh scene image surface overlay ensemble spectrogram failed".split()
-    ),
-}
 # What managers alone see.
 ENGLISH = {"dashboard.js", "admin/job-progress.js"}
 SCRIPTS = ROOT / "static" / "js"
@@ -141,7 +133,7 @@ def unmarked(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_what_a_module_says_are_messages(name: str) -> None:
-    assert bool(unmarked(name)) == (name in NOT_YET), unmarked(name)
+    assert unmarked(name) == []
 
 
 @pytest.mark.parametrize("name", modules())

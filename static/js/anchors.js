@@ -5,6 +5,7 @@
 import { h } from "./dom.js";
 import { Alignment, indexOfPoint, pointsBefore } from "./spans.js";
 import { clock } from "./timecode.js";
+import { percent, t } from "./tongue.js";
 import { kindOf } from "./viewers.js";
 
 /** @typedef {{side: "a"|"b", kind: "text"|"box"|"time"|"point", [more: string]: any}} Anchor */
@@ -19,10 +20,10 @@ const SETTLE = 100; // ms after which a text that changed is looked at again
 /** A place in words. @param {Anchor} anchor */
 export function toldAnchor(anchor) {
   const side = anchor.side.toUpperCase();
-  if (anchor.kind === "text") return `${side} \u201c${shorter(anchor.quote)}\u201d`;
+  if (anchor.kind === "text") return t("{side} “{quote}”", { side, quote: shorter(anchor.quote) });
   if (anchor.kind === "time") return `${side} ${clock(anchor.start)}\u2013${clock(anchor.end)}`;
-  if (anchor.kind === "point") return `${side} point at ${["x", "y", "z"].map((axis) => Number(anchor[axis].toPrecision(3))).join(", ")}`;
-  return `${side} box at ${percent(anchor.x)}, ${percent(anchor.y)}`;
+  if (anchor.kind === "point") return t("{side} point at {place}", { side, place: ["x", "y", "z"].map((axis) => Number(anchor[axis].toPrecision(3))).join(", ") });
+  return t("{side} box at {across}, {down}", { side, across: percent(anchor.x), down: percent(anchor.y) });
 }
 
 /** A quote as it is read, without its markup. */
@@ -30,7 +31,6 @@ function shorter(quote) {
   const plain = quote.replace(/\]\([^)]*\)|[*_`#[\]]/g, "").replace(/\s+/g, " ");
   return plain.length > 40 ? `${plain.slice(0, 38)}\u2026` : plain;
 }
-const percent = (part) => `${Math.round(part * 100)}%`;
 const within = (value, least, most) => Math.min(Math.max(value, least), most);
 const rounded = (value) => Math.round(value * 1e4) / 1e4;
 
@@ -217,7 +217,7 @@ export class Anchors {
       class: `anchor-cross ${side}`,
       tabindex: "0",
       role: "group",
-      "aria-label": `A cross on ${side.toUpperCase()}. Arrows turn the model under it, plus and minus zoom, Enter takes the point, Escape leaves it.`,
+      "aria-label": t("A cross on {side}. Arrows turn the model under it, plus and minus zoom, Enter takes the point, Escape leaves it.", { side: side.toUpperCase() }),
     });
     cross.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.#take(side, { x: 0.5, y: 0.5 }, taken, missed);
@@ -257,7 +257,7 @@ export class Anchors {
       class: `anchor-box ${side}`,
       tabindex: "0",
       role: "group",
-      "aria-label": `A box on ${side.toUpperCase()}. Arrows move it, Shift and arrows change its size, Enter keeps it, Escape leaves it.`,
+      "aria-label": t("A box on {side}. Arrows move it, Shift and arrows change its size, Enter keeps it, Escape leaves it.", { side: side.toUpperCase() }),
     });
     let box = { x: 0.35, y: 0.35, width: 0.3, height: 0.3 };
     frame.addEventListener("keydown", (event) => {

@@ -5,8 +5,18 @@ import { h, key } from "./dom.js";
 import { render } from "./markdown.js";
 import { told } from "./scale.js";
 import { choose, chooseNone } from "./spelling.js";
+import { inContext, t, time } from "./tongue.js";
 
 const PAST = 50; // claims a page of the history has
+/** Groups of keys in words, in the order in which they are listed. */
+const GROUPS = {
+  Judge: inContext("keys", "Judge"),
+  Pair: inContext("keys", "Pair"),
+  Look: inContext("keys", "Look"),
+  Prompt: t("Prompt"),
+  More: inContext("keys", "More"),
+};
+const OUTCOMES = { submitted: t("Judged"), skipped: t("Skipped"), expired: t("Not judged in time") };
 const find = (id) => /** @type {HTMLDialogElement} */ (document.getElementById(id));
 
 for (const dialog of document.querySelectorAll("dialog"))
@@ -16,17 +26,17 @@ export function showGuidelines(text) {
   const dialog = find("guidelines");
   const reading = dialog.querySelector(".read");
   if (text.trim()) reading.replaceChildren(render(text));
-  else reading.replaceChildren(h("p", { class: "nothing" }, "This project has no guidelines."));
+  else reading.replaceChildren(h("p", { class: "nothing" }, t("This project has no guidelines.")));
   dialog.showModal();
 }
 
 /** @param {Keys} keys */
 export function showKeys(keys) {
   const dialog = find("shortcuts");
-  const order = ["Judge", "Pair", "Look", "More"];
+  const order = Object.keys(GROUPS);
   const listed = [...keys.list()].sort(([one], [other]) => order.indexOf(one) - order.indexOf(other));
   const groups = listed.map(([group, rows]) =>
-    h("section", {}, h("h3", {}, group), h("dl", {}, ...rows.flatMap((row) => [h("dt", {}, ...row.keys.map((name) => h("kbd", { "aria-hidden": "true" }, name))), h("dd", {}, row.label, changer(row))]))),
+    h("section", {}, h("h3", {}, GROUPS[group]), h("dl", {}, ...rows.flatMap((row) => [h("dt", {}, ...row.keys.map((name) => h("kbd", { "aria-hidden": "true" }, name))), h("dd", {}, row.label, changer(row))]))),
   );
   dialog.querySelector(".keys").replaceChildren(...groups);
   const told = dialog.querySelector(".told");
@@ -42,9 +52,9 @@ export function showKeys(keys) {
   function changer({ keys: [present], names, label }) {
     const [name] = names;
     if (names.length > 1 || name === "Enter" || name === "Escape") return null;
-    const button = h("button", { type: "button", class: "change", "aria-label": `Another key for ${label}` }, "Change");
+    const button = h("button", { type: "button", class: "change", "aria-label": t("Another key for {action}", { action: label }) }, inContext("a key", "Change"));
     button.addEventListener("click", () => {
-      told.textContent = `Press the key for \u201c${label}\u201d; Esc leaves ${present}.`;
+      told.textContent = t("Press the key for “{action}”; Esc leaves {key}.", { action: label, key: present });
       button.addEventListener("keydown", taking);
       button.addEventListener("blur", () => button.removeEventListener("keydown", taking), { once: true });
     });
@@ -56,13 +66,13 @@ export function showKeys(keys) {
       const other = event.key.toUpperCase();
       const before = keys.taken(other, name);
       if (event.key === "Escape") told.textContent = "";
-      else if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) told.textContent = "Only a letter, a digit or a sign can be chosen.";
-      else if (before) told.textContent = `${other} is taken: ${before}.`;
+      else if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) told.textContent = t("Only a letter, a digit or a sign can be chosen.");
+      else if (before) told.textContent = t("{key} is taken: {action}.", { key: other, action: before });
       else {
         choose(name, other);
         changed = true;
         button.parentElement.previousElementSibling.replaceChildren(h("kbd", { "aria-hidden": "true" }, other));
-        told.textContent = `${other} it is: \u201c${label}\u201d.`;
+        told.textContent = t("{key} it is: “{action}”.", { key: other, action: label });
       }
     };
     return button;
@@ -142,7 +152,6 @@ export async function showHistory(read, opens, points) {
     const [words, tone] = told(found, points);
     return h("span", { class: `result ${tone}` }, words);
   };
-  const words = { submitted: "Judged", skipped: "Skipped", expired: "Not judged in time" };
   let chosen = null;
   let last = "";
   const choose = (id) => () => {
@@ -154,9 +163,9 @@ export async function showHistory(read, opens, points) {
       h(
         "button",
         { type: "button", class: "past", disabled: !opens(claim.id), on: { click: choose(claim.id) } },
-        h("span", {}, claim.prompt || "A prompt without text"),
+        h("span", {}, claim.prompt || t("A prompt without text")),
         h("span", { class: "found" }, ...claim.verdicts.map(verdict)),
-        h("span", { class: "by" }, claim.verdicts.length ? "" : `${words[claim.outcome]}, `, h("time", { datetime: claim.closed_at }, new Date(claim.closed_at).toLocaleString())),
+        h("span", { class: "by" }, claim.verdicts.length ? "" : `${OUTCOMES[claim.outcome]} · `, h("time", { datetime: claim.closed_at }, time(claim.closed_at))),
       ),
     );
     list.append(...rows);
@@ -165,7 +174,7 @@ export async function showHistory(read, opens, points) {
     rows[0]?.focus();
   };
   const first = await read("");
-  list.replaceChildren(...(first.claims.length ? [] : [h("p", { class: "nothing" }, "You have judged nothing here yet.")]));
+  list.replaceChildren(...(first.claims.length ? [] : [h("p", { class: "nothing" }, t("You have judged nothing here yet."))]));
   return new Promise((resolve) => {
     const done = new AbortController();
     more.addEventListener("click", async () => add(await read(last).catch(() => ({ claims: [] }))), { signal: done.signal });
@@ -208,7 +217,7 @@ export function askLogin() {
           asking = null;
           resolve(user);
         } catch (error) {
-          problem.textContent = error instanceof ApiError ? error.message : "The server does not answer. Try again.";
+          problem.textContent = error instanceof ApiError ? error.message : t("The server does not answer. Try again.");
           form.elements.password.focus();
         } finally {
           go.disabled = false;
@@ -238,13 +247,13 @@ export function showRefused(entries, { reopen, discard }) {
       h(
         "section",
         {},
-        h("p", {}, h("b", {}, entry.title || "A pair")),
+        h("p", {}, h("b", {}, entry.title || t("A pair"))),
         h("p", { class: "error" }, entry.refused.detail),
         h(
           "p",
           { class: "ends" },
-          h("button", { type: "button", on: { click: chosen(discard, entry) } }, "Discard it for good"),
-          h("button", { type: "button", class: "go", on: { click: chosen(reopen, entry) } }, "Open it again"),
+          h("button", { type: "button", on: { click: chosen(discard, entry) } }, t("Discard it for good")),
+          h("button", { type: "button", class: "go", on: { click: chosen(reopen, entry) } }, t("Open it again")),
         ),
       ),
     ),

@@ -125,7 +125,7 @@ export class Dock {
     this.render();
   }
 
-  #missed = () => this.page.announce("Nothing of the model is there.");
+  #missed = () => this.page.announce(t("Nothing of the model is there."));
 
   /** By keys alone: words are typed, a box is moved, a model turned under a cross, a range lasts from one press to the next. */
   #point(side) {

@@ -20,6 +20,7 @@ import { pointsOf } from "./scale.js";
 import { spelled } from "./spelling.js";
 import { Status } from "./status.js";
 import { openStore, ownerOf } from "./store.js";
+import { percent, plural, t } from "./tongue.js";
 import { uuid } from "./uuid.js";
 import { sourceOf } from "./viewers.js";
 import { Veil } from "./veil.js";
@@ -31,11 +32,29 @@ const SOON = 120_000; // ms: a lease that ends sooner is mentioned
 const RETRY = 3000; // ms
 const TOLD = 6000; // ms that "Submitted" stands there
 const SLOW = 150; // ms after which waiting is told
-const COVERED = `It is marked as sensitive and covered: ${spelled("V")} shows it, ${spelled("S")} skips it.`;
+const COVERED = t("It is marked as sensitive and covered: {show} shows it, {skip} skips it.", { show: spelled("V"), skip: spelled("S") });
 
 const find = (id) => document.getElementById(id);
+/** Whole sentences, one after the other. @param {...any} all those that are falsy are left out */
+const sentences = (...all) => all.filter(Boolean).join(" ");
+/** @param {number} n answers */
+const refusedTold = (n) => plural("The server did not take one of your answers. It is kept here.", "The server did not take {n} of your answers. They are kept here.", n);
 const { user, slug } = document.body.dataset;
 const owner = ownerOf(user, slug);
+
+/** As the server names them (annotate/models/project.py). */
+const TASKS = {
+  text_to_text: t("text to text"),
+  text_image_to_text: t("text and image to text"),
+  text_video_to_text: t("text and video to text"),
+  text_audio_to_text: t("text and audio to text"),
+  text_to_image: t("text to image"),
+  text_to_video: t("text to video"),
+  text_to_audio: t("text to audio"),
+  text_to_3D: t("text to 3D"),
+  text_image_to_image: t("text and image to image"),
+  other: t("mixed media"),
+};
 
 class JudgePage {
   /** @type {any} */ claim = null;
@@ -93,7 +112,7 @@ class JudgePage {
       } catch (error) {
         if (error instanceof ApiError && error.status === 401) await this.#login();
         else {
-          blank("The server does not answer", "It is asked again every few seconds.");
+          blank(t("The server does not answer"), t("It is asked again every few seconds."));
           await new Promise((resolve) => setTimeout(resolve, RETRY));
         }
       }
@@ -124,7 +143,7 @@ class JudgePage {
       return this.#nothing();
     }
     if (this.#waited) this.#recount();
-    const slow = setTimeout(() => blank("Fetching the next pair", ""), SLOW);
+    const slow = setTimeout(() => blank(t("Fetching the next pair"), ""), SLOW);
     const [saved, mount] = await Promise.all([this.store.draft(owner, claim.id), this.panes.prepare(claim)]);
     clearTimeout(slow);
     if (claim !== this.claim) return;
@@ -139,14 +158,14 @@ class JudgePage {
     const media = { a: Boolean(claim.a.media), b: Boolean(claim.b.media), prompt: claim.prompt.media.length > 0 };
     this.dock.show(this.draft, { project: this.project, points: this.points, media });
     this.#refresh();
-    this.status.announce(`${done}Next pair. ${claim.sensitive ? COVERED : (this.draft.current?.criterion ?? "")}`);
+    this.status.announce(sentences(done, t("Next pair."), claim.sensitive ? COVERED : this.draft.current?.criterion));
   }
 
   /** The annotator asked to see a sensitive pair. */
   #unveiled() {
     this.#hint("");
     this.#refresh();
-    this.status.announce(`It is shown, without sound. ${this.draft?.current?.criterion ?? ""}`);
+    this.status.announce(sentences(t("It is shown, without sound."), this.draft?.current?.criterion));
   }
 
   /** A claim whose lease seems over: kept if the server still has it for us or there is work in it. */
@@ -180,18 +199,23 @@ class JudgePage {
     this.keys.bind("dock", null);
     const { state } = this.hand;
     const waiting = this.outbox.waiting.length;
-    const again = h("button", { type: "button", class: "go", on: { click: () => this.#lookAgain() } }, "Look again");
-    if (state === "empty") blank("Nothing to judge now", "You have judged all there is for you. New pairs show up here by themselves.", again);
-    else if (state === "not_open") blank("This project is paused", "Your answers are safe. It goes on here by itself when it opens.", again);
+    const again = h("button", { type: "button", class: "go", on: { click: () => this.#lookAgain() } }, t("Look again"));
+    if (state === "empty") blank(t("Nothing to judge now"), t("You have judged all there is for you. New pairs show up here by themselves."), again);
+    else if (state === "not_open") blank(t("This project is paused"), t("Your answers are safe. It goes on here by itself when it opens."), again);
     else if (state === "unreachable" || this.outbox.trouble === "offline" || !navigator.onLine)
       blank(
-        "You are offline",
-        `${this.kept.claims.length ? "You have judged all the pairs that you took offline. " : ""}${waiting ? `${waiting} of your answers are saved on this computer and go out when the connection is back.` : "The next pair comes when the connection is back."}`,
+        t("You are offline"),
+        sentences(
+          this.kept.claims.length && t("You have judged all the pairs that you took offline."),
+          waiting
+            ? plural("One of your answers is saved on this computer and goes out when the connection is back.", "{n} of your answers are saved on this computer and go out when the connection is back.", waiting)
+            : t("The next pair comes when the connection is back."),
+        ),
         again,
       );
-    else if (state === "full" && this.outbox.refused.length) blank("Some answers need you", "Open or discard what was refused, then the next pair comes.");
-    else if (state && state !== "full") blank("No next pair", state, again);
-    else blank("Fetching the next pair", "");
+    else if (state === "full" && this.outbox.refused.length) blank(t("Some answers need you"), t("Open or discard what was refused, then the next pair comes."));
+    else if (state && state !== "full") blank(t("No next pair"), state, again);
+    else blank(t("Fetching the next pair"), "");
     this.#refresh();
   }
 
@@ -206,10 +230,10 @@ class JudgePage {
     const refused = this.outbox.refused.length;
     find("notice").hidden = !refused;
     this.#tellOffline();
-    find("notice").querySelector("p").textContent = refused === 1 ? "The server did not take one of your answers. It is kept here." : `The server did not take ${refused} of your answers. They are kept here.`;
+    find("notice").querySelector("p").textContent = refusedTold(refused);
     const revising = Boolean(this.claim?.revising);
-    find("skip-words").textContent = revising ? "Leave it" : "Skip\u2026";
-    find("submit-words").textContent = revising ? "Keep the change" : "Submit and next";
+    find("skip-words").textContent = revising ? t("Leave it") : t("Skip…");
+    find("submit-words").textContent = revising ? t("Keep the change") : t("Submit and next");
     find("submit").disabled = !draft || this.veil.down;
     find("skip-open").disabled = !draft;
     if (!draft) {
@@ -217,7 +241,7 @@ class JudgePage {
       return;
     }
     const judged = draft.judgedRows.length;
-    find("judged").textContent = `${judged} of ${draft.rows.length} judged`;
+    find("judged").textContent = t("{n} of {all} judged", { n: judged, all: draft.rows.length });
     const open = draft.current;
     this.panes.choose(open && draft.judged(open) && ["a", "b"].includes(open.verdict) ? open.verdict : "");
     this.#lease();
@@ -227,15 +251,15 @@ class JudgePage {
   #tellOffline() {
     const offline = Boolean(this.draft) && (!navigator.onLine || this.outbox.trouble === "offline");
     const waiting = this.outbox.waiting.length;
-    const waits = waiting ? ` ${waiting === 1 ? "One answer waits" : `${waiting} answers wait`} on this computer and ${waiting === 1 ? "goes" : "go"} out when the connection is back.` : "";
+    const waits = waiting && plural("One answer waits on this computer and goes out when the connection is back.", "{n} answers wait on this computer and go out when the connection is back.", waiting);
     find("disconnected").hidden = !offline;
-    find("disconnected").querySelector("p").textContent = `You are offline. Judge on: nothing is lost.${waits}`;
+    find("disconnected").querySelector("p").textContent = sentences(t("You are offline. Judge on: nothing is lost."), waits);
   }
 
   /** For a few seconds, that the last answer is away and may come back. */
   #tellSubmitted() {
     clearTimeout(this.#telling);
-    find("done").replaceChildren("Submitted. Undo", key("U"));
+    find("done").replaceChildren(t("Submitted. Undo"), key("U"));
     this.#telling = setTimeout(() => this.#untell(), TOLD);
   }
 
@@ -251,11 +275,11 @@ class JudgePage {
   #lease() {
     const { claim } = this;
     if (!claim) return;
-    if (claim.revising) return (find("lease").textContent = "Judged before: a change is kept as a revision");
+    if (claim.revising) return (find("lease").textContent = t("Judged before: a change is kept as a revision"));
     const left = this.hand.left(claim);
     const over = this.#ended.has(claim.id) || left < 0;
     const clock = `${Math.floor(left / 60_000)}:${String(Math.floor(left / 1000) % 60).padStart(2, "0")}`;
-    find("lease").textContent = over ? "No longer held for you; your answer is still kept" : left < SOON ? `Held for ${clock}` : "";
+    find("lease").textContent = over ? t("No longer held for you; your answer is still kept") : left < SOON ? t("Held for {clock}", { clock }) : "";
   }
 
   #hint(text) {
@@ -265,7 +289,7 @@ class JudgePage {
 
   #progress(judged) {
     const { pairs } = this.project;
-    find("count").textContent = `${judged.toLocaleString("en")} of ${pairs.toLocaleString("en")}`;
+    find("count").textContent = t("{n} of {all}", { n: judged, all: pairs });
     const bar = /** @type {HTMLProgressElement} */ (find("bar"));
     bar.max = Math.max(pairs, 1);
     bar.value = judged;
@@ -294,7 +318,7 @@ class JudgePage {
     this.#written = Date.now();
     this.#saved = this.store
       .putDraft(this.draft.toJSON())
-      .catch(() => this.#hint("This browser could not save your draft. Submit it before you leave the page."))
+      .catch(() => this.#hint(t("This browser could not save your draft. Submit it before you leave the page.")))
       .finally(() => this.#showState());
     this.#saving = 0;
     this.#mirroring ||= setTimeout(() => this.#mirror(), MIRROR);
@@ -320,15 +344,15 @@ class JudgePage {
     for (const shown of document.querySelectorAll("body > :is(header, main, footer) kbd, #veil kbd")) shown.textContent = spelled(shown.textContent);
     const group = "Pair";
     this.keys.bind("page", {
-      Enter: { label: "Submit and next", group, run: () => this.submit() },
-      U: { label: "Back: take the last one back", group, run: () => this.undo() },
-      S: { label: "Skip", group, run: () => this.skip() },
-      P: { label: "All of the prompt, or less", group: "Look", run: () => this.prompt.flip() },
-      X: { label: "Other side, on a narrow screen", group: "Look", run: () => this.panes.turn() },
-      ";": { label: "Pairs that you judged", group, run: () => this.history() },
-      "'": { label: "Take pairs offline", group, run: () => this.offline.ask() },
-      G: { label: "Guidelines", run: () => showGuidelines(this.project.guidelines) },
-      "?": { label: "These keys", run: () => showKeys(this.keys) },
+      Enter: { label: t("Submit and next"), group, run: () => this.submit() },
+      U: { label: t("Back: take the last one back"), group, run: () => this.undo() },
+      S: { label: t("Skip"), group, run: () => this.skip() },
+      P: { label: t("All of the prompt, or less"), group: "Look", run: () => this.prompt.flip() },
+      X: { label: t("Other side, on a narrow screen"), group: "Look", run: () => this.panes.turn() },
+      ";": { label: t("Pairs that you judged"), group, run: () => this.history() },
+      "'": { label: t("Take pairs offline"), group, run: () => this.offline.ask() },
+      G: { label: t("Guidelines"), run: () => showGuidelines(this.project.guidelines) },
+      "?": { label: t("These keys"), run: () => showKeys(this.keys) },
     });
     const click = (id, run) => find(id).addEventListener("click", run);
     click("submit", () => this.submit());
@@ -351,7 +375,7 @@ class JudgePage {
     try {
       await action();
     } catch (error) {
-      this.#hint("That failed on this computer. Nothing is lost: try again.");
+      this.#hint(t("That failed on this computer. Nothing is lost: try again."));
       throw error;
     } finally {
       this.#busy = false;
@@ -373,7 +397,7 @@ class JudgePage {
         this.pace.judged();
         find("pace").textContent = this.pace.text;
       }
-      await this.#advance(claim, claim.revising ? "Changed. " : "Submitted. ");
+      await this.#advance(claim, claim.revising ? t("Changed.") : t("Submitted."));
       if (!claim.revising) this.#tellSubmitted();
     });
   }
@@ -388,10 +412,17 @@ class JudgePage {
     if (viewing === "warn") {
       if (this.#warned === claim.id) return true;
       this.#warned = claim.id;
-      this.#hint(`${lacking} Press Enter again to submit all the same.`);
+      this.#hint(sentences(lacking, t("Press Enter again to submit all the same.")));
       return false;
     }
-    const failed = await askUnseen(`${lacking} This project asks for ${Math.round(share * 100)}% of both${turned ? `, and 3D models from ${Math.ceil(turned * 12)} of 12 directions` : ""}.`);
+    const failed = await askUnseen(
+      sentences(
+        lacking,
+        turned
+          ? t("This project asks for {percent} of both, and 3D models from {n} of {all} directions.", { percent: percent(share), n: Math.ceil(turned * 12), all: 12 })
+          : t("This project asks for {percent} of both.", { percent: percent(share) }),
+      ),
+    );
     if (claim !== this.claim) return false;
     if (failed) draft.viewing.failed = true;
     return failed;
@@ -400,16 +431,16 @@ class JudgePage {
   /** What stands against submitting, told as a hint. */
   #objects(draft) {
     if (this.dock.takeWriting()) {
-      this.#hint("Judge the criterion that you wrote, or remove it.");
+      this.#hint(t("Judge the criterion that you wrote, or remove it."));
       return true;
     }
     const judged = draft.judgedRows;
     if (!judged.length) {
-      this.#hint("Judge at least one criterion, or skip the pair.");
+      this.#hint(t("Judge at least one criterion, or skip the pair."));
       return true;
     }
     if (this.project.authoring === "required" && !judged.some((row) => row.own)) {
-      this.#hint("This project asks for a criterion of your own: press N, write it and judge it.");
+      this.#hint(t("This project asks for a criterion of your own: press N, write it and judge it."));
       return true;
     }
     const left = draft.rows.length - judged.length;
@@ -419,7 +450,7 @@ class JudgePage {
       if (!draft.judged(draft.current)) this.dock.render();
       else this.dock.step(draft.rows.indexOf(open) - draft.rows.indexOf(draft.current));
       this.#confirmed = this.claim.id; // stepping counts as a change, which would forget it
-      this.#hint(`${left === 1 ? "One criterion is" : `${left} criteria are`} not judged. Press Enter again to leave ${left === 1 ? "it" : "them"} to others.`);
+      this.#hint(plural("One criterion is not judged. Press Enter again to leave it to others.", "{n} criteria are not judged. Press Enter again to leave them to others.", left));
       return true;
     }
     return false;
@@ -434,7 +465,7 @@ class JudgePage {
       if (!answer || claim !== this.claim) return;
       const room = this.hand.claims.length - 1 < this.hand.size;
       await this.#send("skip", { ...answer, next: room ? uuid() : null }, null);
-      await this.#advance(claim, "Skipped. ");
+      await this.#advance(claim, t("Skipped."));
     });
   }
 
@@ -446,7 +477,7 @@ class JudgePage {
     await this.#saved;
     await this.store.forgetDraft(owner, claim.id);
     await this.#advance(claim);
-    this.status.announce("Left as it was.");
+    this.status.announce(t("Left as it was."));
   }
 
   /** Goes through what was judged; a pair that is opened may be revised. */
@@ -459,10 +490,10 @@ class JudgePage {
         const claim = await call("GET", `claims/${chosen}/`);
         this.hand.add({ ...claim, outcome: "", revising: true }, { first: true });
         await this.#next();
-        this.status.announce("A pair that you judged, with your answers.");
+        this.status.announce(t("A pair that you judged, with your answers."));
       } catch (error) {
         if (error instanceof ApiError && error.status === 401) await this.#login();
-        else if (error instanceof ApiError || error instanceof Unreachable) this.#hint("What you judged before is on the server, which does not answer. Try again when you are online.");
+        else if (error instanceof ApiError || error instanceof Unreachable) this.#hint(t("What you judged before is on the server, which does not answer. Try again when you are online."));
         else throw error;
       }
     });
@@ -493,11 +524,11 @@ class JudgePage {
       this.#untell();
       const unsentLast = this.outbox.waiting.findLast(({ kind }) => kind === "submit");
       const last = this.#submitted.at(-1) ?? unsentLast?.claim ?? (await this.#lastSubmitted());
-      if (!last) return this.#hint("There is nothing to take back.");
+      if (!last) return this.#hint(t("There is nothing to take back."));
       const unsent = await this.outbox.takeBack(last);
       try {
         if (!unsent && this.outbox.holds(last)) await this.outbox.kick();
-        if (this.outbox.holds(last)) return this.#hint("This answer is on its way. It can be taken back once the server has it.");
+        if (this.outbox.holds(last)) return this.#hint(t("This answer is on its way. It can be taken back once the server has it."));
         const claim = await this.#claimAgain(last, unsent);
         if (!unsent) await this.#takeBackStored(claim);
         else this.hand.add(claim, { first: true });
@@ -505,13 +536,13 @@ class JudgePage {
         if (unsent) await this.#reopenLater(unsent);
         if (error instanceof ApiError && error.status === 401) await this.#login();
         else if (error instanceof ApiError || error instanceof Unreachable)
-          this.#hint(error instanceof ApiError ? error.message : "To take an answer back, this page needs the server. Try again when you are online.");
+          this.#hint(error instanceof ApiError ? error.message : t("To take an answer back, this page needs the server. Try again when you are online."));
         else throw error;
         return;
       }
       this.#submitted = this.#submitted.filter((id) => id !== last);
       await this.#next();
-      this.status.announce("The last pair is back, with your answers.");
+      this.status.announce(t("The last pair is back, with your answers."));
     });
   }
 
@@ -565,7 +596,7 @@ class JudgePage {
       try {
         claim = await call("GET", `claims/${entry.claim}/`);
       } catch (error) {
-        return this.#hint(error instanceof ApiError ? `It cannot be opened: ${error.message}` : "The server does not answer. Try again when you are online.");
+        return this.#hint(error instanceof ApiError ? t("It cannot be opened: {why}", { why: error.message }) : t("The server does not answer. Try again when you are online."));
       }
       await this.outbox.takeBack(entry.claim);
       // Ended or submitted before: what is sent now is late, or a revision. The server takes both.
@@ -589,7 +620,7 @@ class JudgePage {
     outbox.addEventListener("sent", ({ detail: { entry, answer } }) => this.#sent(entry, answer));
     outbox.addEventListener("elsewhere", () => hand.fill());
     outbox.addEventListener("refused", () => {
-      this.status.announce("The server did not take one of your answers. It is kept here.");
+      this.status.announce(refusedTold(1));
       hand.fill();
     });
     for (const source of [outbox, hand, this.offline]) source.addEventListener("login", () => this.#login());
@@ -611,7 +642,7 @@ class JudgePage {
     if (entry.kind === "submit") {
       this.project.judged_pairs = answer.judged_pairs;
       this.#progress(answer.judged_pairs);
-      if (answer.late) this.status.announce("Kept, though the pair was no longer held for you.");
+      if (answer.late) this.status.announce(t("Kept, though the pair was no longer held for you."));
     }
     if (answer.next) this.hand.add(answer.next);
     this.hand.fill();
@@ -626,7 +657,7 @@ class JudgePage {
   }
 
   #restDue() {
-    const text = `You have judged for ${this.pace.minutes} minutes. A short break keeps verdicts even; nothing is lost meanwhile.`;
+    const text = t("You have judged for {n} minutes. A short break keeps verdicts even; nothing is lost meanwhile.", { n: this.pace.minutes });
     find("rest").hidden = false;
     find("rest").querySelector("p").textContent = text;
     this.status.announce(text);
@@ -646,7 +677,7 @@ class JudgePage {
       if (shown ? this.draft?.touched : await this.store.draft(owner, id)) continue;
       this.hand.remove(id);
       await this.kept.drop(id);
-      if (shown) this.status.announce("That pair went to somebody else while you were away.");
+      if (shown) this.status.announce(t("That pair went to somebody else while you were away."));
     }
     await this.#next();
     this.offline.show();
@@ -677,7 +708,7 @@ class JudgePage {
 const newer = (ours, copy) => (ours && copy ? (copy.made > ours.made ? copy : ours) : (ours ?? copy));
 
 /** A task type in words, as the server has them. */
-const named = (type) => (type === "other" ? "mixed media" : type.replaceAll("_", " "));
+const named = (type) => TASKS[type] ?? type;
 
 /** In place of a pair: why there is none. @param {...Node} children */
 function blank(title, text, ...children) {
@@ -699,16 +730,16 @@ async function takeSeat() {
   let page = null;
   const lost = async () => {
     await page?.leave();
-    const back = h("button", { type: "button", class: "go", on: { click: () => location.reload() } }, "Judge here again");
-    blank("You went on in another tab", "This project is open there now. Nothing is lost.", back);
+    const back = h("button", { type: "button", class: "go", on: { click: () => location.reload() } }, t("Judge here again"));
+    blank(t("You went on in another tab"), t("This project is open there now. Nothing is lost."), back);
   };
   let seat = await hold(name, { lost });
   if (!seat) {
     await new Promise((resolve) => {
-      const here = h("button", { type: "button", class: "go", on: { click: resolve } }, "Judge here");
-      blank("This project is open in another tab", "One tab at a time judges a project.", here);
+      const here = h("button", { type: "button", class: "go", on: { click: resolve } }, t("Judge here"));
+      blank(t("This project is open in another tab"), t("One tab at a time judges a project."), here);
     });
-    blank("Fetching the next pair", "");
+    blank(t("Fetching the next pair"), "");
     seat = await handedOver(others, () => hold(name, { lost })) ?? (await hold(name, { steal: true, lost }));
   }
   others?.addEventListener("message", async ({ data }) => {
@@ -746,12 +777,12 @@ async function describe(store, kept) {
 }
 
 async function open() {
-  blank("Fetching the next pair", "");
+  blank(t("Fetching the next pair"), "");
   let store;
   try {
     store = await openStore();
   } catch {
-    return blank("This browser keeps nothing safe", "Its local storage (IndexedDB) is switched off or full, so an answer could be lost. Use another window or browser.");
+    return blank(t("This browser keeps nothing safe"), t("Its local storage (IndexedDB) is switched off or full, so an answer could be lost. Use another window or browser."));
   }
   store.dropOldDrafts();
   await forgetOthers(store, user);
@@ -767,12 +798,12 @@ async function open() {
       if (error instanceof ApiError && error.status === 401) {
         if ((await askLogin()) !== user) return location.reload();
       } else if (error instanceof ApiError && !error.passing) {
-        return blank("This project cannot be opened", error.message);
+        return blank(t("This project cannot be opened"), error.message);
       } else if (error instanceof ApiError || error instanceof Unreachable) {
-        blank("The server does not answer", "It is asked again every few seconds.");
+        blank(t("The server does not answer"), t("It is asked again every few seconds."));
         await new Promise((resolve) => setTimeout(resolve, RETRY));
       } else {
-        blank("This page broke", "Your answers are safe on this computer. Reload the page.");
+        blank(t("This page broke"), t("Your answers are safe on this computer. Reload the page."));
         throw error;
       }
     }

@@ -1,5 +1,7 @@
 // Where the files of a medium are, and those of them that scripts read.
 
+import { t } from "./tongue.js";
+
 /** The address of another file made from the same medium. @param {string} url of its "web" @param {string} kind */
 export const sibling = (url, kind) => url.replace(/[^/]*$/, kind);
 
@@ -15,7 +17,7 @@ export const filesOf = (claim) => mediaOf(claim).flatMap(({ url, modality }) => 
 /** A file that a script reads. Rejects where the server does not give it. @param {string} url @param {AbortSignal} [signal] @param {RequestInit} [how] */
 export async function read(url, signal, how = {}) {
   const response = await fetch(url, { ...how, signal });
-  if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+  if (!response.ok) throw new Error(t("The server answered {status}.", { status: String(response.status) }));
   return response;
 }
 

@@ -2,13 +2,13 @@
 
 import { ApiError, call, Unreachable } from "./api.js";
 import { canKeep, NoRoom } from "./kept.js";
+import { number, plural, t, time } from "./tongue.js";
 import { uuid } from "./uuid.js";
 
 const AT_ONCE = 5; // claims asked for by one request, so that little is reserved in vain by who stops
-const WHY = { empty: "There are no more pairs for you now.", full: "You hold as many as this project lets you reserve.", not_open: "This project is paused." };
+const WHY = { empty: t("There are no more pairs for you now."), full: t("You hold as many as this project lets you reserve."), not_open: t("This project is paused.") };
 
-const megabytes = (bytes) => `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
-const pairs = (count) => (count === 1 ? "1 pair" : `${count} pairs`);
+const megabytes = (bytes) => number(bytes / 1e6, { maximumFractionDigits: 1 });
 
 /** Events: "change"; "login" (401). */
 export class Offline extends EventTarget {
@@ -63,13 +63,13 @@ export class Offline extends EventTarget {
     const { hand } = this.page;
     const ready = this.ready.length;
     const running = Boolean(this.#running);
-    this.button.querySelector("span").textContent = running ? `Taking ${ready} of ${this.#wanted}` : ready ? `${ready} offline` : "Take offline";
+    this.button.querySelector("span").textContent = running ? t("Taking {n} of {all}", { n: ready, all: this.#wanted }) : ready ? t("{n} offline", { n: ready }) : t("Take offline");
     this.bar.hidden = this.stopping.hidden = !running;
     this.bar.max = Math.max(this.#wanted, 1);
     this.bar.value = ready;
     this.taking.disabled = this.number.disabled = running;
     this.giving.hidden = running || !(ready || hand.held.length > hand.size);
-    this.told.textContent = running ? `${ready} of ${pairs(this.#wanted)}, ${megabytes(this.#bytes)}` : [this.#state, this.#said].filter(Boolean).join(" ");
+    this.told.textContent = running ? plural("{ready} of {n} pair, {megabytes} MB", "{ready} of {n} pairs, {megabytes} MB", this.#wanted, { ready, megabytes: megabytes(this.#bytes) }) : [this.#state, this.#said].filter(Boolean).join(" ");
   }
 
   get #state() {
@@ -77,8 +77,8 @@ export class Offline extends EventTarget {
     const { hand } = this.page;
     if (!ready.length) return "";
     const first = Math.min(...ready.map((claim) => hand.left(claim)));
-    const until = new Date(Date.now() + first).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" });
-    return `Ready to work offline: ${pairs(ready.length)}, until ${until}.`;
+    const until = time(Date.now() + first, { weekday: "short", hour: "2-digit", minute: "2-digit" });
+    return plural("Ready to work offline: {n} pair, until {until}.", "Ready to work offline: {n} pairs, until {until}.", ready.length, { until });
   }
 
   #say(text) {
@@ -108,8 +108,8 @@ export class Offline extends EventTarget {
   }
 
   #why(error) {
-    if (error instanceof NoRoom) return "This browser has no room for more.";
-    if (error instanceof Unreachable) return "The server does not answer.";
+    if (error instanceof NoRoom) return t("This browser has no room for more.");
+    if (error instanceof Unreachable) return t("The server does not answer.");
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 401) this.dispatchEvent(new Event("login"));
     return error.message;
@@ -137,7 +137,7 @@ export class Offline extends EventTarget {
       said ||= WHY[why] ?? "";
     }
     await this.#release(failed.filter(({ id }) => !hand.held.some((one) => one.id === id))).catch(() => {});
-    return said || (failed.length && !signal.aborted ? `Of ${pairs(failed.length)} not all could be fetched.` : "");
+    return said || (failed.length && !signal.aborted ? plural("Of {n} pair not all could be fetched.", "Of {n} pairs not all could be fetched.", failed.length) : "");
   }
 
   async #keep(claim, signal) {
@@ -160,9 +160,9 @@ export class Offline extends EventTarget {
     for (const claim of hand.held) if (claim !== hand.current && !claim.draft && !(await begun(claim))) given.push(claim);
     try {
       await this.#release(given);
-      this.#say(`${pairs(given.length)} given back.`.replace(/^1 pair given/, "1 pair was given"));
+      this.#say(plural("{n} pair was given back.", "{n} pairs given back.", given.length));
     } catch (error) {
-      this.#say(`${this.#why(error)} What you do not judge goes back by itself when its time is over.`);
+      this.#say([this.#why(error), t("What you do not judge goes back by itself when its time is over.")].join(" "));
     }
     hand.fill();
   }

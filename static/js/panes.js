@@ -4,6 +4,7 @@ import { h, key } from "./dom.js";
 import { grouped } from "./keys.js";
 import { linkFrom, mountAlone } from "./solo.js";
 import { ariaKey } from "./spelling.js";
+import { t } from "./tongue.js";
 import { kindOf, loadViewer, sourceOf } from "./viewers.js";
 
 const SWIPE = 60; // px
@@ -53,7 +54,7 @@ export class Panes {
     if (kinds.a === kinds.b) {
       const link = linkFrom(modules.a, claim.sensitive);
       this.#links = { a: link, b: link };
-      if (source) this.#mount(this.#stage("source"), modules.a, { medium: source, label: "Source", side: "source", link });
+      if (source) this.#mount(this.#stage("source"), modules.a, { medium: source, label: t("Source"), side: "source", link });
       for (const side of ["a", "b"]) this.#mount(this.#stage(side), modules[side], { ...dataOf(claim, side), link });
       if (link && modules.a.together) this.#mounted.push(modules.a.together(this.together, link));
       this.#showTools(link && modules.a.tools?.(link, { pair: true, source: Boolean(source) }));
@@ -69,7 +70,7 @@ export class Panes {
       if (kinds[side] === "text" || !claim[side].text.trim()) continue;
       const caption = h("div", { class: "caption" });
       this.bodies[side].append(caption);
-      this.#mount(caption, modules.text, { ...dataOf(claim, side), label: `Text of response ${side.toUpperCase()}` });
+      this.#mount(caption, modules.text, { ...dataOf(claim, side), label: t("Text of response {side}", { side: side.toUpperCase() }) });
     }
     this.turn(source ? "source" : "a");
   }
@@ -123,13 +124,13 @@ export class Panes {
     this.#tools = tools;
     this.bar.hidden = !tools;
     this.bar.replaceChildren(...(tools ? [...tools.content, this.#large] : []));
-    const large = { Y: { label: "Fill the screen, or not", run: () => this.#enlarge() } };
+    const large = { Y: { label: t("Fill the screen, or not"), run: () => this.#enlarge() } };
     this.keys.bind("tools", tools && grouped({ ...tools.keys, ...large }, "Look"));
   }
 
   #larger() {
     const click = { click: () => this.#enlarge(), mousedown: (event) => event.preventDefault() };
-    return h("button", { type: "button", title: "Fill the screen, or not", "aria-keyshortcuts": ariaKey("Y"), "aria-pressed": "false", on: click }, "Full screen", key("Y"));
+    return h("button", { type: "button", title: t("Fill the screen, or not"), "aria-keyshortcuts": ariaKey("Y"), "aria-pressed": "false", on: click }, t("Full screen"), key("Y"));
   }
 
   /** Both sides and their tools fill the screen; the keys that judge still do. */
@@ -153,14 +154,14 @@ export class Panes {
   }
 }
 
-const dataOf = (claim, side) => ({ text: claim[side].text, medium: claim[side].media, side, label: `Response ${side.toUpperCase()}` });
+const dataOf = (claim, side) => ({ text: claim[side].text, medium: claim[side].media, side, label: t("Response {side}", { side: side.toUpperCase() }) });
 
 const viewer = (kind) => loadViewer(kind).catch((error) => missing(error));
 
 /** In place of a viewer that could not be had. */
 const missing = (error) => ({
   mount(element) {
-    const lines = [error.message, "Reload the page; if that does not help, mark the media as broken, or skip the pair."];
+    const lines = [error.message, t("Reload the page; if that does not help, mark the media as broken, or skip the pair.")];
     element.replaceChildren(h("div", { class: "view" }, h("div", { class: "failed" }, ...lines.map((line) => h("p", {}, line)))));
     return { ready: Promise.resolve(), destroy() {} };
   },

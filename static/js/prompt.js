@@ -4,9 +4,18 @@ import { h, key } from "./dom.js";
 import { grouped } from "./keys.js";
 import { asTyped, render } from "./markdown.js";
 import { mountAlone } from "./solo.js";
+import { inContext, t } from "./tongue.js";
 import { loadViewer } from "./viewers.js";
 
-const NAMES = { image: "Image", video: "Video", audio: "Sound", mesh: "3D model" };
+const NAMES = { image: t("Prompt: image"), video: t("Prompt: video"), audio: t("Prompt: sound"), mesh: t("Prompt: 3D model") };
+/** Where there are several of a kind. @type {Record<string, (n: number) => string>} */
+const NUMBERED = {
+  image: (n) => t("Prompt: image {n}", { n }),
+  video: (n) => t("Prompt: video {n}", { n }),
+  audio: (n) => t("Prompt: sound {n}", { n }),
+  mesh: (n) => t("Prompt: 3D model {n}", { n }),
+};
+const ROLES = { user: inContext("who speaks", "user"), assistant: inContext("who speaks", "assistant"), system: inContext("who speaks", "system") };
 
 /** What people wrote stands as they typed it; what a model answered earlier is read as its answers are. */
 function words(role, text) {
@@ -45,7 +54,7 @@ export class PromptView {
     const last = turns.at(-1);
     // The newest turn is what is answered: folded it alone stands there, opened it is in sight.
     const texts = turns.map(({ role, text }) =>
-      h("div", { class: "turn", dataset: { role } }, this.several && h("span", { class: "role" }, role), words(role, text)),
+      h("div", { class: "turn", dataset: { role } }, this.several && h("span", { class: "role" }, ROLES[role] ?? role), words(role, text)),
     );
     this.asked.replaceChildren(...texts);
     this.media.replaceChildren(...this.#figures(shown, media, quiet));
@@ -70,11 +79,11 @@ export class PromptView {
   }
 
   #figures(shown, all, quiet) {
-    const names = shown.map(({ modality }) => NAMES[modality]);
+    const kinds = shown.map(({ modality }) => modality);
     const figures = shown.map((medium, index) => {
-      const same = names.filter((name) => name === names[index]).length > 1;
-      const number = names.slice(0, index + 1).filter((name) => name === names[index]).length;
-      const label = `Prompt: ${names[index].replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())}${same ? ` ${number}` : ""}`;
+      const kind = kinds[index];
+      const count = (some) => some.filter((one) => one === kind).length;
+      const label = count(kinds) > 1 ? NUMBERED[kind](count(kinds.slice(0, index + 1))) : NAMES[kind];
       const figure = h("div", { class: `figure ${medium.modality}`, role: "group", "aria-label": label });
       return { figure, medium, label, place: all.indexOf(medium) };
     });
@@ -88,7 +97,7 @@ export class PromptView {
     let led = false;
     for (const [index, { figure, medium, label, place }] of figures.entries()) {
       if (!modules[index]) {
-        figure.replaceChildren(h("p", {}, `${label}: this page could not load its viewer. Reload the page.`));
+        figure.replaceChildren(h("p", {}, t("{label}: this page could not load its viewer. Reload the page.", { label })));
         continue;
       }
       const side = `p${place}`;
@@ -103,14 +112,14 @@ export class PromptView {
 
   /** One medium looked at closely, in place of the responses, for as long as one does. */
   #larger(label) {
-    const words = h("span", {}, "Larger");
+    const words = h("span", {}, t("Larger"));
     const enlarge = ({ currentTarget }) => {
       const large = this.element.classList.toggle("large");
       currentTarget.closest(".figure").classList.toggle("close", large);
       currentTarget.setAttribute("aria-pressed", String(large));
-      words.textContent = large ? "Smaller" : "Larger";
+      words.textContent = large ? t("Smaller") : t("Larger");
     };
-    return h("button", { type: "button", class: "larger", "aria-pressed": "false", title: `${label}, larger`, on: { click: enlarge } }, words);
+    return h("button", { type: "button", class: "larger", "aria-pressed": "false", title: t("{label}, larger", { label }), on: { click: enlarge } }, words);
   }
 
   flip() {
@@ -122,7 +131,7 @@ export class PromptView {
   #open(open) {
     this.element.classList.toggle("open", open);
     this.toggle.setAttribute("aria-expanded", String(open));
-    this.toggle.replaceChildren(open ? "Less" : "All of it", key("P"));
+    this.toggle.replaceChildren(open ? t("Less") : t("All of it"), key("P"));
     const newest = this.asked.querySelector(".turn:last-child");
     this.asked.scrollTop = 0;
     if (open && newest) this.asked.scrollTop = newest.getBoundingClientRect().top - this.asked.getBoundingClientRect().top;

@@ -20,8 +20,8 @@ export const number = (value, how) => (how ? new Intl.NumberFormat(language, how
 /** @param {number} share of one @returns {string} as a percentage in whole numbers */
 export const percent = (share) => number(share, { style: "percent", maximumFractionDigits: 0 });
 
-/** @param {Date|string|number} moment */
-export const time = (moment) => times.format(new Date(moment));
+/** @param {Date|string|number} moment @param {Intl.DateTimeFormatOptions} [how] */
+export const time = (moment, how) => (how ? new Intl.DateTimeFormat(language, how) : times).format(new Date(moment));
 
 const filled = (message, values) => message.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? (typeof values[name] === "number" ? number(values[name]) : values[name]) : whole));
 

@@ -1,6 +1,8 @@
 // A sensitive pair is covered until its annotator asks to see it. It is a state of the whole page: till then there is
 // nothing to play, to turn or to judge, by mouse or by key, and skipping is one key away as ever.
 
+import { t } from "./tongue.js";
+
 const LEFT = ["page", "veil"]; // the layers of keys that act on a covered page
 
 export class Veil {
@@ -26,7 +28,7 @@ export class Veil {
     this.work.classList.toggle("veiled", down);
     for (const body of this.work.querySelectorAll(".side > .body")) body.inert = down;
     this.keys.only(down ? LEFT : null);
-    this.keys.bind("veil", down ? { V: { label: "Show a sensitive pair", run: () => this.lift() } } : null);
+    this.keys.bind("veil", down ? { V: { label: t("Show a sensitive pair"), run: () => this.lift() } } : null);
   }
 
   lift() {

@@ -8,6 +8,7 @@
 
 import { mediaOf, readJson, sibling } from "./media.js";
 import { drop, picture } from "./pictures.js";
+import { t } from "./tongue.js";
 
 const LOADERS = {
   text: () => import("./viewers/text.js"),
@@ -24,7 +25,7 @@ export const kindOf = (side) => side.media?.modality ?? "text";
 /** @param {string} kind @returns {Promise<any>} */
 export function loadViewer(kind) {
   const loader = LOADERS[kind];
-  if (!loader) return Promise.reject(new Error(`This page has no viewer for ${kind}.`));
+  if (!loader) return Promise.reject(new Error(t("This page has no viewer for {kind}.", { kind })));
   return loader();
 }
 

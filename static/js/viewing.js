@@ -2,6 +2,7 @@
 // seen, from where and how near a model; and how much of the prompt's videos and sounds was played. Nothing counts that is covered, hidden or on the other side of a narrow screen.
 
 import { kindOf } from "./viewers.js";
+import { percent, t } from "./tongue.js";
 
 const LOOK = 250; // ms between two looks
 const MARKS = 100; // parts of a clip that are told apart
@@ -14,6 +15,10 @@ const ALL = 0.995; // of a text: what rounding leaves
 const ENDS = ["text", "video", "audio"]; // what has an end to be seen
 const CLIPS = ["video", "audio"];
 const SIDES = /** @type {const} */ (["a", "b"]);
+const read = (values) => t("Of {side} {percent} was read.", values);
+const played = (values) => t("Of {side} {percent} was played.", values);
+const seenOf = (values) => t("Of {side} {percent} was seen.", values);
+const UNSEEN = { text: read, video: played, audio: played, image: seenOf, mesh: seenOf };
 const rounded = (share) => Math.round(share * 1000) / 1000;
 
 export class Viewing {
@@ -151,12 +156,11 @@ export class Viewing {
   unseen(share, turned) {
     this.look();
     if (this.seen.failed) return "";
-    const verb = { text: "read", video: "played", audio: "played", image: "seen", mesh: "seen" };
     const lacks = (side) => {
       const { seen, turns } = this.seen[side];
       const kind = kindOf(this.#claim[side]);
-      if (seen < share) return `Of ${side.toUpperCase()} ${Math.floor(seen * 100)}% was ${verb[kind]}.`;
-      if (kind === "mesh" && turns.length / SECTORS < turned - ROUNDED) return `${side.toUpperCase()} was seen from ${turns.length} of ${SECTORS} directions.`;
+      if (seen < share) return UNSEEN[kind]({ side: side.toUpperCase(), percent: percent(Math.floor(seen * 100) / 100) });
+      if (kind === "mesh" && turns.length / SECTORS < turned - ROUNDED) return t("{side} was seen from {n} of {all} directions.", { side: side.toUpperCase(), n: turns.length, all: SECTORS });
       return "";
     };
     return SIDES.map(lacks).filter(Boolean).join(" ");

@@ -13,7 +13,6 @@ from tests.browser.conftest import Watch
 from tests.browser.judging import JudgePage, image_pair, judge_project, make_image, picture, text_pair
 from tests.browser.test_pages_look import clean
 from tests.factories import make_member, make_user
-from tests.test_tongues import NOT_YET, SCRIPTS
 
 SIZES = {1440: 900, 390: 844}
 # Names that stay as they are: of the product, of keys, of the languages themselves, of a technique.
@@ -40,23 +39,13 @@ CRITERION = {"ko": "설명을 따라가기 쉽다.", "zh-hans": "说明容易理
 PROJECT = {"ko": "주방 로봇", "zh-hans": "厨房机器人"}
 
 
-def _tolerated() -> set[str]:
-    """The words of modules that are not translated yet."""
-    sources = ((SCRIPTS / name).read_text() for name in NOT_YET)
-    return set(re.findall(r"[A-Za-z]+", "\n".join(re.sub(r"(?m)//.*$", "", source) for source in sources)))
-
-
-TOLERATED = _tolerated()
-
-
 def spoken(page: Page, where: str, *data: str) -> None:
     """Axe is content, nothing is too wide, and no English is left beside `data`."""
     clean(page, where)
-    known = NAMES | TOLERATED
     for text in page.evaluate(SAID):
         for name in data:
             text = text.replace(name, "")
-        left = [word for word in re.findall("[A-Za-z]{2,}", text) if word not in known]
+        left = [word for word in re.findall("[A-Za-z]{2,}", text) if word not in NAMES]
         assert not left, f"{where}: {text!r}"
 
 

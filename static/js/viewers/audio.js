@@ -127,6 +127,6 @@ export function tools(link) {
             off: () => !link.canMatch,
           },
         ]
-      : [pitches, { key: "H", label: "Sound on or off", run: onOff, text: () => (link.heard ? "Sound on" : "Sound off") }],
+      : [pitches, { key: "H", label: t("Sound on or off"), run: onOff, text: () => (link.heard ? t("Sound on") : t("Sound off")) }],
   });
 }

@@ -2,6 +2,10 @@
 
 import { h, key } from "../dom.js";
 import { ariaKey } from "../spelling.js";
+import { t } from "../tongue.js";
+
+/** What an arrow that moves does. */
+export const MOVES = { ArrowLeft: t("Move left"), ArrowRight: t("Move right"), ArrowUp: t("Move up"), ArrowDown: t("Move down") };
 
 /**
  * @typedef {{

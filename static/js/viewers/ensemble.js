@@ -4,6 +4,7 @@
 // than a few milliseconds plays a little faster or slower until it is not, one that is far off is sought again.
 // When one waits for data, all wait. One that has ended holds its last frame while the others go on.
 
+import { t } from "../tongue.js";
 import { Timeline } from "./timeline.js";
 
 const INSIDE = 0.001; // seconds into a frame: sought there, no rounding shows the frame before
@@ -203,7 +204,7 @@ export class Ensemble extends Timeline {
   }
 
   #tell(late) {
-    const words = late ? (this.parts.size > 1 ? `Waits for ${late.side.toUpperCase()}` : "Loading") : "";
+    const words = late ? (this.parts.size > 1 ? t("Waits for {side}", { side: late.side.toUpperCase() }) : t("Loading")) : "";
     if (words === this.waiting) return;
     this.waiting = words;
     this.changed();

@@ -4,10 +4,10 @@ import { h, key } from "../dom.js";
 import { t } from "../tongue.js";
 
 const SENTENCES = {
-  "This image": t("This image did not load."),
+  image: t("This image did not load."),
   video: t("This video did not load."),
   audio: t("This sound did not load."),
-  "This 3D model": t("This 3D model did not load."),
+  mesh: t("This 3D model did not load."),
 };
 
 /** @param {keyof typeof SENTENCES} what @param {(() => void)|null} again @param {string} [why] */

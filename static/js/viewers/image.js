@@ -2,8 +2,9 @@
 
 import { h } from "../dom.js";
 import { picture } from "../pictures.js";
+import { inContext, percent, t } from "../tongue.js";
 import { Animation } from "./animation.js";
-import { bar } from "./bar.js";
+import { bar, MOVES } from "./bar.js";
 import { failed } from "./failed.js";
 import { Overlay } from "./overlay.js";
 import { Surface } from "./surface.js";
@@ -32,7 +33,7 @@ export function mount(element, { medium, label, side, link }) {
     try {
       [module] = await Promise.all([tilesOf(medium), ready]);
     } catch {
-      if (!gone) element.firstChild.replaceChildren(failed("This image", load));
+      if (!gone) element.firstChild.replaceChildren(failed("image", load));
       return;
     }
     const animation = medium.animated ? await Animation.of(medium.url, label).catch(() => null) : null;
@@ -61,56 +62,59 @@ export function mount(element, { medium, label, side, link }) {
 /** What shows both sides in one place. @param {HTMLElement} element @param {Zoom} link */
 export const together = (element, link) => new Overlay(element, link);
 
+const nameOf = (one) => (one?.side === "source" ? t("Source") : (one?.side.toUpperCase() ?? ""));
+const compared = ([one, other]) => t("{one} with {other}", { one: nameOf(one), other: nameOf(other) });
+
 /** The tools of what is linked: one bar for all of it. @param {Zoom} link @param {{pair?: boolean, source?: boolean}} [shown] */
 export function tools(link, { pair = false, source = false } = {}) {
   const shown = h("output", {});
-  const cut = h("input", { type: "range", class: "track", min: 0, max: 1, step: 0.01, "aria-label": "Where the wipe stands" });
+  const cut = h("input", { type: "range", class: "track", min: 0, max: 1, step: 0.01, "aria-label": t("Where the wipe stands") });
   cut.addEventListener("input", () => link.set({ cut: Number(cut.value) }));
   const draw = () => {
-    shown.textContent = pair ? `${link.percent}%, linked` : `${link.percent}%`;
+    shown.textContent = pair ? t("{percent}, linked", { percent: percent(link.percent / 100) }) : percent(link.percent / 100);
     cut.hidden = link.manner !== "wipe";
     cut.value = String(link.cut);
     cut.style.setProperty("--at", String(link.cut));
   };
   link.addEventListener("change", draw);
   draw();
-  const arrow = (key, sign, right, down) => ({ key, label: "Move", words: sign, shown: sign, bare: true, run: () => link.arrow(right, down), name: () => `Move ${key.slice(5).toLowerCase()}` });
-  const manner = (key, name, label) => ({ key, label, words: name, run: () => link.toggle(name.toLowerCase()), pressed: () => link.manner === name.toLowerCase() });
+  const arrow = (key, sign, right, down) => ({ key, label: inContext("an image", "Move"), words: sign, shown: sign, bare: true, run: () => link.arrow(right, down), name: () => MOVES[key] });
+  const manner = (key, name, words, label) => ({ key, label, words, run: () => link.toggle(name), pressed: () => link.manner === name });
   const only = (name, tool) => ({ ...tool, gone: () => link.manner !== name });
   const { content, keys } = bar(link, [
-    ...(link.moves ? [{ key: " ", shown: "Space", label: "Play what moves, or its first frame", run: () => link.play(!link.playing), text: () => (link.playing ? "Stop" : "Play") }] : []),
-    { key: "F", label: "Fit", run: () => link.fit() },
+    ...(link.moves ? [{ key: " ", shown: "Space", label: t("Play what moves, or its first frame"), run: () => link.play(!link.playing), text: () => (link.playing ? t("Stop") : t("Play")) }] : []),
+    { key: "F", label: t("Fit"), run: () => link.fit() },
     { key: "Z", label: "1:1", run: () => link.actual() },
     shown,
-    { key: "-", label: "Out", run: () => link.zoom(1 / STEP) },
-    { key: "+", label: "In", run: () => link.zoom(STEP) },
+    { key: "-", label: inContext("zoom", "Out"), run: () => link.zoom(1 / STEP) },
+    { key: "+", label: inContext("zoom", "In"), run: () => link.zoom(STEP) },
     arrow("ArrowLeft", "\u2190", -1, 0),
     arrow("ArrowRight", "\u2192", 1, 0),
     arrow("ArrowUp", "\u2191", 0, -1),
     arrow("ArrowDown", "\u2193", 0, 1),
-    { key: "L", label: "Loupe", run: () => link.set({ loupe: !link.loupe }), pressed: () => link.loupe },
-    { key: "I", label: "True size in pixels", words: "Pixels", run: () => link.set({ sizes: !link.sizes }), pressed: () => link.sizes },
+    { key: "L", label: t("Loupe"), run: () => link.set({ loupe: !link.loupe }), pressed: () => link.loupe },
+    { key: "I", label: t("True size in pixels"), words: t("Pixels"), run: () => link.set({ sizes: !link.sizes }), pressed: () => link.sizes },
     ...(pair
       ? [
-          manner("W", "Wipe", "Wipe between both"),
+          manner("W", "wipe", t("Wipe"), t("Wipe between both")),
           cut,
-          manner("B", "Blink", "Blink: one after the other"),
-          only("blink", { key: "C", label: "The other of two that blink", words: "Change", run: () => link.set({ front: 1 - link.front }) }),
-          manner("D", "Difference", "Difference of both"),
-          only("difference", { key: "T", label: "Difference: stronger", run: () => link.nextGain(), text: () => `\u00d7${link.gain}`, name: () => `Difference ${link.gain} times as bright` }),
+          manner("B", "blink", t("Blink"), t("Blink: one after the other")),
+          only("blink", { key: "C", label: t("The other of two that blink"), words: inContext("which of two is in front", "Change"), run: () => link.set({ front: 1 - link.front }) }),
+          manner("D", "difference", t("Difference"), t("Difference of both")),
+          only("difference", { key: "T", label: t("Difference: stronger"), run: () => link.nextGain(), text: () => `\u00d7${link.gain}`, name: () => t("Difference {gain} times as bright", { gain: link.gain }) }),
         ]
       : []),
     ...(source
-      ? [{ key: "E", label: "Which two are compared", run: () => link.nextCouple(), text: () => link.couple.map((one) => (one?.side === "source" ? "Source" : one?.side.toUpperCase())).join(" with "), off: () => !link.manner }]
+      ? [{ key: "E", label: t("Which two are compared"), run: () => link.nextCouple(), text: () => compared(link.couple), off: () => !link.manner }]
       : []),
   ]);
-  const wipe = (by) => ({ label: "The wipe to the left or right", run: () => link.set({ cut: link.cut + by }) });
+  const wipe = (by) => ({ label: t("The wipe to the left or right"), run: () => link.set({ cut: link.cut + by }) });
   return {
     content,
     keys: {
       ...keys,
       ...(pair ? { "[": wipe(-SHIFT), "]": wipe(SHIFT) } : {}),
-      "=": { label: "In", hidden: true, run: () => link.zoom(STEP) },
+      "=": { label: inContext("zoom", "In"), hidden: true, run: () => link.zoom(STEP) },
     },
     moves: () => !link.isFitted || link.loupe || Boolean(link.manner), // a swipe moves the image then, and does not flip the sides
   };

@@ -3,12 +3,23 @@
 import { Ahead } from "../ahead.js";
 import { h } from "../dom.js";
 import { read, sibling } from "../media.js";
-import { bar } from "./bar.js";
+import { inContext, percent, t } from "../tongue.js";
+import { bar, MOVES } from "./bar.js";
 import { failed } from "./failed.js";
 import { follow, MODES, Orbit, START } from "./orbit.js";
 import { pixels, readModel, stage } from "./scene.js";
 
 const NEARER = 1.25;
+/** The views of orbit.js in words. */
+const VIEWS = {
+  Front: inContext("a view", "Front"),
+  Right: inContext("a view", "Right"),
+  Back: inContext("a view", "Back"),
+  Left: inContext("a view", "Left"),
+  Top: inContext("a view", "Top"),
+  Below: inContext("a view", "Below"),
+};
+const TURNS = { ArrowLeft: t("Turn left"), ArrowRight: t("Turn right"), ArrowUp: t("Turn up"), ArrowDown: t("Turn down") };
 
 export const createLink = () => new Orbit();
 
@@ -97,8 +108,8 @@ class Pane {
 export function mount(element, { medium, label, side, link }) {
   const left = new AbortController();
   const still = h("img", { class: "still", src: sibling(medium.url, "thumb"), alt: "" });
-  const note = h("p", { class: "note", role: "status" }, "Loading");
-  const view = h("div", { class: "view model", tabindex: "0", role: "group", "aria-label": `${label}. Arrows turn it, plus and minus zoom, both sides together.` }, still);
+  const note = h("p", { class: "note", role: "status" }, t("Loading"));
+  const view = h("div", { class: "view model", tabindex: "0", role: "group", "aria-label": t("{label}. Arrows turn it, plus and minus zoom, both sides together.", { label }) }, still);
   element.replaceChildren(view);
   const pane = new Pane(view, link, side);
   view.append(note);
@@ -107,14 +118,14 @@ export function mount(element, { medium, label, side, link }) {
   const tell = () => {
     if (!pane.model) return;
     const { faces = 0, vertices = 0, points = false } = medium;
-    const count = points ? `${vertices.toLocaleString("en")} points` : `${faces.toLocaleString("en")} faces, ${vertices.toLocaleString("en")} vertices`;
+    const count = points ? t("{vertices} points", { vertices }) : t("{faces} faces, {vertices} vertices", { faces, vertices });
     note.textContent = link.counts ? count : "";
   };
   link.addEventListener("change", tell, { signal: left.signal });
   const load = async () => {
     try {
       const coming = ahead.take(medium);
-      coming.tell = (part) => (note.textContent = `Loading, ${Math.round(part * 100)}%`);
+      coming.tell = (part) => (note.textContent = t("Loading, {percent}", { percent: percent(part) }));
       const model = await coming.model;
       if (left.signal.aborted) return model.destroy();
       pane.model = model;
@@ -122,7 +133,7 @@ export function mount(element, { medium, label, side, link }) {
       still.remove();
       tell();
       link.ask();
-      stage().addEventListener("lost", () => (note.textContent = "The graphics stopped; they come back by themselves"), { signal: left.signal });
+      stage().addEventListener("lost", () => (note.textContent = t("The graphics stopped; they come back by themselves")), { signal: left.signal });
       stage().addEventListener(
         "restored",
         () => {
@@ -135,7 +146,7 @@ export function mount(element, { medium, label, side, link }) {
     } catch (error) {
       if (left.signal.aborted) return;
       note.textContent = "";
-      const again = failed("This 3D model", () => {
+      const again = failed("mesh", () => {
         again.remove();
         load();
       }, error.message);
@@ -170,39 +181,39 @@ async function received(response, tell) {
 export function tools(link) {
   const shown = h("output", {});
   const draw = () => {
-    shown.textContent = link.view || (link.panes.size > 1 ? "Linked camera" : "");
+    shown.textContent = VIEWS[link.view] ?? (link.panes.size > 1 ? t("Linked camera") : "");
   };
   link.addEventListener("change", draw);
   draw();
   const start = () => Object.keys(START).every((name) => link.camera[name] === START[name]);
-  const arrow = (name, sign, right, down) => ({ key: name, label: "Turn or move", words: sign, bare: true, shown: sign, run: () => link.arrow(right, down), name: () => `${link.moving ? "Move" : "Turn"} ${name.slice(5).toLowerCase()}` });
+  const arrow = (name, sign, right, down) => ({ key: name, label: t("Turn or move"), words: sign, bare: true, shown: sign, run: () => link.arrow(right, down), name: () => (link.moving ? MOVES : TURNS)[name] });
   // Those that are wanted most, at once; all of them come one after the other by a key, and the first one by Reset.
-  const direct = (name, words) => {
-    const button = h("button", { type: "button", title: `${words} view`, "aria-label": `${words} view`, on: { click: () => link.show(name), mousedown: (event) => event.preventDefault() } }, words);
+  const direct = (name, words, label) => {
+    const button = h("button", { type: "button", title: label, "aria-label": label, on: { click: () => link.show(name), mousedown: (event) => event.preventDefault() } }, words);
     const update = () => button.setAttribute("aria-pressed", String(link.view === name));
     link.addEventListener("change", update);
     update();
     return button;
   };
-  const words = { textured: "Textured", plain: "Plain", wireframe: "Wireframe", normals: "Normals" };
+  const words = { textured: t("Textured"), plain: t("Plain"), wireframe: t("Wireframe"), normals: t("Normals") };
   const { content, keys } = bar(link, [
-    { key: "F", label: "Reset the view", words: "Reset", run: () => link.reset(), off: start },
-    { key: "C", label: "Front, right, back, left, top, below", words: "View", run: (event) => link.nextView(event?.shiftKey ? -1 : 1), name: () => "Next view: front, right, back, left, top, below" },
-    direct("Front", "Front"),
-    direct("Right", "Side"),
-    direct("Top", "Top"),
+    { key: "F", label: t("Reset the view"), words: t("Reset"), run: () => link.reset(), off: start },
+    { key: "C", label: t("Front, right, back, left, top, below"), words: t("View"), run: (event) => link.nextView(event?.shiftKey ? -1 : 1), name: () => t("Next view: front, right, back, left, top, below") },
+    direct("Front", VIEWS.Front, t("Front view")),
+    direct("Right", inContext("a view", "Side"), t("Side view")),
+    direct("Top", VIEWS.Top, t("Top view")),
     shown,
     arrow("ArrowLeft", "\u2190", -1, 0),
     arrow("ArrowRight", "\u2192", 1, 0),
     arrow("ArrowUp", "\u2191", 0, -1),
     arrow("ArrowDown", "\u2193", 0, 1),
-    { key: "D", label: "Arrows turn or move", run: () => link.set({ moving: !link.moving }), text: () => (link.moving ? "Arrows move" : "Arrows turn") },
-    { key: "-", label: "Farther", words: "Out", run: () => link.zoom(1 / NEARER) },
-    { key: "+", label: "Nearer", words: "In", run: () => link.zoom(NEARER) },
-    { key: "T", label: "Turntable", words: "Spin", run: () => link.set({ spinning: !link.spinning }), pressed: () => link.spinning },
-    { key: " ", shown: "Space", label: "Play or pause what moves", run: () => link.set({ playing: !link.playing }), text: () => (link.playing ? "Pause" : "Play"), gone: () => !link.animated },
-    { key: "W", label: "Textured, plain, wireframe, normals", run: () => link.set({ mode: MODES[(MODES.indexOf(link.mode) + 1) % MODES.length] }), text: () => words[link.mode] },
-    { key: "I", label: "Number of faces", words: "Faces", run: () => link.set({ counts: !link.counts }), pressed: () => link.counts },
+    { key: "D", label: t("Arrows turn or move"), run: () => link.set({ moving: !link.moving }), text: () => (link.moving ? t("Arrows move") : t("Arrows turn")) },
+    { key: "-", label: t("Farther"), words: inContext("zoom", "Out"), run: () => link.zoom(1 / NEARER) },
+    { key: "+", label: t("Nearer"), words: inContext("zoom", "In"), run: () => link.zoom(NEARER) },
+    { key: "T", label: t("Turntable"), words: t("Spin"), run: () => link.set({ spinning: !link.spinning }), pressed: () => link.spinning },
+    { key: " ", shown: "Space", label: t("Play or pause what moves"), run: () => link.set({ playing: !link.playing }), text: () => (link.playing ? t("Pause") : t("Play")), gone: () => !link.animated },
+    { key: "W", label: t("Textured, plain, wireframe, normals"), run: () => link.set({ mode: MODES[(MODES.indexOf(link.mode) + 1) % MODES.length] }), text: () => words[link.mode] },
+    { key: "I", label: t("Number of faces"), words: t("Faces"), run: () => link.set({ counts: !link.counts }), pressed: () => link.counts },
   ]);
-  return { content, keys: { ...keys, "=": { label: "Nearer", hidden: true, run: () => link.zoom(NEARER) } }, moves: () => true };
+  return { content, keys: { ...keys, "=": { label: t("Nearer"), hidden: true, run: () => link.zoom(NEARER) } }, moves: () => true };
 }

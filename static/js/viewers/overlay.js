@@ -1,6 +1,7 @@
 // Two images laid over each other in the place of both sides: a wipe between them, one after the other, or their difference.
 
 import { h } from "../dom.js";
+import { t } from "../tongue.js";
 import { Surface } from "./surface.js";
 
 const BEAT = 700; // ms that each is shown
@@ -53,7 +54,7 @@ export class Overlay {
     this.#surface?.destroy();
     this.#shown = sides;
     const pictures = couple.map(({ pictures: [one] }) => ({ ...one, image: Object.assign(one.image.cloneNode(), { alt: one.image.alt }) }));
-    this.#surface = new Surface(this.stage, { pictures, label: `${couple.map(nameOf).join(" and ")}, one over the other`, link: this.link });
+    this.#surface = new Surface(this.stage, { pictures, label: t("{one} and {other}, one over the other", { one: nameOf(couple[0]), other: nameOf(couple[1]) }), link: this.link });
   }
 
   /** Cuts each picture off at the line, which stands on the screen however they are zoomed. */
@@ -96,4 +97,4 @@ export class Overlay {
   }
 }
 
-const nameOf = ({ side }) => (side === "source" ? "Source" : side.toUpperCase());
+const nameOf = ({ side }) => (side === "source" ? t("Source") : side.toUpperCase());

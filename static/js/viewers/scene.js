@@ -12,9 +12,9 @@ const DIGITS = 9; // of a coordinate
 const SIDE = 2048; // pixels: the most that a pane is drawn at, either way
 const WIRE = 0x1b1c1e;
 const REFUSED = {
-  KHR_draco_mesh_compression: "It is compressed with Draco, which this page does not open.",
-  EXT_meshopt_compression: "It is compressed with meshopt, which this page does not open.",
-  KHR_texture_basisu: "Its textures are in Basis, which this page does not open.",
+  KHR_draco_mesh_compression: t("It is compressed with Draco, which this page does not open."),
+  EXT_meshopt_compression: t("It is compressed with meshopt, which this page does not open."),
+  KHR_texture_basisu: t("Its textures are in Basis, which this page does not open."),
 };
 
 let shared = null;
@@ -320,7 +320,7 @@ export async function readModel(bytes) {
 /** Why a file cannot be opened here, in words; "" if nothing is known against it. */
 function refusal(bytes) {
   const head = new DataView(bytes);
-  if (bytes.byteLength < 20 || head.getUint32(0, true) !== 0x46546c67) return "It is not a binary glTF file.";
+  if (bytes.byteLength < 20 || head.getUint32(0, true) !== 0x46546c67) return t("It is not a binary glTF file.");
   const { extensionsRequired = [] } = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 20, head.getUint32(12, true))));
   return REFUSED[extensionsRequired.find((name) => name in REFUSED)] ?? "";
 }

@@ -1,6 +1,7 @@
 // A sound as its pitches over time: dark where it is loud, low below, high above. Both sides on one scale.
 
 import { h } from "../dom.js";
+import { t } from "../tongue.js";
 
 const SIZE = 2048; // samples a window
 const COLUMNS = 900; // the most there are
@@ -23,7 +24,7 @@ export class Spectrogram {
   /** @param {{label: string, seek: (part: number) => void, part: () => number}} how `part` tells how much of the way is played */
   constructor({ label, seek, part }) {
     this.part = part;
-    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { role: "img", "aria-label": `${label}: its spectrogram, ${LOWEST} to ${HIGHEST.toLocaleString("en")} hertz` }));
+    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { role: "img", "aria-label": t("{label}: its spectrogram, {lowest} to {highest} hertz", { label, lowest: LOWEST, highest: HIGHEST }) }));
     this.line = h("i", {});
     const ticks = TICKS.map((hertz) => {
       const tick = h("span", {}, hertz < 1000 ? `${hertz} Hz` : `${hertz / 1000} kHz`);

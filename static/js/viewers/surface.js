@@ -1,6 +1,7 @@
 // An area that shows images through a Zoom: one of a side, or two laid over each other. Moved by mouse, touch and wheel.
 
 import { h } from "../dom.js";
+import { percent, t } from "../tongue.js";
 import { Layer } from "./layer.js";
 
 const LOUPE = 4; // times what is seen without it
@@ -28,7 +29,7 @@ export class Surface {
         class: "view image",
         tabindex: "0",
         role: "group",
-        "aria-label": `${label}. Arrows move it, plus and minus zoom, both sides together.`,
+        "aria-label": t("{label}. Arrows move it, plus and minus zoom, both sides together.", { label }),
         on: {
           wheel: (event) => this.#wheel(event),
           pointerdown: (event) => this.#down(event),
@@ -104,8 +105,11 @@ export class Surface {
   #told() {
     const { width, height } = this.size;
     const [{ image, lacks }] = this.layers;
-    const rest = { "": "", copy: `, from a copy of ${image.naturalWidth} \u00d7 ${image.naturalHeight}`, coming: ", still sharpening" }[lacks];
-    return `${width} \u00d7 ${height} pixels, shown at ${Math.round(this.scale * devicePixelRatio * 100)}%${rest}`;
+    const size = `${width} \u00d7 ${height}`;
+    const share = percent(this.scale * devicePixelRatio);
+    if (lacks === "copy") return t("{size} pixels, shown at {percent}, from a copy of {copy}", { size, percent: share, copy: `${image.naturalWidth} \u00d7 ${image.naturalHeight}` });
+    if (lacks === "coming") return t("{size} pixels, shown at {percent}, still sharpening", { size, percent: share });
+    return t("{size} pixels, shown at {percent}", { size, percent: share });
   }
 
   #drawLoupe(frame) {
