@@ -147,6 +147,15 @@ def test_every_message_of_a_module_is_gathered(name: str) -> None:
     assert len(found) == len(MARKED.findall("\n".join(lines)))
 
 
+@pytest.mark.parametrize("name", modules())
+def test_a_module_imports_what_it_says_its_messages_with(name: str) -> None:
+    """A function that is missing would be missed only where the message is said."""
+    source = re.sub(r"(?m)//.*$|^\s*/?\*.*$", "", (SCRIPTS / name).read_text())
+    used = set(re.findall(r"\b(t|plural|inContext)\(\s*\"", source))
+    imported = re.search(r"import \{([^}]*)\} from \"\.{1,2}/tongue\.js\"", source)
+    assert used <= set(re.findall(r"\w+", imported[1] if imported else ""))
+
+
 def test_files_are_made_for_servers_and_browsers() -> None:
     tongues.prepare()
     for language, domain in CATALOGS:

@@ -15,10 +15,10 @@ const ALL = 0.995; // of a text: what rounding leaves
 const ENDS = ["text", "video", "audio"]; // what has an end to be seen
 const CLIPS = ["video", "audio"];
 const SIDES = /** @type {const} */ (["a", "b"]);
-const read = (values) => t("Of {side} {percent} was read.", values);
-const played = (values) => t("Of {side} {percent} was played.", values);
+const readOf = (values) => t("Of {side} {percent} was read.", values);
+const playedOf = (values) => t("Of {side} {percent} was played.", values);
 const seenOf = (values) => t("Of {side} {percent} was seen.", values);
-const UNSEEN = { text: read, video: played, audio: played, image: seenOf, mesh: seenOf };
+const UNSEEN = { text: readOf, video: playedOf, audio: playedOf, image: seenOf, mesh: seenOf };
 const rounded = (share) => Math.round(share * 1000) / 1000;
 
 export class Viewing {

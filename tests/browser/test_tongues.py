@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from annotate.models import Project, User
 from tests.browser.conftest import Watch
 from tests.browser.judging import JudgePage, image_pair, judge_project, make_image, picture, text_pair
+from tests.browser.playables import cube_document, make_model
 from tests.browser.test_pages_look import clean
 from tests.factories import make_member, make_user
 
@@ -165,6 +166,52 @@ def test_the_judge_page_of_images(tongue: str, sized: Page, sign_in: Callable[[U
     JudgePage(sized, project).open()
     expect(sized.locator("#sides img").first).to_be_visible()
     spoken(sized, "a pair of images")
+
+
+def test_a_sensitive_pair_and_pairs_taken_offline(
+    tongue: str, context: BrowserContext, page: Page, sign_in: Callable[[User], None], watch: Watch
+) -> None:
+    """The catalog is kept too: without a network the page opens in the same language."""
+    watch.allow("ERR_(INTERNET_DISCONNECTED|FAILED|CONNECTION)")
+    project = project_in(tongue)
+    for _ in range(2):
+        pair_in(tongue, project, sensitive=True)
+    sign_in(make_member(project, user=make_user("7")))
+    judge = JudgePage(page, project)
+    page.goto(f"/judge/{project.slug}/")
+    expect(page.locator("#veil")).to_be_visible()
+    spoken(page, "covered")
+    judge.press("v")
+    spoken(page, "uncovered")
+    judge.press("'")
+    dialog = page.locator("dialog#offline")
+    spoken(page, "asked how many")
+    page.keyboard.type("2")
+    judge.press("Enter")
+    expect(dialog.locator(".told")).to_contain_text({"ko": "2쌍", "zh-hans": "2 对"}[tongue], timeout=30_000)
+    expect(dialog.locator(".back")).to_be_visible(timeout=30_000)
+    spoken(page, "taken offline")
+    judge.press("Escape")
+    context.set_offline(True)
+    page.reload()
+    expect(page.locator("#disconnected")).to_be_visible(timeout=30_000)
+    expect(page.locator("html")).to_have_attribute("lang", tongue)
+    spoken(page, "without a network")
+    context.set_offline(False)
+
+
+def test_the_judge_page_of_models(tongue: str, page: Page, sign_in: Callable[[User], None]) -> None:
+    project = project_in(tongue, task_type="text_to_3D")
+    model = make_model(project, *cube_document(), faces=12, vertices=8)
+    pair_in(tongue, project, response1=model, response2=model)
+    sign_in(make_member(project, user=make_user("7")))
+    judge = JudgePage(page, project).open()
+    for side in "ab":
+        view = page.locator(f"#body-{side} .view.model")
+        expect(view).to_have_attribute("data-drawn", re.compile(r"\d"), timeout=20_000)
+    judge.press("i", "c")
+    expect(page.locator(".view.model .note").first).to_have_text(re.compile(r"\d"))
+    spoken(page, "a pair of models")
 
 
 def test_answers_that_wait_are_told_at_home(

@@ -2,6 +2,7 @@
 // pane's own canvas, which keeps its picture when the context is lost. Nothing is drawn unless something changed.
 
 import * as three from "../../vendor/three.js";
+import { t } from "../tongue.js";
 import { surroundings } from "./surroundings.js";
 
 const CLAY = 0.55; // linear: of what has no colour of its own
