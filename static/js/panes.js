@@ -103,6 +103,7 @@ export class Panes {
   turn(side = this.#shown[(this.#shown.indexOf(this.sides.dataset.shown) + 1) % this.#shown.length]) {
     const from = this.bodies[this.sides.dataset.shown]?.querySelector(".scroller");
     const top = from?.scrollTop ?? 0;
+    this.linkOf(this.sides.dataset.shown)?.turning?.(this.sides.dataset.shown);
     this.sides.dataset.shown = side;
     for (const button of this.flipBar.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.side === side));
     if (this.flipBar.offsetParent === null) return; // side by side each scrolls on its own, and one hears whom one chose

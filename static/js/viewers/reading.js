@@ -65,6 +65,11 @@ export class Reading extends EventTarget {
     scroller.scrollTop = top;
   }
 
+  /** This side leaves the screen: what it scrolled counts, though no event has told of it yet. @param {string} side */
+  turning(side) {
+    this.#follow(this.sides.get(side)?.scroller);
+  }
+
   /** One side alone is on screen now. @param {string} side */
   turned(side) {
     const shown = this.sides.get(side);
