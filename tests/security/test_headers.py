@@ -34,7 +34,7 @@ def test_errors_are_guarded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("canary of a traceback")
 
-    monkeypatch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", fail)
+    monkeypatch.setattr("webapp.pages.health.ConnectionPool.connection", fail)
     asked[500] = client.get("/health")
     for status, response in asked.items():
         assert response.status_code == status
@@ -47,7 +47,7 @@ def test_a_database_that_is_away_is_no_error_of_ours(monkeypatch: pytest.MonkeyP
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError("no connection to canary:secret@host")
 
-    monkeypatch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", fail)
+    monkeypatch.setattr("webapp.pages.health.ConnectionPool.connection", fail)
     response = Client(raise_request_exception=False).get("/health")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert b"canary" not in response.content
