@@ -133,6 +133,8 @@ export function askUnseen(text) {
   dialog.querySelector(".told").textContent = text;
   dialog.returnValue = "";
   return new Promise((resolve) => {
+    // Chosen is chosen: "close" comes a little later, and a key that is pressed in between would be lost.
+    dialog.addEventListener("submit", ({ submitter }) => resolve(/** @type {HTMLButtonElement} */ (submitter).value === "failed"), { once: true });
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "failed"), { once: true });
     dialog.showModal();
   });

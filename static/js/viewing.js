@@ -8,7 +8,7 @@ const LOOK = 250; // ms between two looks
 const MARKS = 100; // parts of a clip that are told apart
 const SECTORS = 12; // directions around a model
 const HEIGHTS = 6; // above and below it
-const JUMP = 0.5; // seconds: a clock that moves further at once was sought, not played
+const JUMP = 0.25; // seconds: a clock that is further than it can have played by now was sought
 const ROUNDED = 0.001; // by which a share may be told as less than it is
 const ALL = 0.995; // of a text: what rounding leaves
 
@@ -25,7 +25,7 @@ export class Viewing {
   #claim = null;
   #stop = new AbortController();
   #timer = 0;
-  #before = new Map(); // where each clock was, and whether it went
+  #before = new Map(); // where each clock was at the last look, whether it went, and when that was
   #fresh = false; // more was seen than anybody was told
 
   /** @param {Panes} panes @param {PromptView} prompt */
@@ -103,14 +103,15 @@ export class Viewing {
 
   /** What has played since the last look. `audible`: it counts where it is heard. */
   #play(seen, name, { link, duration, audible }) {
-    const before = this.#before.get(name);
+    const before = this.#before.get(name) ?? { time: 0, playing: false, at: -Infinity }; // all clips begin at their start
     const now = link.time;
-    this.#before.set(name, { time: now, playing: link.playing });
-    if ((audible && link.heard !== name) || !(link.playing || before?.playing)) return;
+    const at = performance.now();
+    this.#before.set(name, { time: now, playing: link.playing, at });
+    if ((audible && link.heard !== name) || !(link.playing || before.playing)) return;
     const length = duration || link.duration;
     // From where it stood at the last look, playing or not yet, and up to where it stopped since.
-    const passed = before ? now - before.time : 0;
-    const from = passed > 0 && passed < JUMP ? before.time : now;
+    const passed = now - before.time;
+    const from = passed > 0 && passed < ((at - before.at) / 1000) * link.rate + JUMP ? before.time : now;
     const part = (time) => Math.floor((time / length) * MARKS);
     // The last frame of a clip is not over at its very end.
     for (let n = part(from); n <= part(now + 0.02); n++) if (n < MARKS) this.#mark(seen.marks, n);

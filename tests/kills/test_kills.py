@@ -120,7 +120,7 @@ class Page:
 
 def victims(environ: dict[str, str], what: str) -> list[psutil.Process]:
     """The processes of this run to kill, the parent first: the web server's or PostgreSQL's."""
-    found = []
+    found: dict[psutil.Process, int] = {}  # with the pid of their parent, read before they can be gone
     for line in running(environ):
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(int(line.split()[0]))
@@ -128,10 +128,9 @@ def victims(environ: dict[str, str], what: str) -> list[psutil.Process]:
             is_web = "granian" in words
             is_postgres = process.name() == "postgres"
             if (what == "web" and is_web) or (what == "postgres" and is_postgres):
-                found.append(process)
-    return sorted(
-        found, key=lambda process: process.pid in {child.pid for p in found for child in p.children()}
-    )
+                found[process] = process.ppid()
+    pids = {process.pid for process in found}
+    return sorted(found, key=lambda process: found[process] in pids)
 
 
 def has_successor(environ: dict[str, str], what: str, killed: list[psutil.Process]) -> bool:
