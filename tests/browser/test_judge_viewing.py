@@ -119,7 +119,9 @@ def test_a_model_counts_once_it_is_drawn_and_from_where_it_was_looked_at(page: P
     expect(told).to_contain_text(f"Of {side.upper()} 0% was seen.")
     expect(told).to_contain_text(f"{drawn} was seen from 1 of 12 directions.")
     expect(told).to_contain_text("3D models from 3 of 12 directions")
-    judge.press("Enter", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowUp", "ArrowUp", "+", "+", "Enter")
+    judge.press(
+        "Enter", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowUp", "ArrowUp", "+", "+", "Enter"
+    )
     expect(told).to_contain_text(f"Of {side.upper()} 0% was seen.")
     expect(told).not_to_contain_text(f"{drawn} was seen")
     told.get_by_role("button", name="It does not load or play").click()

@@ -98,7 +98,9 @@ def test_of_a_long_talk_the_newest_turn_is_in_sight(page: Page, sign_in) -> None
     assert box and asked and asked["y"] <= box["y"] <= asked["y"] + asked["height"] - box["height"] + 1
     page.locator("#prompt .asked").focus()
     page.keyboard.press("Home")
-    page.wait_for_function("() => document.querySelector('#prompt .asked').scrollTop === 0")  # it glides there
+    page.wait_for_function(
+        "() => document.querySelector('#prompt .asked').scrollTop === 0"
+    )  # it glides there
     expect(first).to_be_in_viewport()
     judge.press("p")
     expect(newest).to_be_visible()
