@@ -1,13 +1,10 @@
 # One image for the web server, the workers and the one-shot commands of docker-compose.yml.
 
-# What browsers load from npm packages, bundled as set-up does it.
-FROM node:24-slim AS vendor
+# The npm packages that browsers' scripts are bundled with, and what bundles them.
+FROM node:24-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY webapp/build_vendor.mjs webapp/vendor_entities.mjs webapp/vendor_linkify.mjs webapp/vendor_punycode.mjs \
-     webapp/vendor_three.mjs webapp/vendor_uc_micro.mjs webapp/
-RUN npm run build
 
 FROM python:3.11-slim AS packages
 RUN python -m venv /venv
@@ -31,10 +28,9 @@ COPY workers workers
 COPY templates templates
 COPY static static
 COPY locale locale
-COPY --from=vendor /app/build build
-# The key is for these commands, which sign nothing with it.
-RUN SECRET_KEY=unused python manage.py compilemessages \
-    && SECRET_KEY=unused python manage.py collectstatic --noinput --verbosity 0
+# The key is for this command, which signs nothing with it.
+RUN --mount=from=modules,source=/app/node_modules,target=/app/node_modules \
+    SECRET_KEY=unused python manage.py collectstatic --noinput --verbosity 0
 USER evenhand
 VOLUME /data
 EXPOSE 8000

@@ -9,7 +9,7 @@ VENV_MADE := $(VENV)/.made
 PYTHON_DONE := $(VENV)/.requirements
 DEV_DONE := $(VENV)/.requirements-dev
 NODE_DONE := $(VENV)/.requirements-node
-VENDOR_DONE := build/.vendor
+PACKAGES_DONE := node_modules/.made
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 PIP_COMPILE := $(PY) -m piptools compile --quiet --allow-unsafe --generate-hashes --strip-extras \
 	--no-emit-index-url --no-emit-find-links
@@ -30,9 +30,9 @@ See 'What it needs' in README.md." >&2
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(PYTHON_DONE) $(VENDOR_DONE)  ## install everything that Evenhand runs on
+setup: $(PYTHON_DONE) $(PACKAGES_DONE)  ## install everything that Evenhand runs on
 
-setup-dev: $(DEV_DONE) $(VENDOR_DONE)
+setup-dev: $(DEV_DONE) $(PACKAGES_DONE)
 
 run: setup  ## start Evenhand; CHECK=1 asks the health page, prints the times and stops
 	@exec $(PY) manage.py up $(if $(CHECK),--check)
@@ -91,10 +91,10 @@ $(DEV_DONE): requirements-dev.lock $(PYTHON_DONE)
 	@$(PIP_INSTALL) -r requirements-dev.lock
 	@touch $@
 
-$(VENDOR_DONE): package-lock.json package.json webapp/build_vendor.mjs $(wildcard webapp/vendor_*.mjs) $(if $(OWN_NODE),,$(NODE_DONE))
+$(PACKAGES_DONE): package-lock.json package.json $(if $(OWN_NODE),,$(NODE_DONE))
 	@echo "Installing the npm packages of package-lock.json ..."
 	@$(if $(OWN_NODE),,PATH="$(CURDIR)/$(WHEEL_NODE)/bin:$$PATH"; export PATH;) \
-	$(NPM) ci --ignore-scripts --loglevel=error >/dev/null && $(NPM) run build --silent
+	$(NPM) ci --ignore-scripts --loglevel=error >/dev/null
 	@touch $@
 
 $(NODE_DONE): requirements-node.lock $(VENV_MADE)

@@ -17,6 +17,7 @@ that were taken while the machine did other work.
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import sys
@@ -52,16 +53,15 @@ MAKERS: dict[str, tuple[Callable[[int], tuple[str, bytes]], str]] = {
     "audio": (audio, "mp3"),
     "mesh": (mesh, "obj"),
 }
-# Modules and bundles that belong to one modality; what several share is not listed.
-OWN = {
-    "text": {"reading"},
-    "image": {"image", "layer", "zoom", "surface", "overlay"},
-    "image-large": {"image", "layer", "zoom", "surface", "overlay", "tiles"},
+# Scripts that are fetched when a pair has use for them, and what for.
+VIEWERS = {
+    "text": {"text"},
+    "image": {"image"},
+    "image-large": {"image", "tiles"},
     "video": {"video"},
-    "audio": {"audio", "sounds", "waveform", "spectrogram"},
-    "mesh": {"mesh", "orbit", "scene", "surroundings", "three"},
+    "audio": {"audio"},
+    "mesh": {"mesh"},
 }
-OWN_OF_PLAYERS = {"ensemble", "timeline", "transport"}
 # A pair of each modality is on screen, whole.
 SHOWN = {
     "text": "() => [...document.querySelectorAll('#sides .read')].every(one => one.offsetHeight)",
@@ -177,7 +177,7 @@ class Traffic:
         response = event["response"]
         path = response["url"].partition("?")[0]
         if "/static/" in path:
-            self.names.add(path.rpartition("/")[2].partition(".")[0])
+            self.names.add(re.sub(r"(-[0-9A-Z]{8})?\..*", "", path.rpartition("/")[2]))
         if not response.get("fromDiskCache"):
             self._urls[event["requestId"]] = path
 
@@ -211,11 +211,8 @@ def opened(page: "Page", slug: str, modality: str) -> None:
 
 
 def foreign(names: set[str], modality: str) -> list[str]:
-    """What was fetched of viewers that the pair has no use for."""
-    others = set().union(*(own for name, own in OWN.items() if name != "text")) - OWN[modality]
-    if modality not in ("video", "audio"):
-        others |= OWN_OF_PLAYERS
-    return sorted(names & others)
+    """What was fetched of viewers that the pair has no use for; its prompt is a text."""
+    return sorted(names & (set().union(*VIEWERS.values()) - VIEWERS[modality] - VIEWERS["text"]))
 
 
 def weigh(context: "BrowserContext", slug: str, modality: str) -> dict[str, Any]:

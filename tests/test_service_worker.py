@@ -25,17 +25,17 @@ def shell() -> dict[str, object]:
 def test_it_names_every_file_of_the_page_by_its_hashed_name() -> None:
     files = shell()["files"]
     assert isinstance(files, list)
-    names = {re.sub(r"^/static/(.*?)\.[0-9a-f]{12}(\.\w+)$", r"\1\2", file) for file in files}
+    names = {re.sub(r"^/static/(.*?)(-[0-9A-Z]{8})?\.[0-9a-f]{12}(\.\w+)$", r"\1\3", file) for file in files}
     assert {
         "js/judge.js",
-        "js/viewers/video.js",
-        "js/viewers/scene.js",
-        "vendor/three.js",
-        "vendor/katex.js",
-        "vendor/highlight.js",
+        "js/video.js",
+        "js/mesh.js",
+        "js/katex.js",
+        "js/common.js",  # highlight.js/lib/common
+        "vendor/katex.css",
         "vendor/fonts/KaTeX_Main-Regular.woff2",
         "css/judge.css",
-        "icon.svg",
+        "images/icon.svg",
         "tongues/ko.js",
         "tongues/zh-hans.js",
     } <= names
@@ -50,7 +50,7 @@ def test_it_names_every_file_of_the_page_by_its_hashed_name() -> None:
 def test_it_changes_with_any_file_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     before = shell()["version"]
     hashed = storage.staticfiles_storage.hashed_files  # type: ignore[attr-defined]
-    monkeypatch.setitem(hashed, "js/viewers/video.js", "js/viewers/video.0123456789ab.js")
+    monkeypatch.setitem(hashed, "js/judge.js", "js/judge.0123456789ab.js")
     offline._script.cache_clear()
     assert shell()["version"] != before
     monkeypatch.undo()

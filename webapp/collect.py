@@ -7,17 +7,18 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
-from webapp import tongues
+from webapp import bundles, tongues
 from webapp.local.process import Lock
 
 
 def collect_if_changed() -> bool:
-    """Runs collectstatic if STATIC_ROOT was made from other files than there are now; catalogs are made before. True if it ran."""
+    """Runs collectstatic if STATIC_ROOT was made from other files than there are now; what is made of others is made before. True if it ran."""
     root = Path(settings.STATIC_ROOT)
     root.mkdir(parents=True, exist_ok=True)
     stamp = root / ".collected"
     with Lock(root / ".lock"):  # several processes may start at once
         tongues.prepare()
+        bundles.prepare()
         now = _fingerprint()
         if stamp.exists() and stamp.read_text() == now:
             return False

@@ -204,8 +204,12 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", str(DATA_DIR / "static")))
-# build/ holds what set-up bundles from node_modules, vendor/NAME.js, and the browsers' catalogs, tongues/LANGUAGE.js
-STATICFILES_DIRS = [BASE_DIR / "static", BASE_DIR / "build"]
+# build/ holds what is made of static/js/ and npm packages (webapp/bundles.py), and browsers' catalogs (webapp/tongues.py).
+STATICFILES_DIRS = [
+    ("css", BASE_DIR / "static" / "css"),
+    ("images", BASE_DIR / "static" / "images"),
+    *((made, BASE_DIR / "build" / made) for made in ("js", "tongues", "vendor")),
+]
 
 STORAGES: dict[str, dict[str, object]] = {
     "default": {

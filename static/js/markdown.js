@@ -1,7 +1,7 @@
 // Markdown of strangers: no HTML in it, cleaned again after rendering, and nothing in it is ever fetched.
 
-import createDOMPurify from "../vendor/dompurify.js";
-import MarkdownIt from "../vendor/markdown-it.js";
+import createDOMPurify from "dompurify";
+import MarkdownIt from "markdown-it";
 import { formulaAt, formulas } from "./formulas.js";
 import { t } from "./tongue.js";
 import { typeset } from "./typeset.js";

@@ -1,6 +1,6 @@
 // What this computer keeps until the server has it: IndexedDB, written through to the disk (durability strict).
 
-import { openDB } from "../vendor/idb.js";
+import { openDB } from "idb";
 
 /**
  * One answer waiting to be sent.

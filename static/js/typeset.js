@@ -73,12 +73,12 @@ const plain = (nodes) =>
   });
 
 const loadKatex = once(async () => {
-  const [module] = await Promise.all([import("../vendor/katex.js"), styled()]);
+  const [module] = await Promise.all([import("katex"), styled()]);
   katex = module.default;
 });
 
 const loadHighlighter = once(async () => {
-  highlighter = (await import("../vendor/highlight.js")).default;
+  highlighter = (await import("highlight.js/lib/common")).default;
 });
 
 /** The page names the style sheet of formulas; a browser fetches it once it is switched on. */

@@ -1,7 +1,7 @@
 // Models drawn by three.js. One WebGL context serves all panes of the page: each is drawn in turn and copied to the
 // pane's own canvas, which keeps its picture when the context is lost. Nothing is drawn unless something changed.
 
-import * as three from "../../vendor/three.js";
+import * as three from "./three.js";
 import { t } from "../tongue.js";
 import { surroundings } from "./surroundings.js";
 

@@ -4,7 +4,7 @@
 // none. Lamps that are spherical Gaussians are blurred by a formula instead: a Gaussian stays one (Wang et al. 2009,
 // "All-frequency rendering of dynamic, spatially-varying reflectance", section 3).
 
-import * as three from "../../vendor/three.js";
+import * as three from "./three.js";
 
 const SIZE = 64; // pixels of a face at its sharpest
 const LEVELS = 4; // sharp to matt, each half as large as the one before
