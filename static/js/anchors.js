@@ -337,8 +337,9 @@ export class Anchors {
         ...ranges.map((range) => {
           const mark = h("div", { class: `anchor-range ${side}` });
           const whole = this.panes.linkOf(side).duration || range.end || 1;
-          mark.style.left = `${(range.start / whole) * 100}%`;
-          mark.style.width = `${((range.end - range.start) / whole) * 100}%`;
+          const { left, width } = this.#stretch(side);
+          mark.style.left = `${left + (range.start / whole) * width}px`;
+          mark.style.width = `${((range.end - range.start) / whole) * width}px`;
           return mark;
         }),
         ...points.map((point) => this.#spot(side, point)).filter(Boolean),
@@ -346,6 +347,13 @@ export class Anchors {
       if (!layer.childElementCount) layer.remove();
       else if (!layer.isConnected) this.panes.bodies[side].append(layer);
     }
+  }
+
+  /** From where to where time runs in a pane: along its waveform or spectrogram, else from edge to edge. */
+  #stretch(side) {
+    const body = this.panes.bodies[side];
+    const [drawn, pane] = [(body.querySelector(".view.sound canvas") ?? body).getBoundingClientRect(), body.getBoundingClientRect()];
+    return { left: drawn.left - pane.left, width: drawn.width };
   }
 
   #spot(side, point) {

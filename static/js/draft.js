@@ -21,9 +21,11 @@ export class Draft {
    * @param {any} claim as the API gives it
    * @param {Point[]} points of the project's scale
    * @param {any} [saved] what toJSON once gave
+   * @param {() => number} [now] the server's time, as far as it is known: clocks of two computers may be apart
    */
-  constructor(owner, claim, points, saved = null) {
+  constructor(owner, claim, points, saved = null, now = Date.now) {
     this.owner = owner;
+    this.now = now;
     this.claim = claim.id;
     this.points = points;
     this.seconds = saved?.seconds ?? 0;
@@ -111,6 +113,9 @@ export class Draft {
 
   toJSON() {
     const { owner, claim, rows, open, writing, seconds, viewing } = this;
-    return { owner, claim, rows: rows.map((row) => ({ ...row })), open, writing, seconds, viewing: structuredClone(viewing), made: Date.now() };
+    return { owner, claim, rows: rows.map((row) => ({ ...row })), open, writing, seconds, viewing: structuredClone(viewing), made: Date.now(), at: this.now() };
   }
 }
+
+/** The draft that was made last, of this computer's and the server's copy. */
+export const newer = (ours, copy) => (ours && copy ? (copy.at > ours.at ? copy : ours) : (ours ?? copy));

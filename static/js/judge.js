@@ -6,7 +6,7 @@ import { Clock } from "./clock.js";
 import { askLogin, askSkip, askUnseen, showGuidelines, showHistory, showKeys, showRefused } from "./dialogs.js";
 import { Dock } from "./dock.js";
 import { h, key } from "./dom.js";
-import { Draft } from "./draft.js";
+import { Draft, newer } from "./draft.js";
 import { Hand } from "./hand.js";
 import { forgetOthers, Kept } from "./kept.js";
 import { Keys } from "./keys.js";
@@ -147,7 +147,7 @@ class JudgePage {
     const [saved, mount] = await Promise.all([this.store.draft(owner, claim.id), this.panes.prepare(claim)]);
     clearTimeout(slow);
     if (claim !== this.claim) return;
-    this.draft = new Draft(owner, claim, this.points, newer(saved, claim.draft));
+    this.draft = new Draft(owner, claim, this.points, newer(saved, claim.draft), () => this.hand.now);
     showWork();
     this.veil.set(claim.sensitive);
     this.prompt.show(claim.prompt, { elsewhere: sourceOf(claim), quiet: claim.sensitive }); // its keys give way to those of the pair
@@ -559,7 +559,7 @@ class JudgePage {
 
   async #takeBackStored(claim) {
     // Kept first: the server will call these answers retracted, and they are what one wants to change.
-    const draft = new Draft(owner, claim, this.points);
+    const draft = new Draft(owner, claim, this.points, null, () => this.hand.now);
     const kept = (await this.store.draft(owner, claim.id)) ?? draft.toJSON();
     kept.undo ??= uuid();
     await this.store.putDraft(kept);
@@ -703,9 +703,6 @@ class JudgePage {
     this.#refresh();
   }
 }
-
-/** The draft that was made last, of this computer's and the server's copy. */
-const newer = (ours, copy) => (ours && copy ? (copy.made > ours.made ? copy : ours) : (ours ?? copy));
 
 /** A task type in words, as the server has them. */
 const named = (type) => TASKS[type] ?? type;

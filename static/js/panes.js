@@ -43,7 +43,8 @@ export class Panes {
   /** Fetches what a claim's responses need. Returns what shows them, at once. */
   async prepare(claim) {
     const kinds = { a: kindOf(claim.a), b: kindOf(claim.b) };
-    const modules = { text: await viewer("text"), a: await viewer(kinds.a), b: await viewer(kinds.b) };
+    const [text, a, b] = await Promise.all([viewer("text"), viewer(kinds.a), viewer(kinds.b)]);
+    const modules = { text, a, b };
     return () => this.#show(claim, kinds, modules);
   }
 

@@ -145,6 +145,11 @@ def test_a_stretch_of_a_sound(page: Page, sign_in) -> None:
     judge.press("ArrowRight", "b")
     expect(places(page)).to_have_text(["B 0:01.00\u20130:02.00\u00d7"])
     expect(page.locator("#body-b .anchor-range")).to_be_visible()
+    mark = page.locator("#body-b .anchor-range").bounding_box()
+    wave = page.locator("#body-b .view.sound canvas").bounding_box()
+    assert mark and wave
+    assert mark["x"] == pytest.approx(wave["x"] + wave["width"] / 3, abs=1)
+    assert mark["width"] == pytest.approx(wave["width"] / 3, abs=1)
     judge.press("Home")
     places(page).get_by_role("button").first.click()  # goes there
     expect(page.locator("#tools")).to_contain_text("0:01.00")

@@ -202,6 +202,25 @@ def test_another_computer_goes_on_with_the_draft(page: Page, sign_in) -> None:
     assert not ClaimDraft.objects.exists()
 
 
+def test_of_two_computers_drafts_the_later_one_counts_whatever_their_clocks_say(page: Page, sign_in) -> None:
+    project = judge_project(pairs=1)
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    with page.expect_response("**/draft/"):
+        judge.press("6", "r")
+        page.keyboard.type("Ours.")
+    draft = ClaimDraft.objects.get()
+    ours = json.loads(draft.body)
+    (row,) = [row for row in ours["rows"] if row["rationale"]]
+    other = {**ours, "rows": [{**one, "rationale": "Theirs." if one == row else ""} for one in ours["rows"]]}
+    day = 24 * 3600 * 1000
+    for made, at, kept in ((day, -60_000, "Ours."), (-day, 60_000, "Theirs.")):
+        draft.body = json.dumps(other | {"made": ours["made"] + made, "at": ours["at"] + at})
+        draft.save()
+        judge.open()
+        expect(page.get_by_role("textbox", name="Why")).to_have_value(kept)
+
+
 def test_leaving_and_coming_back_by_the_back_button(judge: JudgePage) -> None:
     page = judge.page
     in_hand(page, 4)
