@@ -22,6 +22,18 @@ const find = (id) => /** @type {HTMLDialogElement} */ (document.getElementById(i
 for (const dialog of document.querySelectorAll("dialog"))
   for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
 
+/** Resolves when a dialog is no longer open, before the next key: the event "close" may come after it, and the key be lost. */
+function closing(dialog) {
+  return new Promise((resolve) => {
+    const watch = new MutationObserver(() => {
+      if (dialog.open) return;
+      watch.disconnect();
+      resolve();
+    });
+    watch.observe(dialog, { attributeFilter: ["open"] });
+  });
+}
+
 export function showGuidelines(text) {
   const dialog = find("guidelines");
   const reading = dialog.querySelector(".read");
@@ -78,7 +90,7 @@ export function showKeys(keys) {
     return button;
   }
   // Every key that is printed somewhere is printed anew.
-  dialog.addEventListener("close", () => changed && location.reload(), { once: true });
+  closing(dialog).then(() => changed && location.reload());
   const box = /** @type {HTMLInputElement} */ (dialog.querySelector("input"));
   box.checked = keys.on;
   box.onchange = () => {
@@ -114,30 +126,23 @@ export function askSkip() {
       },
       { signal: done.signal },
     );
-    dialog.addEventListener(
-      "close",
-      () => {
-        done.abort();
-        resolve(null);
-      },
-      { signal: done.signal },
-    );
     dialog.showModal();
+    closing(dialog).then(() => {
+      done.abort();
+      resolve(null);
+    });
     radios[0].focus();
   });
 }
 
 /** Tells what was not seen. @param {string} text @returns {Promise<boolean>} whether a medium fails, so that it cannot be */
-export function askUnseen(text) {
+export async function askUnseen(text) {
   const dialog = find("unseen");
   dialog.querySelector(".told").textContent = text;
   dialog.returnValue = "";
-  return new Promise((resolve) => {
-    // Chosen is chosen: "close" comes a little later, and a key that is pressed in between would be lost.
-    dialog.addEventListener("submit", ({ submitter }) => resolve(/** @type {HTMLButtonElement} */ (submitter).value === "failed"), { once: true });
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "failed"), { once: true });
-    dialog.showModal();
-  });
+  dialog.showModal();
+  await closing(dialog);
+  return dialog.returnValue === "failed";
 }
 
 /**
@@ -180,15 +185,11 @@ export async function showHistory(read, opens, points) {
   return new Promise((resolve) => {
     const done = new AbortController();
     more.addEventListener("click", async () => add(await read(last).catch(() => ({ claims: [] }))), { signal: done.signal });
-    dialog.addEventListener(
-      "close",
-      () => {
-        done.abort();
-        resolve(chosen);
-      },
-      { signal: done.signal },
-    );
     dialog.showModal();
+    closing(dialog).then(() => {
+      done.abort();
+      resolve(chosen);
+    });
     add(first);
   });
 }

@@ -14,12 +14,22 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from annotate.models import User
 from webapp.local.supervisor import Child, Supervisor
 from webapp.management.commands.up import is_healthy, web_command
 
+PATIENCE = 20_000  # ms: what is waited for comes at once, but for a machine that has other work too
+expect.set_options(timeout=PATIENCE)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -108,7 +118,7 @@ class Watch:
 def context(browser: Browser, web_server: str, transactional_db: None) -> Iterator[BrowserContext]:
     """A fresh profile. Closed before the database is emptied."""
     fresh = browser.new_context(base_url=web_server, viewport={"width": 1280, "height": 800})
-    fresh.set_default_timeout(10_000)
+    fresh.set_default_timeout(PATIENCE)
     yield fresh
     fresh.close()
     _quiet()

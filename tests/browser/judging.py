@@ -150,6 +150,11 @@ class JudgePage:
             arg=before,
         )
 
+    def look_again(self) -> "JudgePage":
+        """Asks for what has come meanwhile; the page's own asking may be faster, and the button gone."""
+        self.page.evaluate("() => document.querySelector('#blank button')?.click()")
+        return self.ready()
+
     def saved(self) -> None:
         """Everything has reached the server."""
         expect(self.state).to_have_text("Saved")

@@ -86,9 +86,7 @@ def test_spectrograms_and_points_of_models(looked: Page, sign_in) -> None:
     make_comparison(make_pair(project, response1=models[0], response2=models[1]), CLARITY)
     judge.press("1")
     judge.submit()
-    # Not a click by mouse: an answer's own refill may bring the pair, and hide the button, first.
-    looked.get_by_role("button", name="Look again").dispatch_event("click")
-    judge.ready()
+    judge.look_again()
     expect(looked.locator(".view.model[data-drawn]:visible").first).to_be_visible(timeout=20_000)
     judge.press("a", "a")
     expect(looked.locator(".anchor-cross")).to_be_focused()
@@ -195,6 +193,7 @@ def test_what_happens_is_said_and_shown(page: Page, sign_in, watch: Any) -> None
     expect(said).to_have_text("Judge at least one criterion, or skip the pair.")
     expect(judge.hint).to_have_text("Judge at least one criterion, or skip the pair.")
     judge.press("1", "1")
+    page.wait_for_load_state("networkidle")  # the next pair is in hand
     page.clock.install()
     judge.submit()
     expect(said).to_contain_text("Submitted. Next pair.")

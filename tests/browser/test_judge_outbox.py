@@ -374,9 +374,7 @@ def test_a_paused_project_says_so_and_goes_on_by_itself(judge: JudgePage, watch:
     judge.saved()
     assert Judgment.objects.count() == 4
     type(judge.project).objects.update(state="open")
-    # Not a click by mouse: an answer's own refill may bring the pair, and hide the button, first.
-    page.get_by_role("button", name="Look again").dispatch_event("click")
-    judge.ready()
+    judge.look_again()
 
 
 def test_looking_again_is_not_answered_by_what_was_asked_before(judge: JudgePage, watch: Watch) -> None:
