@@ -1,14 +1,15 @@
 """What the annotator's page costs, in Chromium on the real web server, for each modality.
 
-    python bench/page.py [--modalities text image image-large video audio mesh] [--pairs 50] [--memory-pairs 300] [--drift-seconds 60]
+    python bench/page.py [--modalities text text-long image image-large video audio mesh] [--pairs 50] [--memory-pairs 300] [--drift-seconds 60]
 
 - bytes that the page transfers, with an empty cache and again with a full one, its media apart; the code of viewers that
   it fetched, of which none may be another modality's
-- the time from the key that submits to the next pair on screen: text laid out, images decoded, videos with a frame,
-  sounds that can play, models drawn
+- the time from the key that submits to the next pair on screen: text laid out (of `text-long` 100 kB on each side), images
+  decoded, videos with a frame, sounds that can play, models drawn; and until their stills were there
 - the memory of the tab, collected, along --memory-pairs pairs of videos and of models: the script's heap and the process
 - of large images, how long after the key for 1:1 all that is in view is sharp, and how many tiles that took
-- how far two videos of 30 and 25 frames a second are apart, at each frame of the screen, over --drift-seconds
+- how far two videos of 30 and 25 frames a second are apart over --drift-seconds: their clocks, at each frame of the
+  screen, and the frames that are seen, of which each is shown for up to 40 ms
 
 Each pair is looked at for --look seconds, as the page fetches the next one meanwhile. Prints JSON; `loaded` marks figures
 that were taken while the machine did other work.
@@ -40,6 +41,7 @@ FLAGS = (
 )
 TASKS = {
     "text": "text_to_text",
+    "text-long": "text_to_text",
     "image": "text_to_image",
     "image-large": "text_to_image",
     "video": "text_to_video",
@@ -56,6 +58,7 @@ MAKERS: dict[str, tuple[Callable[[int], tuple[str, bytes]], str]] = {
 # Scripts that are fetched when a pair has use for them, and what for.
 VIEWERS = {
     "text": {"text"},
+    "text-long": {"text"},
     "image": {"image"},
     "image-large": {"image", "tiles"},
     "video": {"video"},
@@ -71,15 +74,24 @@ SHOWN = {
     "audio": "() => [...document.querySelectorAll('#sides .sound .note')].filter(one => !one.textContent).length === 2",
     "mesh": "() => document.querySelectorAll('#sides .view.model[data-drawn]').length === 2",
 }
-# Counts from the key that submits until another pair is there, whole, and the screen has drawn it.
-STOPWATCH = """shown => {
+SHOWN["text-long"] = SHOWN["text"]
+STILLS = (
+    "() => [...document.querySelectorAll('#sides .view.model')]"
+    ".filter(one => one.dataset.drawn || one.querySelector('.still')?.complete).length === 2"
+)
+# Counts from the key that submits until another pair is there, whole, and the screen has drawn it; and until its stills are.
+STOPWATCH = """(shown, still) => {
   const prompt = () => document.querySelector("#prompt .asked")?.textContent;
   window.times = [];
+  window.stills = [];
   document.addEventListener("keydown", event => {
     if (event.key !== "Enter") return;
     const began = performance.now(), before = prompt();
     const look = () => {
-      if (prompt() !== before && !document.getElementById("work").inert && shown())
+      const another = prompt() !== before && !document.getElementById("work").inert;
+      if (another && still() && window.stills.length === window.times.length)
+        requestAnimationFrame(() => window.stills.push(performance.now() - began));
+      if (another && shown())
         requestAnimationFrame(() => window.times.push(performance.now() - began));
       else requestAnimationFrame(look);
     };
@@ -104,21 +116,32 @@ SHARP = """() => {
 }"""
 APART = """seconds => new Promise(resolve => {
   const [one, other] = document.querySelectorAll("#sides video");
-  const found = [], until = performance.now() + seconds * 1000;
+  const clocks = [], frames = [], seen = new Map(), until = performance.now() + seconds * 1000;
+  const present = video => video.requestVideoFrameCallback((now, { mediaTime }) => {
+    seen.set(video, mediaTime);
+    if (seen.size === 2) frames.push(Math.abs(seen.get(one) - seen.get(other)) * 1000);
+    present(video);
+  });
+  present(one);
+  present(other);
   const look = () => {
-    found.push(Math.abs(one.currentTime - other.currentTime) * 1000);
+    clocks.push(Math.abs(one.currentTime - other.currentTime) * 1000);
     if (performance.now() < until && !one.ended && !other.ended) return requestAnimationFrame(look);
     const dropped = [one, other].map(video => video.getVideoPlaybackQuality()).map(q => q.droppedVideoFrames / q.totalVideoFrames);
-    resolve([found, dropped]);
+    resolve([clocks, frames, dropped]);
   };
   look();
 })"""
 
 
-def text(number: int) -> str:
+LONG = 100_000  # bytes
+
+
+def text(number: int, least: int = 0) -> str:
     words = "The answer weighs what was asked against what is known and says where it is not sure".split()
     paragraph = " ".join(words[(number + n) % len(words)] for n in range(90))
-    return "\n\n".join([f"## Answer {number}", *[f"{n}. {paragraph}." for n in range(6)]])
+    paragraphs = max(6, least // len(paragraph) + 1)
+    return "\n\n".join([f"## Answer {number}", *[f"{n}. {paragraph}." for n in range(paragraphs)]])
 
 
 def import_pairs(slug: str, modality: str, pairs: int, place: Path, files: list[str]) -> None:
@@ -128,7 +151,8 @@ def import_pairs(slug: str, modality: str, pairs: int, place: Path, files: list[
     rows = place / f"{slug}.jsonl"
     with rows.open("w") as out:
         for n in range(pairs):
-            chosen: list[Any] = [text(n), text(n + 1)]
+            least = LONG if modality == "text-long" else 0
+            chosen: list[Any] = [text(n, least), text(n + 1, least)]
             if files:
                 chosen = [
                     {"media": files[n % len(files)]},
@@ -259,14 +283,13 @@ def memory(page: "Page", browser_pid: int) -> dict[str, float]:
 
 def walk(page: "Page", browser_pid: int, options: argparse.Namespace, modality: str) -> dict[str, Any]:
     """Pairs judged one after the other: how soon each next one is there, and what stays in memory."""
-    page.evaluate(f"() => ({STOPWATCH})({SHOWN[modality]})")
+    still = STILLS if modality == "mesh" else SHOWN[modality]
+    page.evaluate(f"() => ({STOPWATCH})({SHOWN[modality]}, {still})")
     submit(page, options.pairs, options.look)
     times = sorted(page.evaluate("() => window.times"))
-    found: dict[str, Any] = {
-        "pairs": len(times),
-        "submit_to_next_p50_ms": round(statistics.median(times), 1),
-        "submit_to_next_p95_ms": round(times[int(len(times) * 0.95)], 1),
-    }
+    found: dict[str, Any] = {"pairs": len(times)} | spread("submit_to_next", times)
+    if modality == "mesh":
+        found |= spread("submit_to_stills", sorted(page.evaluate("() => window.stills")))
     if modality in ("video", "mesh") and options.memory_pairs > options.pairs:
         marks: dict[int, dict[str, float]] = {options.pairs: memory(page, browser_pid)}
         step = max(1, (options.memory_pairs - options.pairs) // 4)
@@ -275,6 +298,14 @@ def walk(page: "Page", browser_pid: int, options: argparse.Namespace, modality: 
             marks[done] = memory(page, browser_pid)
         found["memory_mib_after_pairs"] = marks
     return found
+
+
+def spread(name: str, times: list[float]) -> dict[str, float]:
+    """Median and 95th percentile of sorted milliseconds."""
+    return {
+        f"{name}_p50_ms": round(statistics.median(times), 1),
+        f"{name}_p95_ms": round(times[int(len(times) * 0.95)], 1),
+    }
 
 
 def closer(page: "Page") -> dict[str, Any]:
@@ -294,16 +325,11 @@ def drift(page: "Page", slug: str, seconds: float) -> dict[str, Any]:
     opened(page, slug, "video")
     page.keyboard.press(" ")
     page.wait_for_function("() => document.querySelector('#sides video').currentTime > 1")
-    apart, dropped = page.evaluate(APART, seconds)
-    apart.sort()
-    return {
-        "seconds": seconds,
-        "looks": len(apart),
-        "apart_p50_ms": round(statistics.median(apart), 1),
-        "apart_p95_ms": round(apart[int(len(apart) * 0.95)], 1),
-        "apart_max_ms": round(apart[-1], 1),
-        "dropped_frames": [round(part, 3) for part in dropped],
-    }
+    clocks, frames, dropped = page.evaluate(APART, seconds)
+    found: dict[str, Any] = {"seconds": seconds, "looks": len(clocks), "frames": len(frames)}
+    for name, apart in (("clocks_apart", sorted(clocks)), ("frames_apart", sorted(frames))):
+        found |= spread(name, apart) | {f"{name}_max_ms": round(apart[-1], 1)}
+    return found | {"dropped_frames": [round(part, 3) for part in dropped]}
 
 
 def chromium() -> str:

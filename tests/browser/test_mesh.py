@@ -262,18 +262,24 @@ def test_a_cloud_of_points_is_drawn(page: Page, project: Project, sign_in) -> No
 
 
 def test_a_lost_context_comes_back(page: Page, project: Project, sign_in) -> None:
+    page.add_init_script("""
+      for (const kind of [HTMLCanvasElement, OffscreenCanvas]) {
+        const getContext = kind.prototype.getContext;
+        kind.prototype.getContext = function (name, ...options) {
+          const context = getContext.call(this, name, ...options);
+          if (name === "webgl2") window.graphics = context.getExtension("WEBGL_lose_context");
+          return context;
+        };
+      }
+    """)
     judge = opened(page, project, sign_in, *two(project))
     before = pixels(page)
-    lose = """async deed => {
-      const { name } = performance.getEntriesByType("resource").find(entry => /viewers\\/scene\\./.test(entry.name));
-      (await import(name)).stage().renderer[deed]();
-    }"""
-    page.evaluate(lose, "forceContextLoss")
+    page.evaluate("() => window.graphics.loseContext()")
     notes = page.locator(".view.model .note")
     expect(notes.first).to_have_text("The graphics stopped; they come back by themselves")
     judge.press("ArrowLeft")
     assert pixels(page) == before, "the last picture stays"
-    page.evaluate(lose, "forceContextRestore")
+    page.evaluate("() => window.graphics.restoreContext()")
     expect(notes).to_have_text(["", ""])
     judge.press("f")
     after = pixels(page)

@@ -45,8 +45,9 @@ class Pane {
   model = null;
   drawn = 0;
 
-  constructor(view, link, side) {
+  constructor(view, still, link, side) {
     this.view = view;
+    this.still = still; // what is seen until the model itself is drawn
     this.link = link;
     this.side = side;
     this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { "aria-hidden": "true" }));
@@ -64,6 +65,8 @@ class Pane {
   draw() {
     if (!this.model || !this.view.clientWidth) return;
     stage().draw(this.model, this.paint, this.link);
+    this.still?.remove();
+    this.still = null;
     this.drawn += 1;
     const { turn, lift, away, x, y, z } = this.link.camera;
     Object.assign(this.view.dataset, { drawn: this.drawn, camera: [turn, lift, away, x, y, z].map((n) => n.toFixed(4)).join(" ") });
@@ -111,7 +114,7 @@ export function mount(element, { medium, label, side, link }) {
   const note = h("p", { class: "note", role: "status" }, t("Loading"));
   const view = h("div", { class: "view model", tabindex: "0", role: "group", "aria-label": t("{label}. Arrows turn it, plus and minus zoom, both sides together.", { label }) }, still);
   element.replaceChildren(view);
-  const pane = new Pane(view, link, side);
+  const pane = new Pane(view, still, link, side);
   view.append(note);
   follow(view, link);
 
@@ -127,10 +130,10 @@ export function mount(element, { medium, label, side, link }) {
       const coming = ahead.take(medium);
       coming.tell = (part) => (note.textContent = t("Loading, {percent}", { percent: percent(part) }));
       const model = await coming.model;
+      await painted(); // drawing takes a moment, and the pair with its stills is looked at meanwhile
       if (left.signal.aborted) return model.destroy();
       pane.model = model;
       if (model.moves) link.set({ animated: true });
-      still.remove();
       tell();
       link.ask();
       stage().addEventListener("lost", () => (note.textContent = t("The graphics stopped; they come back by themselves")), { signal: left.signal });
@@ -161,6 +164,9 @@ export function mount(element, { medium, label, side, link }) {
     },
   };
 }
+
+/** Resolves once what stands there now is on the screen; in a tab that is not looked at, at once. */
+const painted = () => new Promise((resolve) => (document.hidden ? resolve() : requestAnimationFrame(() => setTimeout(resolve))));
 
 /** The bytes of an answer, telling how much of them is there. @param {Response} response @param {(part: number) => void} tell */
 async function received(response, tell) {
