@@ -43,6 +43,11 @@ def reaches(role: Role, deed: Deed) -> bool:
     return _RANK[role] >= _RANK[_ROLE_OF_DEED[deed]]
 
 
+def outranks(role: Role, other: Role) -> bool:
+    """May who has this role do what the other may, and more?"""
+    return _RANK[role] > _RANK[other]
+
+
 def may(user: User, deed: Deed, project: Project) -> bool:
     role = role_of(user, project)
     return role is not None and reaches(role, deed)

@@ -12,7 +12,18 @@ from django.db import connection, transaction
 from annotate import audit
 from annotate.access import Deed, Denied, require
 from annotate.actions.queue import open_pairs
-from annotate.models import Annotator, Claim, Judgment, Membership, Pair, Project, Route, Seat, User
+from annotate.models import (
+    Annotator,
+    Claim,
+    Invitation,
+    Judgment,
+    Membership,
+    Pair,
+    Project,
+    Route,
+    Seat,
+    User,
+)
 
 # Read aloud and typed without mistakes: no 0 and o, no 1 and l.
 _LETTERS = "23456789abcdefghijkmnpqrstuvwxyz"
@@ -127,6 +138,8 @@ def withdraw_annotator(*, by: User | None, annotator: Annotator) -> dict[str, in
     list(Pair.objects.filter(pk__in=pair_ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     if locked.user_id:
         Membership.objects.filter(project=project, user_id=locked.user_id).delete()
+        if email := User.objects.values_list("email", flat=True).get(pk=locked.user_id):
+            Invitation.objects.filter(project=project, email__iexact=email).update(email="")
     audit.record(by, "withdraw annotator", locked, project, **erased)
     locked.delete()
     for start in range(0, len(pair_ids), _BATCH):

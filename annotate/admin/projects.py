@@ -14,6 +14,7 @@ from annotate.actions import criteria, projects
 from annotate.actions.erasure import erase_demo, extent_of
 from annotate.actions.releases import ReleaseOptions, start_release
 from annotate.admin.acts import Act
+from annotate.admin.invitations import INVITING_ACTS
 from annotate.admin.learning import LEARNING_ACTS, LearningAdmin
 from annotate.admin_site import signed_in
 from annotate.models import Criterion, Membership, Partition, Project, ProjectState, Role, Stream, User
@@ -40,7 +41,9 @@ class MembershipForm(forms.ModelForm):
         if not self.instance.pk:
             user = User.objects.filter(username=username).first()
             if user is None:
-                raise forms.ValidationError(f"There is no account {username!r}. A superuser can make it.")
+                raise forms.ValidationError(
+                    f"There is no account {username!r}. A superuser can make it, or invite who is to have it."
+                )
             if Membership.objects.filter(project=self.instance.project_id, user=user).exists():
                 raise forms.ValidationError("This account is a member already.")
             self.instance.user = user
@@ -279,6 +282,7 @@ class ProjectAdmin(LearningAdmin):
             _raise,
             RaiseForm,
         ),
+        *INVITING_ACTS,
         *LEARNING_ACTS,
         Act(
             "erase",

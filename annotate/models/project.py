@@ -254,6 +254,8 @@ class Membership(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=Role, default=Role.ANNOTATOR)
+    # Words by which managers tell groups of people apart; given by the invitation.
+    tags = ArrayField(models.CharField(max_length=MAX_TAG), default=list, db_default=[], blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]

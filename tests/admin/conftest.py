@@ -8,10 +8,12 @@ from django.test import Client
 from django.utils import timezone
 
 from annotate import audit
+from annotate.members import token_sha256
 from annotate.models import (
     Claim,
     DataImport,
     Draw,
+    Invitation,
     Job,
     JobKind,
     JobState,
@@ -95,6 +97,13 @@ def make_site(name: str, project: Project | None = None) -> Site:
             "job": failed,
             "dataimport": data_import,
             "release": release,
+            "invitation": Invitation.objects.create(
+                project=project,
+                email=f"{name.lower()}@example.org",
+                token_sha256=token_sha256(f"{name} {project.pk} {annotator.pk}"),
+                made_by=annotator.user,
+                expires_at=now,
+            ),
             "auditentry": project.auditentry_set.filter(deed="step").latest("pk"),
         },
     )

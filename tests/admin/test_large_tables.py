@@ -18,6 +18,7 @@ from annotate.models import (
     Criterion,
     DataImport,
     Draw,
+    Invitation,
     Job,
     Judgment,
     Pair,
@@ -73,8 +74,8 @@ def test_every_count_has_a_bound(model: str, ours: Site, as_manager: Client, as_
 
 
 # A million rows in small: ten times as many as the bound, of each kind, in one foreign project. What a statement may
-# read beside them (the rows that a page shows, each with the few others that it names) is little. Annotators, jobs,
-# imports and releases are never that many.
+# read beside them (the rows that a page shows, each with the few others that it names) is little. Annotators, invitations,
+# jobs, imports and releases are never that many.
 MANY = 10 * BoundedPaginator.LIMIT
 FEW = 100
 OF_MANY = "(SELECT max(id) FROM annotate_annotator) - i % 5"
@@ -103,12 +104,13 @@ def many(ours: Site, theirs: Site) -> None:
                 "created_at": "now() + i * interval '1 second'",
             },
         ),
+        (Invitation, {"token_sha256": "sha256(i::text::bytea)"}),
         (Job, {}),
         (DataImport, {"job_id": "(SELECT max(id) FROM annotate_job) - i + 1"}),
         (Release, {"job_id": "(SELECT max(id) FROM annotate_job) - i + 1"}),
         (AuditEntry, {"at": "now() + i * interval '1 second'"}),
     ]
-    few = (Annotator, Job, DataImport, Release)
+    few = (Annotator, Invitation, Job, DataImport, Release)
     with connection.cursor() as cursor:
         for model, changed in copies:
             changed = {

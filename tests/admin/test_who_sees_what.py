@@ -18,6 +18,7 @@ MODELS = (
     "judgment",
     "draw",
     "claim",
+    "invitation",
     "job",
     "dataimport",
     "release",

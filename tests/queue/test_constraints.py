@@ -27,6 +27,7 @@ from annotate.models import (
     Draw,
     FrozenComparison,
     FrozenJudgment,
+    Invitation,
     Job,
     Judgment,
     Membership,
@@ -137,6 +138,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         "UPDATE annotate_frozenjudgment SET standing = 'waiting'",
         "DELETE FROM annotate_frozenjudgment",
     ],
+    "annotate_invitation_token_sha256_key": again(Invitation),
     "annotate_judgment.append_only": [
         "UPDATE annotate_judgment SET rationale = 'Another one.'",
         "DELETE FROM annotate_judgment WHERE id = '{imported}'",
@@ -303,6 +305,7 @@ def names() -> dict[str, Any]:
         seconds=1,
     )
     Score.objects.create(revision=revision, comparison=comparison, margin=0, p_tie=0, variance=0, bald=0)
+    Invitation.objects.create(project=project, token_sha256=b"\0" * 32, expires_at=timezone.now())
     audit.record(None, "a deed", project, project)
     return {
         "judgment": judgment.pk,

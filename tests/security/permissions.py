@@ -31,6 +31,10 @@ language/                                          GET PUT PATCH DELETE OPTIONS 
 password/                                          GET PUT OPTIONS                302 200 200 200 200 200
 password/                                          POST                           302 302w 302w 302w 302w 302w
 password/                                          PATCH DELETE                   302 405 405 405 405 405
+# Of a project that anybody with the link may know; who has an account joins, who has none makes one.
+join/<str:token>/                                  GET                            200
+join/<str:token>/                                  POST                           302w
+join/<str:token>/                                  PUT PATCH DELETE OPTIONS       405
 judge/<slug:slug>/                                 GET                            302 404 200 200 200 200
 judge/<slug:slug>/                                 GET theirs                     302 200 404 404 404 200
 judge/<slug:slug>/                                 POST PUT PATCH DELETE OPTIONS  405
@@ -193,6 +197,15 @@ admin/annotate/claim/<str:object_id>/act/release/  GET               302 404 302
 admin/annotate/claim/<str:object_id>/act/release/  GET theirs        302 200 302 404 404 200
 admin/annotate/claim/<str:object_id>/act/release/  POST              302 404 302 404 302w 302w
 admin/annotate/claim/<str:object_id>/act/release/  POST theirs       302 302w 302 404 404 302w
+admin/annotate/invitation/<str:object_id>/act/revoke/         GET          302 404 302 404 200 200
+admin/annotate/invitation/<str:object_id>/act/revoke/         GET theirs   302 200 302 404 404 200
+admin/annotate/invitation/<str:object_id>/act/revoke/         POST         302 404 302 404 302w 302w
+admin/annotate/invitation/<str:object_id>/act/revoke/         POST theirs  302 302w 302 404 404 302w
+# The links are shown in the answer itself: nobody can ask for them again.
+admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET          302 404 302 404 200 200
+admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET theirs   302 200 302 404 404 200
+admin/annotate/project/<str:object_id>/act/{of_inviting}/     POST         302 404 302 404 200w 200w
+admin/annotate/project/<str:object_id>/act/{of_inviting}/     POST theirs  302 200w 302 404 404 200w
 admin/annotate/annotator/<str:object_id>/act/withdraw/        GET          302 404 302 404 200 200
 admin/annotate/annotator/<str:object_id>/act/withdraw/        GET theirs   302 200 302 404 404 200
 admin/annotate/annotator/<str:object_id>/act/withdraw/        POST         302 404 302 404 302w 302w
@@ -253,14 +266,15 @@ admin/annotate/project/<str:object_id>/act/erase/  POST theirs       302 302w 30
 
 NAMES = {
     "judged": "asset criterion judgment pair",
-    "managed": "annotator auditentry claim dataimport draw job project release",
+    "managed": "annotator auditentry claim dataimport draw invitation job project release",
     "acted": "claim project",
-    "unacted": "annotator auditentry dataimport draw job release",
-    "read": "annotator auditentry claim draw release",
+    "unacted": "annotator auditentry dataimport draw invitation job release",
+    "read": "annotator auditentry claim draw invitation release",
     "axes": "accessattempt accessfailurelog accesslog",
     "axes_logs": "accessfailurelog accesslog",
     "of_criterion": "apply merge",
     "of_project": "export pause open close raise-k refit auto freeze go-uniform",
+    "of_inviting": "link invite",
     "of_job": "cancel retry",
 }
 

@@ -81,6 +81,7 @@ def path_of(route: str, case: str, role: str, world: World) -> str:
         "version": "v1",
         "slug": rows["project"].slug,
         "claim_id": claim_of(case, role, world).pk,
+        "token": world.invited,
         "slot": "a",
         "kind": "web",
         "asset_id": rows["asset"].pk,
@@ -124,6 +125,7 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
     new_password = {"usable_password": "true", "password1": new, "password2": new}
     own_password = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
     bodies: dict[str, dict[str, Any]] = {
+        "join/<str:token>/": {"username": "new", "password": new, "again": new},
         "password/": own_password,
         "admin/password_change/": own_password,
         "admin/annotate/project/": {"action": "pause", "_selected_action": project.pk},
@@ -143,6 +145,8 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
     acts: dict[str, dict[str, Any]] = {
         "export": {"min_labels": 1},
         "raise-k": {"k": 5},
+        "link": {"role": "annotator", "uses": 2, "days": 14},
+        "invite": {"rows": "ada@example.org,reviewer", "days": 14},
         "merge": {"into": place.rows["another criterion"].pk},
         "withdraw": {"pseudonym": place.rows["annotator"].pseudonym},
     }

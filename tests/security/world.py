@@ -4,6 +4,7 @@ Whatever one of them may not see has "canary" in it: names, texts, models, addre
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -17,11 +18,14 @@ from django.utils import timezone
 
 from annotate import audit
 from annotate.actions import queue
+from annotate.actions.invitations import make_link
+from annotate.members import token_sha256
 from annotate.models import (
     Annotator,
     Claim,
     DataImport,
     Draw,
+    Invitation,
     Job,
     JobKind,
     JobState,
@@ -62,6 +66,7 @@ class World:
     theirs: Place
     users: dict[str, User]
     claims: dict[str, Claim] = field(default_factory=dict)  # in ours, by the role of who holds it
+    invited: str = ""  # token of a link into a third project, for whoever has it
 
     def client(self, role: str, **options: Any) -> Client:
         client = Client(raise_request_exception=False, **options)
@@ -157,6 +162,12 @@ def _place(name: str) -> Place:
             "dataimport": data_import,
             "release": release,
             "auditentry": project.auditentry_set.get(),
+            "invitation": Invitation.objects.create(
+                project=project,
+                email=f"canary-{name}-invited@example.org",
+                token_sha256=token_sha256(f"canary-{name}-token"),
+                expires_at=timezone.now() + timedelta(days=1),
+            ),
         },
     )
 
@@ -179,6 +190,9 @@ def make_world() -> World:
         world.claims[role] = _claimed(annotator)
     for place in (ours, theirs):  # of annotators who are none of them
         place.rows["claim"] = _claimed(place.rows["annotator"])
+    world.invited = make_link(
+        by=None, project=make_project(slug="open-to-all"), role=Role.ANNOTATOR, uses=99
+    ).token
     fields = {
         "username": "canary-attempt",
         "ip_address": "192.0.2.1",

@@ -22,12 +22,12 @@ from annotate.actions.reports import is_outdated, start_report, unfinished_repor
 from annotate.models import Project, Report, TaskType, User
 from annotate.queries import project_for
 from annotate.report_tables import tables_of
+from annotate.sheets import cell
 from webapp.pages import plots
 
 _DAYS = 60  # of throughput shown
 _CRITERIA = 50
 _ANNOTATORS = 50
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 # Each coefficient: its name, its key in the report, and what it says.
 _COEFFICIENTS = (
@@ -101,12 +101,8 @@ def table(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     rows = tables[name]
     writer = csv.writer(response)
     writer.writerow(rows[0] if rows else [])
-    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    writer.writerows([cell(value) for value in row.values()] for row in rows)
     return response
-
-
-def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _project(request: HttpRequest, slug: str, deed: Deed = Deed.SEE_JUDGMENTS) -> Project:
