@@ -32,10 +32,21 @@ class Unknown(Exception):
 
 def role_of(user: User, project: Project) -> Role | None:
     """The user's role in the project, None for strangers. A superuser manages everything."""
+    return _standing(user, project)[0]
+
+
+def _standing(user: User, project: Project) -> tuple[Role | None, bool]:
+    """The user's role, and whether they are paused in it."""
     if user.is_superuser:
-        return Role.MANAGER
-    found = Membership.objects.filter(user=user, project=project).values_list("role", flat=True).first()
-    return Role(found) if found else None
+        return Role.MANAGER, False
+    members = Membership.objects.filter(user=user, project=project)
+    found = members.values_list("role", "paused_at").first()
+    return (Role(found[0]), found[1] is not None) if found else (None, False)
+
+
+def _withheld(deed: Deed, paused: bool) -> bool:
+    """Who is paused may still hand in what they began; `annotate/actions/queue.py` gives them nothing new."""
+    return paused and deed != Deed.ANNOTATE
 
 
 def reaches(role: Role, deed: Deed) -> bool:
@@ -49,8 +60,8 @@ def outranks(role: Role, other: Role) -> bool:
 
 
 def may(user: User, deed: Deed, project: Project) -> bool:
-    role = role_of(user, project)
-    return role is not None and reaches(role, deed)
+    role, paused = _standing(user, project)
+    return role is not None and reaches(role, deed) and not _withheld(deed, paused)
 
 
 def projects_where(user: User, deed: Deed) -> QuerySet[Project]:
@@ -58,7 +69,10 @@ def projects_where(user: User, deed: Deed) -> QuerySet[Project]:
     if user.is_superuser:
         return Project.objects.all()
     roles = [role for role in Role if reaches(role, deed)]
-    return Project.objects.filter(memberships__user=user, memberships__role__in=roles)
+    held = {"memberships__user": user, "memberships__role__in": roles}
+    if _withheld(deed, paused=True):
+        held["memberships__paused_at__isnull"] = True
+    return Project.objects.filter(**held)
 
 
 def require(user: User | None, deed: Deed, project: Project) -> None:
@@ -68,12 +82,14 @@ def require(user: User | None, deed: Deed, project: Project) -> None:
 
     Raises:
         Unknown: the user is no member of the project.
-        Denied: the user's role does not reach.
+        Denied: the user's role does not reach, or they are paused.
     """
     if user is None:
         return
-    role = role_of(user, project)
+    role, paused = _standing(user, project)
     if role is None:
         raise Unknown(_("There is no project %(slug)s for you.") % {"slug": project.slug})
+    if _withheld(deed, paused):
+        raise Denied(_("You are paused in this project."))
     if not reaches(role, deed):
         raise Denied(f"To {deed} here, one must be {_ROLE_OF_DEED[deed]}.")

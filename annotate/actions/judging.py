@@ -20,6 +20,7 @@ from annotate.actions.queue import (
     close_full_draws,
     lock_claim,
     open_pairs,
+    require_not_paused,
 )
 from annotate.modalities import mesh
 from annotate.models import (
@@ -498,6 +499,7 @@ def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
 
     Raises:
         Conflict: the claim was not submitted, so there is nothing to take back.
+        Paused
     """
     claim = lock_claim(annotator, claim_id)
     heads = list(Judgment.objects.filter(claim=claim, superseded_by__isnull=True))
@@ -505,6 +507,7 @@ def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
         return claim
     if claim.outcome != Outcome.SUBMITTED:
         raise Conflict("not_submitted", _("Only a submitted pair can be taken back."))
+    require_not_paused(annotator)  # the pair would be theirs again
     now = timezone.now()
     Seat.objects.filter(head__in=heads).update(head=None, claim=claim)
     Judgment.objects.bulk_create(

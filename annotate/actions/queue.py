@@ -24,6 +24,7 @@ from annotate.models import (
     Annotator,
     Claim,
     Draw,
+    Membership,
     Outcome,
     Pair,
     Partition,
@@ -51,7 +52,19 @@ class HandFull(Exception):
 
 
 class NotOpen(Exception):
-    """The project is paused or closed."""
+    """No new pair is to be had: the project is paused or closed, or the annotator is (`code` tells)."""
+
+    code: Literal["not_open", "paused"] = "not_open"
+
+
+class Paused(NotOpen):
+    """A manager has paused this annotator."""
+
+    code = "paused"
+
+    def __init__(self, reason: str) -> None:
+        told = _("You are paused in this project. What you judged stays, and what is on its way is taken.")
+        super().__init__(f"{told} {_('The reason: %(reason)s') % {'reason': reason}}" if reason else told)
 
 
 class Conflict(Exception):
@@ -91,13 +104,16 @@ _LOCK_ANNOTATOR = """
     WHERE a.id = %s FOR NO KEY UPDATE OF a
 """
 
-# One row: whose the claim is if it exists, how many claims this annotator holds, the newest draw there is, and the
+# One row: whose the claim is if it exists, how many claims this annotator holds, why they are paused if they are, the newest draw there is, and the
 # next one for this annotator, if any. A statement of its own after the lock on the annotator, as one that waits for
 # a lock sees nothing of what was committed meanwhile.
 _PICK = f"""
     SELECT (SELECT annotator_id FROM annotate_claim WHERE id = %(claim)s),
            (SELECT count(*) FROM annotate_claim l
             WHERE l.annotator_id = %(annotator)s AND l.closed_at IS NULL AND l.expires_at > %(now)s),
+           (SELECT m.pause_reason FROM annotate_annotator a
+            JOIN annotate_membership m ON m.project_id = a.project_id AND m.user_id = a.user_id
+            WHERE a.id = %(annotator)s AND m.paused_at IS NOT NULL),
            newest.id, first.id, first.pair_id, locked.id, locked.pair_id
     FROM (SELECT (SELECT id FROM annotate_draw WHERE project_id = %(project)s ORDER BY id DESC LIMIT 1)) newest (id)
     LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK}) first ON true
@@ -164,7 +180,7 @@ class Taken:
     """Claims under the ids that were asked for, and why there are not as many: nothing to judge, or a full hand."""
 
     claims: list[Claim]
-    why: Literal["", "empty", "full", "not_open"] = ""
+    why: Literal["", "empty", "full", "not_open", "paused"] = ""
 
 
 def take_offline(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> Taken:
@@ -186,10 +202,10 @@ def take_offline(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> Taken:
             claim = _claim(annotator, claim_id, offline=True)
         except HandFull:
             return Taken(claims, "full")
-        except NotOpen:
+        except NotOpen as error:
             if not claims:
                 raise
-            return Taken(claims, "not_open")
+            return Taken(claims, error.code)
         if claim is None:
             return Taken(claims, "empty")
         claims.append(claim)
@@ -224,13 +240,15 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
         }
         while True:
             cursor.execute(_PICK, names)
-            holder, held, newest, first_draw, first_pair, draw, pair = cursor.fetchone()
+            holder, held, paused, newest, first_draw, first_pair, draw, pair = cursor.fetchone()
             if holder == annotator.pk:  # this request, sent before, or its twin that won the race
                 if offline:
                     _extend(claim_id, lease)
                 return Claim.objects.get(pk=claim_id)
             if holder is not None:
                 raise Conflict("claim_taken", _("This claim id is in use. Make a new one."))
+            if paused is not None:
+                raise Paused(paused)
             if state != ProjectState.OPEN:
                 raise NotOpen(
                     _("The project is paused.")
@@ -271,6 +289,17 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
                     created_at=now,
                     expires_at=names["expires"],
                 )
+
+
+def require_not_paused(annotator: Annotator) -> None:
+    """
+    Raises:
+        Paused
+    """
+    members = Membership.objects.filter(project=annotator.project_id, user=annotator.user_id)
+    reason = members.filter(paused_at__isnull=False).values_list("pause_reason", flat=True).first()
+    if reason is not None:
+        raise Paused(reason)
 
 
 # IS TRUE hides the annotator from the planner, for the reason given at _OPEN_TO_ME.

@@ -1,6 +1,18 @@
 """Django admin: what managers and superusers work with. One file a subject; every write is an action."""
 
-from annotate.admin import audit, invitations, judgments, logins, media, pairs, people, projects, queue, work
+from annotate.admin import (
+    audit,
+    invitations,
+    judgments,
+    logins,
+    media,
+    members,
+    pairs,
+    people,
+    projects,
+    queue,
+    work,
+)
 
 __all__ = [
     "audit",
@@ -8,6 +20,7 @@ __all__ = [
     "judgments",
     "logins",
     "media",
+    "members",
     "pairs",
     "people",
     "projects",

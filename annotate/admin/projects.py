@@ -81,6 +81,7 @@ class MembershipInline(InlineOfOwnProject):
     formset = MembershipFormSet
     fields = ("username", "role")
     verbose_name, verbose_name_plural = "member", "members"
+    show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         rows: QuerySet[Membership] = super().get_queryset(request)

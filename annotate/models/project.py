@@ -256,6 +256,9 @@ class Membership(models.Model):
     role = models.CharField(max_length=12, choices=Role, default=Role.ANNOTATOR)
     # Words by which managers tell groups of people apart; given by the invitation.
     tags = ArrayField(models.CharField(max_length=MAX_TAG), default=list, db_default=[], blank=True)
+    # A paused member gets no new pair and sees nothing of others; what is on its way from them is still taken.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=500, default="", db_default="", blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]

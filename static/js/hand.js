@@ -11,8 +11,10 @@ const RETRY = 4000;
 export class Hand extends EventTarget {
   /** @type {any[]} the first one is on screen */
   claims = [];
-  /** Why there is no more: "" | "empty" | "not_open" | "full" | "unreachable" | an error's own words. */
+  /** Why there is no more: "" | "empty" | "not_open" | "paused" | "full" | "unreachable" | an error's own words. */
   state = "";
+  /** The server's words for that. */
+  told = "";
   #filling = null;
   #again = false; // somebody asked while the server was being asked: its answer may be older than their reason
   #timer = 0;
@@ -119,6 +121,8 @@ export class Hand extends EventTarget {
       }
     }
     this.state = state;
+    // Who is paused holds nothing any more: what is not begun leaves the page.
+    if (state === "paused" && this.held.length && !this.outbox.waiting.length) await this.#ask().catch(() => {});
     if (state && !this.#stopped) this.#timer = setTimeout(() => this.fill(), state === "unreachable" ? RETRY : LOOK_AGAIN);
     this.dispatchEvent(new Event("change"));
   }
@@ -128,7 +132,8 @@ export class Hand extends EventTarget {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 401) this.dispatchEvent(new Event("login"));
     if (error.passing || error.status === 401) return "unreachable";
-    return { hand_full: "full", not_open: "not_open", claim_taken: "" }[error.code] ?? error.message;
+    this.told = error.message;
+    return { hand_full: "full", not_open: "not_open", paused: "paused", claim_taken: "" }[error.code] ?? error.message;
   }
 
   /** Takes a claim in, at the end or as the one on screen. What is answered here already is not taken. */

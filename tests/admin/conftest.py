@@ -104,6 +104,7 @@ def make_site(name: str, project: Project | None = None) -> Site:
                 made_by=annotator.user,
                 expires_at=now,
             ),
+            "membership": project.memberships.get(user=annotator.user),
             "auditentry": project.auditentry_set.filter(deed="step").latest("pk"),
         },
     )

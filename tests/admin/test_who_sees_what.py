@@ -19,6 +19,7 @@ MODELS = (
     "draw",
     "claim",
     "invitation",
+    "membership",
     "job",
     "dataimport",
     "release",

@@ -201,6 +201,10 @@ admin/annotate/invitation/<str:object_id>/act/revoke/         GET          302 4
 admin/annotate/invitation/<str:object_id>/act/revoke/         GET theirs   302 200 302 404 404 200
 admin/annotate/invitation/<str:object_id>/act/revoke/         POST         302 404 302 404 302w 302w
 admin/annotate/invitation/<str:object_id>/act/revoke/         POST theirs  302 302w 302 404 404 302w
+admin/annotate/membership/<str:object_id>/act/{of_member}/    GET          302 404 302 404 200 200
+admin/annotate/membership/<str:object_id>/act/{of_member}/    GET theirs   302 200 302 404 404 200
+admin/annotate/membership/<str:object_id>/act/{of_member}/    POST         302 404 302 404 302w 302w
+admin/annotate/membership/<str:object_id>/act/{of_member}/    POST theirs  302 302w 302 404 404 302w
 # The links are shown in the answer itself: nobody can ask for them again.
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET          302 404 302 404 200 200
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET theirs   302 200 302 404 404 200
@@ -266,15 +270,16 @@ admin/annotate/project/<str:object_id>/act/erase/  POST theirs       302 302w 30
 
 NAMES = {
     "judged": "asset criterion judgment pair",
-    "managed": "annotator auditentry claim dataimport draw invitation job project release",
-    "acted": "claim project",
+    "managed": "annotator auditentry claim dataimport draw invitation job membership project release",
+    "acted": "claim membership project",
     "unacted": "annotator auditentry dataimport draw invitation job release",
-    "read": "annotator auditentry claim draw invitation release",
+    "read": "annotator auditentry claim draw invitation membership release",
     "axes": "accessattempt accessfailurelog accesslog",
     "axes_logs": "accessfailurelog accesslog",
     "of_criterion": "apply merge",
     "of_project": "export pause open close raise-k refit auto freeze go-uniform",
     "of_inviting": "link invite",
+    "of_member": "pause resume",
     "of_job": "cancel retry",
 }
 

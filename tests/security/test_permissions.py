@@ -19,10 +19,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from annotate.access import Unknown
 from annotate.admin.acts import ActingAdmin
-from annotate.models import Asset, Job, Pair, Project
+from annotate.models import Asset, Job, Membership, Pair, Project
 from tests.admin.conftest import project_form
 from tests.security.guarded import hold_guarded
 from tests.security.permissions import EXPECTED, MAY_SEE, Row
@@ -129,6 +130,7 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         "password/": own_password,
         "admin/password_change/": own_password,
         "admin/annotate/project/": {"action": "pause", "_selected_action": project.pk},
+        "admin/annotate/membership/": {"action": "pause", "_selected_action": place.rows["membership"].pk},
         "admin/annotate/claim/": {"action": "release", "_selected_action": place.rows["claim"].pk},
         "admin/annotate/project/add/": project_form(project, name="A new one", slug="new"),
         "admin/annotate/project/<path:object_id>/change/": project_form(project, name="Another name"),
@@ -166,6 +168,8 @@ def prepare(route: str, place: Place) -> None:
         projects.update(sampling="frozen")
     elif act == "erase":
         projects.update(demo=True)
+    elif act == "resume":
+        Membership.objects.filter(pk=place.rows["membership"].pk).update(paused_at=timezone.now())
     elif act == "cancel":
         Job.objects.filter(pk=place.rows["job"].pk).update(state="queued")
     elif act == "retry" and "/asset/" in route:

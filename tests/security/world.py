@@ -162,6 +162,7 @@ def _place(name: str) -> Place:
             "dataimport": data_import,
             "release": release,
             "auditentry": project.auditentry_set.get(),
+            "membership": project.memberships.get(user=annotator.user),
             "invitation": Invitation.objects.create(
                 project=project,
                 email=f"canary-{name}-invited@example.org",

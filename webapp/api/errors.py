@@ -37,7 +37,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         case HandFull():
             return _error(409, "hand_full", str(error))
         case NotOpen():
-            return _error(409, "not_open", str(error))
+            return _error(409, error.code, str(error))
         case exceptions.ValidationError():
             field, detail = _first(error.detail)
             return _error(400, "invalid", detail, field)

@@ -250,7 +250,9 @@ class HeldSerializer(serializers.Serializer):
 class TakenSerializer(serializers.Serializer):
     claims = ClaimSerializer(many=True)
     why = serializers.ChoiceField(
-        ["empty", "full", "not_open"], allow_blank=True, help_text="why there are fewer than were asked for"
+        ["empty", "full", "not_open", "paused"],
+        allow_blank=True,
+        help_text="why there are fewer than were asked for",
     )
 
 

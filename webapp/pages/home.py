@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from annotate.access import Deed, reaches
-from annotate.models import ProjectState, User
+from annotate.models import Membership, Project, ProjectState, Role, User
 from annotate.queries import projects_with_progress
 
 
@@ -16,14 +16,27 @@ from annotate.queries import projects_with_progress
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
+    # By project, why one is paused in it.
+    paused = dict(
+        Membership.objects.filter(user=request.user, paused_at__isnull=False).values_list(
+            "project_id", "pause_reason"
+        )
+    )
+
+    def sees(role: Role, deed: Deed, project: Project) -> bool:
+        withheld = project.pk in paused and not request.user.is_superuser
+        return reaches(role, deed) and not withheld
+
     projects = [
         {
             "project": project,
-            "sees": reaches(role, Deed.SEE_JUDGMENTS),
-            "manages": reaches(role, Deed.MANAGE),
+            "sees": sees(role, Deed.SEE_JUDGMENTS, project),
+            "manages": sees(role, Deed.MANAGE, project),
+            "paused": project.pk in paused,
+            "reason": paused.get(project.pk, ""),
             "judged": judged,
             "pairs": pairs,
-            "open": project.state == ProjectState.OPEN,
+            "open": project.state == ProjectState.OPEN and project.pk not in paused,
         }
         for project, role, judged, pairs in projects_with_progress(request.user)
     ]

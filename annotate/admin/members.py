@@ -1,0 +1,82 @@
+"""Members of projects: who is paused, and the buttons for it. Roles are given on the project's page."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from annotate.actions.members import pause_member, resume_member
+from annotate.admin.acts import Act, ActingAdmin
+from annotate.admin.base import OwnProjectFilter
+from annotate.admin_site import signed_in
+from annotate.models import Membership
+
+
+class PauseForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500, required=False, help_text="The member is told it. Empty: none is given."
+    )
+
+    def __init__(self, *args: Any, row: Membership, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+
+def _pause(request: HttpRequest, membership: Membership, data: dict[str, Any]) -> str:
+    if pause_member(by=signed_in(request), membership=membership, reason=data["reason"]):
+        return (
+            "Paused: no new pairs, and those in hand are asked of others. What is on its way is still taken."
+        )
+    return "This member was paused already."
+
+
+def _resume(request: HttpRequest, membership: Membership, _: dict[str, Any]) -> str:
+    if resume_member(by=signed_in(request), membership=membership):
+        return "This member gets pairs again."
+    return "This member was not paused."
+
+
+@admin.register(Membership)
+class MembershipAdmin(ActingAdmin):
+    list_display = ("user", "project", "role", "tags", "paused_at", "pause_reason")
+    list_filter = (OwnProjectFilter,)
+    list_select_related = ("project", "user")
+    search_fields = ("user__username__startswith",)
+    actions = ("pause", "resume")
+    fields = ("user", "project", "role", "tags", "paused_at", "pause_reason")
+    acts = (
+        Act(
+            "pause",
+            "Pause",
+            "No new pairs, and those in hand are asked of others at once. What this member judged stays, and what is "
+            "still on its way from them is taken.",
+            _pause,
+            PauseForm,
+            offered=lambda membership: membership.paused_at is None,
+        ),
+        Act(
+            "resume",
+            "Resume",
+            "This member gets pairs again.",
+            _resume,
+            offered=lambda membership: membership.paused_at is not None,
+        ),
+    )
+
+    @admin.action(description="Pause the selected members")
+    def pause(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        paused = 0
+        for membership in queryset.select_related("project"):
+            try:
+                paused += pause_member(by=signed_in(request), membership=membership)
+            except ValidationError as error:
+                self.message_user(request, " ".join(error.messages), "warning")
+        self.message_user(request, f"Paused: {paused}.")
+
+    @admin.action(description="Resume the selected members")
+    def resume(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        members = queryset.select_related("project")
+        resumed = sum(resume_member(by=signed_in(request), membership=one) for one in members)
+        self.message_user(request, f"Resumed: {resumed}.")
