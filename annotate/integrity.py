@@ -89,6 +89,11 @@ RULES = {
                JOIN annotate_comparison c ON c.id = j.comparison_id
                JOIN annotate_dataimport i ON i.id = j.data_import_id AND i.visible
                WHERE j.annotator_id = a.id AND j.claim_id IS NULL)""",
+    "an annotator's count of a day's pairs is off": """
+        SELECT a.id FROM annotate_annotator a
+        WHERE a.day_pairs <> (SELECT count(*) FROM annotate_claim l
+                              WHERE l.annotator_id = a.id AND l.outcome = 'submitted'
+                                AND (l.closed_at AT TIME ZONE 'UTC')::date = a.day)""",
 }
 
 

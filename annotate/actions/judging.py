@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from psycopg.types.json import Jsonb
@@ -254,7 +254,11 @@ _SETTLE = """
         UPDATE annotate_claim SET closed_at = %(now)s, outcome = 'submitted', skip_reason = '', note = ''
         WHERE %(ends)s AND id = %(claim)s
     ), counted AS (
-        UPDATE annotate_annotator SET judged_pairs = judged_pairs + 1
+        UPDATE annotate_annotator
+        SET judged_pairs = judged_pairs + 1,
+            day_pairs = CASE WHEN day = (%(now)s AT TIME ZONE 'UTC')::date THEN day_pairs + 1
+                             WHEN day > (%(now)s AT TIME ZONE 'UTC')::date THEN day_pairs ELSE 1 END,
+            day = greatest(day, (%(now)s AT TIME ZONE 'UTC')::date)
         WHERE %(ends)s AND id = %(annotator)s RETURNING judged_pairs
     ), forgotten AS (
         DELETE FROM annotate_claimdraft WHERE claim_id = %(claim)s
@@ -526,8 +530,13 @@ def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
             if head.verdict != Verdict.RETRACTED
         ]
     )
+    assert claim.closed_at
+    submitted_on = claim.closed_at.astimezone(UTC).date()
     claim.outcome, claim.closed_at = Outcome.HELD, None
     claim.expires_at = max(claim.expires_at, now + timedelta(minutes=annotator.project.lease_minutes))
     claim.save(update_fields=["outcome", "closed_at", "expires_at"])
-    Annotator.objects.filter(pk=annotator.pk).update(judged_pairs=F("judged_pairs") - 1)
+    Annotator.objects.filter(pk=annotator.pk).update(
+        judged_pairs=F("judged_pairs") - 1,
+        day_pairs=F("day_pairs") - Case(When(day=submitted_on, then=1), default=0),
+    )
     return claim

@@ -52,6 +52,8 @@ SETTINGS = frozenset(
         "lease_minutes",
         "claims_in_hand",
         "offline_most",
+        "most_share",
+        "most_a_day",
     }
 )
 _BATCH = 2000

@@ -5,9 +5,10 @@ lock. The pair's row guards its comparisons' seats. The draw lock makes draws vi
 so that no draw can appear behind a cursor that has already passed it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -54,7 +55,7 @@ class HandFull(Exception):
 class NotOpen(Exception):
     """No new pair is to be had: the project is paused or closed, or the annotator is (`code` tells)."""
 
-    code: Literal["not_open", "paused"] = "not_open"
+    code: Literal["not_open", "paused", "enough"] = "not_open"
 
 
 class Paused(NotOpen):
@@ -73,6 +74,12 @@ class Conflict(Exception):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
+
+
+class Enough(NotOpen):
+    """The annotator has judged as many pairs as the project lets one person judge, today or at all."""
+
+    code = "enough"
 
 
 # Comparisons of pair %(pair)s (or d.pair_id) with a free seat that this annotator has not sat on and was not
@@ -99,7 +106,10 @@ _WALK = f"""
 """
 
 _LOCK_ANNOTATOR = """
-    SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.offline_most, p.state
+    SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.offline_most, p.state,
+           a.judged_pairs, a.day, a.day_pairs, p.most_a_day, p.most_share,
+           CASE WHEN p.most_share < 1
+                THEN (SELECT sum(s.total) FROM annotate_stream s WHERE s.project_id = p.id) END
     FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id
     WHERE a.id = %s FOR NO KEY UPDATE OF a
 """
@@ -180,7 +190,7 @@ class Taken:
     """Claims under the ids that were asked for, and why there are not as many: nothing to judge, or a full hand."""
 
     claims: list[Claim]
-    why: Literal["", "empty", "full", "not_open", "paused"] = ""
+    why: Literal["", "empty", "full", "not_open", "paused", "enough"] = ""
 
 
 def take_offline(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> Taken:
@@ -227,7 +237,7 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
     now = timezone.now()
     with prepared_cursor() as cursor:
         cursor.execute(_LOCK_ANNOTATOR, [annotator.pk])
-        reached, project_id, lease_minutes, claims_in_hand, offline_most, state = cursor.fetchone()
+        reached, project_id, lease_minutes, claims_in_hand, offline_most, state, *spent = cursor.fetchone()
         most = offline_most if offline else claims_in_hand
         lease = OFFLINE_LEASE if offline else timedelta(minutes=lease_minutes)
         names: dict[str, Any] = {
@@ -262,6 +272,7 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
                     held,
                 )
                 raise HandFull(message % {"held": held})
+            _require_within_limits(held, now, *spent)
             if first_draw is None:
                 # None of the draws up to the newest will ever be for this annotator: whatever reopens is a new one.
                 # Who waits at the end of the queue does not walk it again.
@@ -300,6 +311,41 @@ def require_not_paused(annotator: Annotator) -> None:
     reason = members.filter(paused_at__isnull=False).values_list("pause_reason", flat=True).first()
     if reason is not None:
         raise Paused(reason)
+
+
+def _require_within_limits(
+    held: int,
+    now: datetime,
+    judged: int,
+    day: date | None,
+    day_pairs: int,
+    most_a_day: int,
+    most_share: float,
+    pairs: int | None,
+) -> None:
+    """What is held counts as judged: all of it may be finished. The annotator's row is locked, so the counts hold.
+
+    Raises:
+        Enough
+    """
+    today = now.astimezone(UTC).date()
+    if most_a_day and (day_pairs if day and day >= today else 0) + held >= most_a_day:
+        midnight = datetime.combine(today + timedelta(days=1), time(), UTC)
+        message = ngettext(
+            "Enough for today: this project asks one person for %(most)s pair a day, so that verdicts stay even. "
+            "Thank you! New ones come at midnight UTC, in about %(hours)s h.",
+            "Enough for today: this project asks one person for %(most)s pairs a day, so that verdicts stay even. "
+            "Thank you! New ones come at midnight UTC, in about %(hours)s h.",
+            most_a_day,
+        )
+        hours = math.ceil((midnight - now) / timedelta(hours=1))
+        raise Enough(message % {"most": most_a_day, "hours": hours})
+    if pairs is not None and judged + held >= max(1, math.floor(most_share * pairs + 1e-9)):
+        message = _(
+            "That is all for you here: no one person judges more than %(percent)s of this project's pairs, so that "
+            "many are heard. Thank you!"
+        )
+        raise Enough(message % {"percent": f"{100 * most_share:g}%"})
 
 
 # IS TRUE hides the annotator from the planner, for the reason given at _OPEN_TO_ME.

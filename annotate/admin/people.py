@@ -86,7 +86,7 @@ class AnnotatorAdmin(ActingAdmin):
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project", "user")
     search_fields = ("pseudonym__startswith", "user__username__startswith")
-    fields = ("pseudonym", "project", "user", "judged_pairs", "seen_at", "created_at")
+    fields = ("pseudonym", "project", "user", "judged_pairs", "day", "day_pairs", "seen_at", "created_at")
     acts = (
         Act(
             "withdraw",

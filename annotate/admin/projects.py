@@ -243,6 +243,7 @@ class ProjectAdmin(LearningAdmin):
             "What is asked next",
             {"fields": ("sampling", "refit_judgments", "refit_seconds", "uniform_share")},
         ),
+        ("How much one annotator may judge", {"fields": ("most_share", "most_a_day")}),
         ("Leases", {"fields": ("lease_minutes", "claims_in_hand", "offline_most")}),
     )
     acts = (

@@ -205,6 +205,20 @@ class Project(models.Model):
         help_text="Pairs that one annotator may reserve for 24 hours, to judge them without a network. 0: none.",
     )
 
+    most_share = models.FloatField(
+        "share of one annotator",
+        default=1,
+        db_default=1,
+        validators=[MinValueValidator(0.001), MaxValueValidator(1)],
+        help_text="Share of the pairs that one annotator may judge, at least one pair. 1: no limit.",
+    )
+    most_a_day = models.PositiveIntegerField(
+        "pairs a day",
+        default=0,
+        db_default=0,
+        help_text="Pairs that one annotator may judge a day, from midnight to midnight UTC. 0: no limit.",
+    )
+
     demo = models.BooleanField(
         default=False,
         editable=False,
@@ -233,6 +247,9 @@ class Project(models.Model):
             models.CheckConstraint(condition=Q(uniform_share__range=(0, 1)), name="project_uniform_share"),
             models.CheckConstraint(condition=Q(viewing_share__range=(0, 1)), name="project_viewing_share"),
             models.CheckConstraint(condition=Q(viewing_turned__range=(0, 1)), name="project_viewing_turned"),
+            models.CheckConstraint(
+                condition=Q(most_share__gt=0, most_share__lte=1), name="project_most_share"
+            ),
             models.CheckConstraint(
                 condition=Q(refit_judgments__gte=1, refit_seconds__gte=10), name="project_refit"
             ),
@@ -276,6 +293,9 @@ class Annotator(models.Model):
     # Draws up to here are decided for this annotator: the queue is walked from this place on.
     cursor = models.BigIntegerField(default=0)
     judged_pairs = models.PositiveIntegerField(default=0)
+    # Of them, those submitted on the last day on which any was (by UTC): no limit counts judgments.
+    day = models.DateField(null=True, blank=True)
+    day_pairs = models.PositiveIntegerField(default=0, db_default=0)
     seen_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -203,6 +203,7 @@ class JudgePage {
     if (state === "empty") blank(t("Nothing to judge now"), t("You have judged all there is for you. New pairs show up here by themselves."), again);
     else if (state === "not_open") blank(t("This project is paused"), t("Your answers are safe. It goes on here by itself when it opens."), again);
     else if (state === "paused") blank(t("You are paused here"), this.hand.told, again);
+    else if (state === "enough") blank(t("Enough for now"), this.hand.told, again);
     else if (state === "unreachable" || this.outbox.trouble === "offline" || !navigator.onLine)
       blank(
         t("You are offline"),

@@ -133,6 +133,8 @@ def project_form(project: Project, **changed: Any) -> dict[str, Any]:
         "lease_minutes",
         "claims_in_hand",
         "offline_most",
+        "most_share",
+        "most_a_day",
         "sampling",
         "refit_judgments",
         "refit_seconds",

@@ -167,6 +167,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         project_uniform_share="uniform_share = -0.1",
         project_viewing_share="viewing_share = 1.1",
         project_viewing_turned="viewing_turned = 1.1",
+        project_most_share="most_share = 0",
         project_refit="refit_seconds = 9",
     ),
     "prompt_once": again(Prompt),

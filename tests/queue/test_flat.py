@@ -97,7 +97,8 @@ def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 def make_queue(pairs: int) -> Project:
     """A project whose queue holds each of its pairs once: one comparison each, k = 3."""
-    project = make_project(reserve_share=0, validation_share=0)
+    limits = {"most_share": 0.9999, "most_a_day": 10**9}  # asked on the way, and never reached
+    project = make_project(reserve_share=0, validation_share=0, **limits)
     sample = make_pair(project)
     criterion = make_comparison(sample).criterion
     names = {
