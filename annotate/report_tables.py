@@ -22,6 +22,9 @@ def tables_of(content: dict[str, Any]) -> dict[str, list[Row]]:
         ],
         "annotators": content["annotators"]["rows"],
         "criteria": content["criteria"]["rows"],
+        # Reports of before they were told have none.
+        "cost": [content["cost"]] if "cost" in content else [],
+        "reward-model": content.get("revisions", []),
         "leaderboards": [
             {"of": board["kind"], "title": board["title"]} | row
             for board in content["leaderboards"]

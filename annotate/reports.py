@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annotate.costs import cost_of, read_done
 from annotate.models import Annotator, Criterion, Project, TaskType
 from annotate.stats.agreement import agreement, cohen, ordinal_agreement
 from annotate.stats.annotators import agreement_with_others, pair_tables, same_again
@@ -159,7 +160,7 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
         tolerance=1e-4,
     )
     texts = _texts(judged)
-    report = {
+    report: Json = {
         "progress": _progress(wanted, verdicts, today),
         "labels": _label_section(judged, fitted),
         "annotators": _annotators(judged, fitted),
@@ -168,6 +169,8 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
     report["agreement"] = _agreement(judged)
     tell("criteria")
     report["criteria"] = _criteria(judged, texts)
+    report["cost"] = _cost(project, report["progress"])
+    report["revisions"] = _revisions(project)
     tell("leaderboards")
     return report | {"leaderboards": _leaderboards(judged, models, texts)}
 
@@ -211,6 +214,33 @@ def _progress(wanted: list[Wanted], verdicts: Verdicts, today: date) -> Json:
         ],
         "forecast": forecast,
     }
+
+
+def _cost(project: Project, progress: Json) -> Json:
+    rates = {"per_verdict": project.pay_per_verdict, "per_hour": project.pay_per_hour}
+    cost = cost_of(read_done(project), progress["labels"] - progress["judged"], **rates)
+    return cost | rates | {"currency": project.currency}
+
+
+def _revisions(project: Project) -> list[Json]:
+    """How often each of the last revisions of the reward model agreed with the people's labels of the reserve."""
+    tested = project.revisions.filter(held_out__gt=0).order_by("-number")[:SPANS]
+    return [
+        {
+            "revision": one.number,
+            "day": one.created_at.date().isoformat(),
+            "judgments": one.judgments,
+            "held_out": one.held_out,
+            "accuracy": {
+                "value": one.accuracy,
+                "low": one.accuracy_low,
+                "high": one.accuracy_high,
+                "why": "",
+            },
+            "blind": one.blind_accuracy,
+        }
+        for one in reversed(tested)
+    ]
 
 
 def _label_section(judged: Judged, fitted: Aggregated) -> Json:

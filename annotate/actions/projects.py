@@ -54,6 +54,9 @@ SETTINGS = frozenset(
         "offline_most",
         "most_share",
         "most_a_day",
+        "pay_per_verdict",
+        "pay_per_hour",
+        "currency",
     }
 )
 _BATCH = 2000

@@ -244,6 +244,7 @@ class ProjectAdmin(LearningAdmin):
             {"fields": ("sampling", "refit_judgments", "refit_seconds", "uniform_share")},
         ),
         ("How much one annotator may judge", {"fields": ("most_share", "most_a_day")}),
+        ("What it costs", {"fields": ("pay_per_verdict", "pay_per_hour", "currency")}),
         ("Leases", {"fields": ("lease_minutes", "claims_in_hand", "offline_most")}),
     )
     acts = (

@@ -5,7 +5,7 @@ import secrets
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -90,6 +90,7 @@ MAX_CRITERION = 500  # characters
 MAX_TAG = 40  # characters
 MAX_TAGS = 30
 MAX_OFFLINE = 40  # claims
+MAX_RATE = 1_000_000  # of a currency, a verdict or an hour
 
 
 def different(tags: list[str]) -> None:
@@ -219,6 +220,27 @@ class Project(models.Model):
         help_text="Pairs that one annotator may judge a day, from midnight to midnight UTC. 0: no limit.",
     )
 
+    pay_per_verdict = models.FloatField(
+        "paid a verdict",
+        default=0,
+        db_default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(MAX_RATE)],
+        help_text="For the dashboard's costs. 0: not paid so.",
+    )
+    pay_per_hour = models.FloatField(
+        "paid an hour",
+        default=0,
+        db_default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(MAX_RATE)],
+        help_text="Of active time, as the judge page measures it. 0: not paid so.",
+    )
+    currency = models.CharField(
+        max_length=3,
+        default="USD",
+        db_default="USD",
+        validators=[RegexValidator(r"^[A-Z]{3}\Z", "Give its three capital letters, as USD or KRW.")],
+    )
+
     demo = models.BooleanField(
         default=False,
         editable=False,
@@ -249,6 +271,10 @@ class Project(models.Model):
             models.CheckConstraint(condition=Q(viewing_turned__range=(0, 1)), name="project_viewing_turned"),
             models.CheckConstraint(
                 condition=Q(most_share__gt=0, most_share__lte=1), name="project_most_share"
+            ),
+            models.CheckConstraint(
+                condition=Q(pay_per_verdict__range=(0, MAX_RATE), pay_per_hour__range=(0, MAX_RATE)),
+                name="project_pay",
             ),
             models.CheckConstraint(
                 condition=Q(refit_judgments__gte=1, refit_seconds__gte=10), name="project_refit"

@@ -168,6 +168,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         project_viewing_share="viewing_share = 1.1",
         project_viewing_turned="viewing_turned = 1.1",
         project_most_share="most_share = 0",
+        project_pay="pay_per_hour = -1",
         project_refit="refit_seconds = 9",
     ),
     "prompt_once": again(Prompt),

@@ -2,15 +2,19 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from annotate.access import Denied, Unknown
 from annotate.actions.jobs import run_job
 from annotate.actions.reports import is_outdated, start_report
-from annotate.models import Annotator, Claim, Judgment, Project, Report, Role
+from annotate.costs import Done, cost_of, read_done
+from annotate.models import Annotator, Claim, Judgment, Project, Report, Revision, Role
 from annotate.reports import full_report
 from annotate.verdicts import USABLE_OF_LEVEL, read_pair_models, read_verdicts, read_wanted
 from tests.factories import (
@@ -189,6 +193,100 @@ def test_merged_criteria_are_one(site: Site) -> None:
     found = full_report(site.project, TODAY)
     assert [row["criterion"] for row in found["criteria"]["rows"]] == ["Truth"]
     assert found["agreement"]["overall"]["comparisons"] == 5
+
+
+def test_what_it_cost_goes_by_verdict_and_by_hour(site: Site) -> None:
+    project = site.project
+    told = full_report(project, TODAY)["cost"]
+    assert (told["spent"], told["why"]) == (None, "No rate is set: give one in the project's settings.")
+    project.pay_per_verdict = 0.05
+    # Ada's nine verdicts took 30 s each, Bo's and Cy's sixteen 20 s, and one without an opinion 90 s: each on a claim of
+    # its own. What is revised or taken back is not paid twice.
+    hours = (9 * 30 + 16 * 20 + 90) / 3600
+    told = full_report(project, TODAY)["cost"]
+    assert (told["verdicts"], told["hours"], told["untimed"]) == (26, round(hours, 2), 0)
+    assert (told["spent"], told["each"], told["left"]) == (1.3, 0.05, 0.05)
+    project.pay_per_hour = 36
+    told = full_report(project, TODAY)["cost"]
+    assert told["spent"] == pytest.approx(1.3 + 36 * hours, abs=0.01)
+    assert told["left"] == pytest.approx(told["spent"] / 26, abs=0.01)
+    untimed = make_comparison(make_pair(project), "Wit")
+    site.judge(untimed, "1", site.people[0], seconds=None)
+    told = full_report(project, TODAY)["cost"]
+    assert (told["verdicts"], told["untimed"]) == (27, 1)
+    other = make_project(pay_per_hour=12)
+    judge(make_comparison(make_pair(other), "Wit"), "response1", seconds=None)
+    told = full_report(other, TODAY)["cost"]
+    assert told["spent"] is None and "how long it took" in told["why"]
+
+
+def test_verdicts_of_one_claim_share_its_time_and_revisions_cost_nothing(site: Site) -> None:
+    pair = make_pair(site.project)
+    first, second, third = (make_comparison(pair, criterion) for criterion in ("Truth", "Brevity", "Wit"))
+    judgment = judge(first, "response1", site.people[0], seconds=40)
+    for comparison in (second, third):
+        Judgment.objects.create(
+            claim=judgment.claim,
+            annotator=judgment.annotator,
+            comparison=comparison,
+            verdict="response2",
+            seconds=40,
+            created_at=judgment.created_at,
+        )
+    revised = judge(first, "tie", supersedes=judgment, seconds=55)
+    before = 9 * 30 + 16 * 20 + 90
+    assert read_done(site.project) == Done(29, 29, before + 55)
+    judge(first, "retracted", supersedes=revised, seconds=None)
+    assert read_done(site.project) == Done(28, 28, before + 40)
+
+
+@given(
+    verdicts=st.integers(0, 1000),
+    timed=st.floats(0, 1),
+    seconds=st.floats(0, 1e6),
+    left=st.integers(0, 1000),
+    per_verdict=st.floats(0, 100),
+    per_hour=st.floats(0, 100),
+)
+def test_costs_add_up(
+    verdicts: int, timed: float, seconds: float, left: int, per_verdict: float, per_hour: float
+) -> None:
+    done = Done(verdicts, round(timed * verdicts), seconds if round(timed * verdicts) else 0.0)
+    found = cost_of(done, left, per_verdict=per_verdict, per_hour=per_hour)
+    assert (found["spent"] is None) == bool(
+        not (per_verdict or per_hour) or (per_hour and verdicts and not done.timed)
+    )
+    assert (found["left"] is None) == bool(found["why"])
+    if found["left"] is not None and verdicts:
+        assert found["left"] == pytest.approx(found["spent"] / verdicts * left, abs=0.01 * (1 + left))
+
+
+def test_revisions_of_the_model_are_held_against_people(site: Site) -> None:
+    assert full_report(site.project, TODAY)["revisions"] == []
+    for number, (accuracy, held_out) in enumerate([(0.6, 40), (None, 0), (0.7, 50)], 1):
+        ends = {} if accuracy is None else {"accuracy_low": accuracy - 0.1, "accuracy_high": accuracy + 0.1}
+        Revision.objects.create(
+            project=site.project,
+            number=number,
+            backend="builtin",
+            artefact=f"revisions/{number}",
+            artefact_sha256=bytes(32),
+            artefact_size=1,
+            read_at=timezone.now(),
+            newest_judgment=uuid4(),
+            judgments=10 * number,
+            comparisons=number,
+            seconds=1,
+            held_out=held_out,
+            accuracy=accuracy,
+            blind_accuracy=None if accuracy is None else 0.5,
+            **ends,
+        )
+    told = full_report(site.project, TODAY)["revisions"]
+    assert [(row["revision"], row["accuracy"]["value"], row["held_out"]) for row in told] == [
+        (1, 0.6, 40),
+        (3, 0.7, 50),
+    ]
 
 
 def test_a_project_without_judgments_says_why_there_is_nothing() -> None:

@@ -177,6 +177,14 @@ def _shown(content: dict[str, Any]) -> dict[str, Any]:
         ],
         "more_criteria": criteria["more"] + max(0, len(criteria["rows"]) - _CRITERIA),
         "boards": [_board(board) for board in content["leaderboards"]],
+        "cost": content.get("cost"),  # reports of before they were told have none
+        "revisions": content.get("revisions", []),
+        "revisions_plot": plots.series(
+            [row["accuracy"] for row in content.get("revisions", [])],
+            "Agreement of the reward model's revisions with the reserve's labels",
+            0,
+            1,
+        ),
     }
 
 
