@@ -1,11 +1,24 @@
-"""Reads about how people got into a project."""
+"""Reads about how people got into a project, and how far who came from Prolific is."""
 
 import hashlib
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
 
-from django.db.models import QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from annotate.models import Invitation
+from annotate.models import (
+    Annotator,
+    Claim,
+    CrowdArrival,
+    Draw,
+    Invitation,
+    Membership,
+    Project,
+    ProjectState,
+    Stream,
+)
 
 
 def token_sha256(token: str) -> bytes:
@@ -23,4 +36,77 @@ def open_invitations(token: str) -> QuerySet[Invitation]:
         revoked_at__isnull=True,
         expires_at__gt=timezone.now(),
         uses_left__gt=0,
+    )
+
+
+def secret_sha256(secret: str) -> str:
+    """What is kept of a secret in a link or cookie, in hex."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def open_to_crowd(slug: str, key: str) -> QuerySet[Project]:
+    """The project that the link for Prolific leads to now, or none: another key, closed, or unknown."""
+    return Project.objects.filter(
+        slug=slug,
+        crowd_open=True,
+        crowd_key_sha256=secret_sha256(key),
+        state=ProjectState.OPEN,
+    )
+
+
+def arrivals_with_judged(arrivals: QuerySet[CrowdArrival]) -> QuerySet[CrowdArrival]:
+    """Each with `judged_pairs`, what its annotator has judged in the project at all; see judged_of."""
+    found = Annotator.objects.filter(project=OuterRef("project"), user=OuterRef("user"))
+    return arrivals.annotate(judged_pairs=Subquery(found.values("judged_pairs")))
+
+
+def judged_of(arrival: CrowdArrival, judged_pairs: int) -> int:
+    """How many of the pairs that were agreed are judged."""
+    return max(0, min(arrival.pairs, judged_pairs - arrival.judged_before))
+
+
+@dataclass(frozen=True)
+class CrowdState:
+    """What a participant is told. `code` and `link` only where the work here has ended for them, one way or the other."""
+
+    pairs: int
+    before: int
+    judged: int
+    stage: Literal["working", "done", "out"]
+    code: str = ""
+    link: str = ""
+
+
+def crowd_state(annotator: Annotator) -> CrowdState | None:
+    """How far an annotator is who came from Prolific; None for everybody else, at the cost of nothing."""
+    if annotator.crowd_until is None:
+        return None
+    project = annotator.project
+    arrival = CrowdArrival.objects.filter(project=project, user=annotator.user_id).order_by("-pk").first()
+    if arrival is None:
+        return None
+    judged = judged_of(arrival, annotator.judged_pairs)
+    told = (arrival.pairs, arrival.judged_before, judged)
+    if judged >= arrival.pairs:
+        return CrowdState(*told, "done", project.crowd_code, _back(project.crowd_code))
+    if _cannot_go_on(annotator):
+        return CrowdState(*told, "out", project.crowd_out_code, _back(project.crowd_out_code))
+    return CrowdState(*told, "working")
+
+
+def _back(code: str) -> str:
+    return f"https://app.prolific.com/submissions/complete?cc={quote(code)}" if code else ""
+
+
+def _cannot_go_on(annotator: Annotator) -> bool:
+    project = annotator.project
+    members = Membership.objects.filter(project=project, user=annotator.user_id)
+    if project.state == ProjectState.CLOSED or not members.filter(paused_at__isnull=True).exists():
+        return True
+    # All pairs are drawn, and the annotator has gone past the last draw: nothing is left, unless it is opened again.
+    newest = Draw.objects.filter(project=project).order_by("-pk").values_list("pk", flat=True).first()
+    return (
+        annotator.cursor >= (newest or 0)
+        and not Stream.objects.filter(project=project, queued__lt=F("total")).exists()
+        and not Claim.objects.filter(annotator=annotator, closed_at__isnull=True).exists()
     )

@@ -15,6 +15,7 @@ from annotate.actions.queue import open_pairs
 from annotate.models import (
     Annotator,
     Claim,
+    CrowdArrival,
     Invitation,
     Judgment,
     Membership,
@@ -138,6 +139,7 @@ def withdraw_annotator(*, by: User | None, annotator: Annotator) -> dict[str, in
     list(Pair.objects.filter(pk__in=pair_ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     if locked.user_id:
         Membership.objects.filter(project=project, user_id=locked.user_id).delete()
+        CrowdArrival.objects.filter(project=project, user_id=locked.user_id).delete()
         if email := User.objects.values_list("email", flat=True).get(pk=locked.user_id):
             Invitation.objects.filter(project=project, email__iexact=email).update(email="")
     audit.record(by, "withdraw annotator", locked, project, **erased)

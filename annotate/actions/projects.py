@@ -57,6 +57,10 @@ SETTINGS = frozenset(
         "pay_per_verdict",
         "pay_per_hour",
         "currency",
+        "crowd_open",
+        "crowd_pairs",
+        "crowd_code",
+        "crowd_out_code",
     }
 )
 _BATCH = 2000

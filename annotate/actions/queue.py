@@ -107,7 +107,7 @@ _WALK = f"""
 
 _LOCK_ANNOTATOR = """
     SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.offline_most, p.state,
-           a.judged_pairs, a.day, a.day_pairs, p.most_a_day, p.most_share,
+           a.judged_pairs, a.crowd_until, a.day, a.day_pairs, p.most_a_day, p.most_share,
            CASE WHEN p.most_share < 1
                 THEN (SELECT sum(s.total) FROM annotate_stream s WHERE s.project_id = p.id) END
     FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id
@@ -317,6 +317,7 @@ def _require_within_limits(
     held: int,
     now: datetime,
     judged: int,
+    crowd_until: int | None,
     day: date | None,
     day_pairs: int,
     most_a_day: int,
@@ -328,6 +329,8 @@ def _require_within_limits(
     Raises:
         Enough
     """
+    if crowd_until is not None and judged + held >= crowd_until:
+        raise Enough(_("You have judged all the pairs that were agreed. Thank you!"))
     today = now.astimezone(UTC).date()
     if most_a_day and (day_pairs if day and day >= today else 0) + held >= most_a_day:
         midnight = datetime.combine(today + timedelta(days=1), time(), UTC)

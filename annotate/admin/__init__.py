@@ -2,6 +2,7 @@
 
 from annotate.admin import (
     audit,
+    crowd,
     invitations,
     judgments,
     logins,
@@ -16,6 +17,7 @@ from annotate.admin import (
 
 __all__ = [
     "audit",
+    "crowd",
     "invitations",
     "judgments",
     "logins",

@@ -14,6 +14,7 @@ from annotate.actions import criteria, projects
 from annotate.actions.erasure import erase_demo, extent_of
 from annotate.actions.releases import ReleaseOptions, start_release
 from annotate.admin.acts import Act
+from annotate.admin.crowd import CROWD_ACTS
 from annotate.admin.invitations import INVITING_ACTS
 from annotate.admin.learning import LEARNING_ACTS, LearningAdmin
 from annotate.admin_site import signed_in
@@ -245,6 +246,10 @@ class ProjectAdmin(LearningAdmin):
         ),
         ("How much one annotator may judge", {"fields": ("most_share", "most_a_day")}),
         ("What it costs", {"fields": ("pay_per_verdict", "pay_per_hour", "currency")}),
+        (
+            "Participants from Prolific",
+            {"fields": ("crowd_open", "crowd_pairs", "crowd_code", "crowd_out_code")},
+        ),
         ("Leases", {"fields": ("lease_minutes", "claims_in_hand", "offline_most")}),
     )
     acts = (
@@ -286,6 +291,7 @@ class ProjectAdmin(LearningAdmin):
             RaiseForm,
         ),
         *INVITING_ACTS,
+        *CROWD_ACTS,
         *LEARNING_ACTS,
         Act(
             "erase",
@@ -322,6 +328,7 @@ class ProjectAdmin(LearningAdmin):
         return [
             ("Dashboard", reverse("dashboard", args=[row.slug])),
             ("Import", f"{reverse('admin:annotate_dataimport_add')}?project={row.pk}"),
+            *([("Arrivals (CSV)", reverse("crowd_arrivals", args=[row.slug]))] if row.crowd_open else []),
             *super().acts_on(request, row),
         ]
 

@@ -2,7 +2,7 @@ from annotate.models.audit import AuditEntry
 from annotate.models.frozen import FrozenComparison, FrozenJudgment, Standing
 from annotate.models.judgments import Broken, Judgment, TieKind, Verdict
 from annotate.models.media import Asset, Derivative, Modality
-from annotate.models.members import Invitation
+from annotate.models.members import CrowdArrival, Invitation
 from annotate.models.pairs import Comparison, Criterion, Pair, Partition, Prompt, PromptAsset, Response
 from annotate.models.project import (
     Annotator,
@@ -33,6 +33,7 @@ __all__ = [
     "ClaimDraft",
     "Comparison",
     "Criterion",
+    "CrowdArrival",
     "DataImport",
     "Derivative",
     "Draw",

@@ -1,4 +1,4 @@
-"""How people get into a project: by links that managers hand out."""
+"""How people get into a project: by links that managers hand out, or from Prolific."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -29,3 +29,28 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}: {self.email or self.role}"
+
+
+class CrowdArrival(models.Model):
+    """A participant of a study on Prolific who has begun here: which account they have, and what was agreed."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="arrivals")
+    user = models.ForeignKey(User, models.CASCADE, related_name="arrivals")
+    # As the link told them. They name rows, and nothing else: who has begun is known by their browser.
+    participant = models.CharField(max_length=64)
+    study = models.CharField(max_length=64)
+    session = models.CharField(max_length=64)
+    # SHA-256, in hex, of the secret in the cookie of the browser that began; empty: the next one is taken for theirs.
+    browser_sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    pairs = models.PositiveIntegerField(help_text="agreed")
+    judged_before = models.PositiveIntegerField(default=0)
+    begun_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "study", "participant"], name="crowd_arrival_once")
+        ]
+        indexes = [models.Index(fields=["project", "participant"], name="crowd_participant")]
+
+    def __str__(self) -> str:
+        return self.participant

@@ -100,6 +100,7 @@ def different(tags: list[str]) -> None:
 
 
 _share = [MinValueValidator(0), MaxValueValidator(1)]
+_code = RegexValidator(r"\A[A-Za-z0-9_-]*\Z", "Give letters, digits, - and _ only.")
 _k = [MinValueValidator(1), MaxValueValidator(9)]
 
 
@@ -240,6 +241,39 @@ class Project(models.Model):
         db_default="USD",
         validators=[RegexValidator(r"^[A-Z]{3}\Z", "Give its three capital letters, as USD or KRW.")],
     )
+    crowd_open = models.BooleanField(
+        "open to Prolific",
+        default=False,
+        db_default=False,
+        help_text="Participants of a study on Prolific get in by the link that is made for it (a button of this page).",
+    )
+    crowd_pairs = models.PositiveSmallIntegerField(
+        "pairs a participant",
+        default=20,
+        db_default=20,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text="After so many a participant is done. Whoever has begun keeps what was agreed then.",
+    )
+    crowd_code = models.CharField(
+        "completion code",
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[_code],
+        help_text="Of the study on Prolific, shown to participants who are done.",
+    )
+    crowd_out_code = models.CharField(
+        "screen-out code",
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[_code],
+        help_text="Shown to participants who cannot go on: paused, or nothing is left for them. Empty: they are told to ask.",
+    )
+    # SHA-256 of what the link for Prolific carries, in hex; empty: none was made.
+    crowd_key_sha256 = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     demo = models.BooleanField(
         default=False,
@@ -275,6 +309,11 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=Q(pay_per_verdict__range=(0, MAX_RATE), pay_per_hour__range=(0, MAX_RATE)),
                 name="project_pay",
+            ),
+            models.CheckConstraint(
+                condition=Q(crowd_open=False) | ~Q(crowd_code=""),
+                name="project_crowd_code",
+                violation_error_message="A project that is open to Prolific needs a completion code.",
             ),
             models.CheckConstraint(
                 condition=Q(refit_judgments__gte=1, refit_seconds__gte=10), name="project_refit"
@@ -322,6 +361,8 @@ class Annotator(models.Model):
     # Of them, those submitted on the last day on which any was (by UTC): no limit counts judgments.
     day = models.DateField(null=True, blank=True)
     day_pairs = models.PositiveIntegerField(default=0, db_default=0)
+    # Of who came from Prolific: at so many judged pairs what was agreed is done.
+    crowd_until = models.PositiveIntegerField(null=True, blank=True, editable=False)
     seen_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -3,6 +3,7 @@
 import { Anchors } from "./anchors.js";
 import { ApiError, call, Unreachable, whoIsIn } from "./api.js";
 import { Clock } from "./clock.js";
+import { crowdEnd } from "./crowd.js";
 import { askLogin, askSkip, askUnseen, showGuidelines, showHistory, showKeys, showRefused } from "./dialogs.js";
 import { Dock } from "./dock.js";
 import { h, key } from "./dom.js";
@@ -218,7 +219,14 @@ class JudgePage {
     else if (state === "full" && this.outbox.refused.length) blank(t("Some answers need you"), t("Open or discard what was refused, then the next pair comes."));
     else if (state && state !== "full") blank(t("No next pair"), state, again);
     else blank(t("Fetching the next pair"), "");
+    if (this.project.crowd && ["empty", "enough", "paused", "not_open"].includes(state)) this.#crowdEnd();
     this.#refresh();
+  }
+
+  /** Who came from Prolific and has no next pair is told how it ended, if it did. */
+  async #crowdEnd() {
+    const end = await crowdEnd(slug);
+    if (end && !this.claim && !this.#left) blank(end.title, end.text, ...end.parts);
   }
 
   #lookAgain() {
@@ -290,7 +298,9 @@ class JudgePage {
   }
 
   #progress(judged) {
-    const { pairs } = this.project;
+    const { crowd } = this.project;
+    const pairs = crowd ? crowd.pairs : this.project.pairs;
+    if (crowd) judged = Math.min(Math.max(judged - crowd.before, 0), pairs);
     find("count").textContent = t("{n} of {all}", { n: judged, all: pairs });
     const bar = /** @type {HTMLProgressElement} */ (find("bar"));
     bar.max = Math.max(pairs, 1);

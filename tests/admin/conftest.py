@@ -11,6 +11,7 @@ from annotate import audit
 from annotate.members import token_sha256
 from annotate.models import (
     Claim,
+    CrowdArrival,
     DataImport,
     Draw,
     Invitation,
@@ -105,6 +106,14 @@ def make_site(name: str, project: Project | None = None) -> Site:
                 expires_at=now,
             ),
             "membership": project.memberships.get(user=annotator.user),
+            "crowdarrival": CrowdArrival.objects.create(
+                project=project,
+                user=User.objects.get(annotators=annotator),
+                participant=f"{name}{annotator.pk}",
+                study="study",
+                session="session",
+                pairs=3,
+            ),
             "auditentry": project.auditentry_set.filter(deed="step").latest("pk"),
         },
     )
@@ -138,6 +147,9 @@ def project_form(project: Project, **changed: Any) -> dict[str, Any]:
         "pay_per_verdict",
         "pay_per_hour",
         "currency",
+        "crowd_pairs",
+        "crowd_code",
+        "crowd_out_code",
         "sampling",
         "refit_judgments",
         "refit_seconds",

@@ -18,6 +18,7 @@ MODELS = (
     "judgment",
     "draw",
     "claim",
+    "crowdarrival",
     "invitation",
     "membership",
     "job",

@@ -22,6 +22,7 @@ from annotate.models import (
     Claim,
     Comparison,
     Criterion,
+    CrowdArrival,
     DataImport,
     Derivative,
     Draw,
@@ -110,6 +111,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
     "comparison_once": again(Comparison),
     "criterion_not_own_canonical": "UPDATE annotate_criterion SET canonical_id = id",
     "criterion_once": again(Criterion),
+    "crowd_arrival_once": again(CrowdArrival),
     "annotate_criterion.final_text": [
         "UPDATE annotate_criterion SET text = 'Another one?'",
         r"UPDATE annotate_criterion SET text_key = '\x00' WHERE id = {criterion}",
@@ -167,6 +169,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         project_uniform_share="uniform_share = -0.1",
         project_viewing_share="viewing_share = 1.1",
         project_viewing_turned="viewing_turned = 1.1",
+        project_crowd_code="crowd_open = true",
         project_most_share="most_share = 0",
         project_pay="pay_per_hour = -1",
         project_refit="refit_seconds = 9",
@@ -307,6 +310,9 @@ def names() -> dict[str, Any]:
         seconds=1,
     )
     Score.objects.create(revision=revision, comparison=comparison, margin=0, p_tie=0, variance=0, bald=0)
+    CrowdArrival.objects.create(
+        project=project, user=user, participant="participant", study="study", session="session", pairs=1
+    )
     Invitation.objects.create(project=project, token_sha256=b"\0" * 32, expires_at=timezone.now())
     audit.record(None, "a deed", project, project)
     return {

@@ -187,7 +187,7 @@ def test_the_day_is_that_of_utc(now: datetime, before: int, judged: int, held: i
     day = now.date() + timedelta(days=before)
     counted = (judged if before >= 0 else 0) + held
     try:
-        queue._require_within_limits(held, now, judged, day, judged, most, 1.0, None)
+        queue._require_within_limits(held, now, judged, None, day, judged, most, 1.0, None)
         assert not most or counted < most
     except queue.Enough as enough:
         assert most and counted >= most

@@ -35,6 +35,12 @@ password/                                          PATCH DELETE                 
 join/<str:token>/                                  GET                            200
 join/<str:token>/                                  POST                           302w
 join/<str:token>/                                  PUT PATCH DELETE OPTIONS       405
+# Without the key of a link for Prolific there is nothing, for anybody; tests/security/test_crowd.py has one.
+crowd/<slug:slug>/                                 GET POST                       404
+crowd/<slug:slug>/                                 PUT PATCH DELETE OPTIONS       405
+crowd/<slug:slug>/arrivals.csv                     GET                            302 404 404 404 200 200
+crowd/<slug:slug>/arrivals.csv                     GET theirs                     302 200 404 404 404 200
+crowd/<slug:slug>/arrivals.csv                     POST PUT PATCH DELETE OPTIONS  405
 judge/<slug:slug>/                                 GET                            302 404 200 200 200 200
 judge/<slug:slug>/                                 GET theirs                     302 200 404 404 404 200
 judge/<slug:slug>/                                 POST PUT PATCH DELETE OPTIONS  405
@@ -205,6 +211,10 @@ admin/annotate/membership/<str:object_id>/act/{of_member}/    GET          302 4
 admin/annotate/membership/<str:object_id>/act/{of_member}/    GET theirs   302 200 302 404 404 200
 admin/annotate/membership/<str:object_id>/act/{of_member}/    POST         302 404 302 404 302w 302w
 admin/annotate/membership/<str:object_id>/act/{of_member}/    POST theirs  302 302w 302 404 404 302w
+admin/annotate/crowdarrival/<str:object_id>/act/elsewhere/    GET          302 404 302 404 200 200
+admin/annotate/crowdarrival/<str:object_id>/act/elsewhere/    GET theirs   302 200 302 404 404 200
+admin/annotate/crowdarrival/<str:object_id>/act/elsewhere/    POST         302 404 302 404 302w 302w
+admin/annotate/crowdarrival/<str:object_id>/act/elsewhere/    POST theirs  302 302w 302 404 404 302w
 # The links are shown in the answer itself: nobody can ask for them again.
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET          302 404 302 404 200 200
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET theirs   302 200 302 404 404 200
@@ -270,15 +280,15 @@ admin/annotate/project/<str:object_id>/act/erase/  POST theirs       302 302w 30
 
 NAMES = {
     "judged": "asset criterion judgment pair",
-    "managed": "annotator auditentry claim dataimport draw invitation job membership project release",
+    "managed": "annotator auditentry claim crowdarrival dataimport draw invitation job membership project release",
     "acted": "claim membership project",
-    "unacted": "annotator auditentry dataimport draw invitation job release",
-    "read": "annotator auditentry claim draw invitation membership release",
+    "unacted": "annotator auditentry crowdarrival dataimport draw invitation job release",
+    "read": "annotator auditentry claim crowdarrival draw invitation membership release",
     "axes": "accessattempt accessfailurelog accesslog",
     "axes_logs": "accessfailurelog accesslog",
     "of_criterion": "apply merge",
     "of_project": "export pause open close raise-k refit auto freeze go-uniform",
-    "of_inviting": "link invite",
+    "of_inviting": "link invite crowd-link",
     "of_member": "pause resume",
     "of_job": "cancel retry",
 }

@@ -162,7 +162,9 @@ def prepare(route: str, place: Place) -> None:
     """Bring about what an act changes: a project that is open cannot be opened."""
     projects = Project.objects.filter(pk=place.project.pk)
     act = route.partition("/act/")[2].rstrip("/")
-    if act == "open":
+    if act == "crowd-link":
+        projects.update(crowd_open=True, crowd_code="DONE")
+    elif act == "open":
         projects.update(state="paused")
     elif act == "auto":
         projects.update(sampling="frozen")

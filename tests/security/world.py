@@ -23,6 +23,7 @@ from annotate.members import token_sha256
 from annotate.models import (
     Annotator,
     Claim,
+    CrowdArrival,
     DataImport,
     Draw,
     Invitation,
@@ -162,6 +163,14 @@ def _place(name: str) -> Place:
             "dataimport": data_import,
             "release": release,
             "auditentry": project.auditentry_set.get(),
+            "crowdarrival": CrowdArrival.objects.create(
+                project=project,
+                user=User.objects.get(annotators=annotator),
+                participant=f"canary-{name}-participant",
+                study="study",
+                session="session",
+                pairs=3,
+            ),
             "membership": project.memberships.get(user=annotator.user),
             "invitation": Invitation.objects.create(
                 project=project,

@@ -314,6 +314,15 @@ class ProjectSerializer(serializers.Serializer):
     pairs = serializers.IntegerField()
 
 
+class CrowdSerializer(serializers.Serializer):
+    pairs = serializers.IntegerField(help_text="agreed")
+    before = serializers.IntegerField(help_text="pairs judged before that")
+    judged = serializers.IntegerField(help_text="of those agreed")
+    stage = serializers.ChoiceField(["working", "done", "out"])
+    code = serializers.CharField(allow_blank=True)
+    link = serializers.CharField(allow_blank=True)
+
+
 class ProjectDetailSerializer(ProjectSerializer):
     guidelines = serializers.CharField(allow_blank=True)
     scale = serializers.ChoiceField([3, 5, 7])
@@ -331,6 +340,7 @@ class ProjectDetailSerializer(ProjectSerializer):
     claims_in_hand = serializers.IntegerField()
     offline_most = serializers.IntegerField()
     pseudonym = serializers.CharField()
+    crowd = CrowdSerializer(allow_null=True, help_text="of who came from Prolific")
 
 
 def project_shown(project: Project, role: str, judged: int, pairs: int) -> dict[str, Any]:

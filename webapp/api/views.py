@@ -15,6 +15,7 @@ from annotate import queries
 from annotate.access import Deed, require, role_of
 from annotate.actions import judging, queue
 from annotate.actions.people import annotator_for
+from annotate.members import crowd_state
 from annotate.models import Annotator, Claim, User
 from annotate.models.project import MAX_CRITERION
 from webapp.api import serializers as shapes
@@ -110,6 +111,7 @@ class Project(APIView):
                 "claims_in_hand": project.claims_in_hand,
                 "offline_most": project.offline_most,
                 "pseudonym": annotator.pseudonym,
+                "crowd": vars(crowd) if (crowd := crowd_state(annotator)) else None,
             }
         )
 

@@ -7,7 +7,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from annotate.access import Deed, reaches
-from annotate.models import Membership, Project, ProjectState, Role, User
+from annotate.members import crowd_state
+from annotate.models import Annotator, Membership, Project, ProjectState, Role, User
 from annotate.queries import projects_with_progress
 
 
@@ -22,6 +23,8 @@ def home(request: HttpRequest) -> HttpResponse:
             "project_id", "pause_reason"
         )
     )
+    came = Annotator.objects.filter(user=request.user, crowd_until__isnull=False).select_related("project")
+    crowd = {annotator.project_id: crowd_state(annotator) for annotator in came}
 
     def sees(role: Role, deed: Deed, project: Project) -> bool:
         withheld = project.pk in paused and not request.user.is_superuser
@@ -34,6 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "manages": sees(role, Deed.MANAGE, project),
             "paused": project.pk in paused,
             "reason": paused.get(project.pk, ""),
+            "crowd": crowd.get(project.pk),
             "judged": judged,
             "pairs": pairs,
             "open": project.state == ProjectState.OPEN and project.pk not in paused,

@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from webapp.pages import account, dashboard, home, join, judge, media, offline
+from webapp.pages import account, crowd, dashboard, home, join, judge, media, offline
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -10,6 +10,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("language/", account.speak, name="language"),
     path("password/", account.PasswordChange.as_view(), name="password_change"),
     path("join/<str:token>/", join.join, name="join"),
+    path("crowd/<slug:slug>/", crowd.arrive, name="crowd"),
+    path("crowd/<slug:slug>/arrivals.csv", crowd.arrivals, name="crowd_arrivals"),
     path("sw.js", offline.worker, name="worker"),
     path("judge/<slug:slug>/", judge.judge, name="judge"),
     path("dashboard/<slug:slug>/", dashboard.dashboard, name="dashboard"),
