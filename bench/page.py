@@ -1,12 +1,11 @@
 """What the annotator's page costs, in Chromium on the real web server, for each modality.
 
-    python bench/page.py [--modalities text text-long image image-large video audio mesh] [--pairs 50] [--memory-pairs 300] [--drift-seconds 60]
+    python bench/page.py [--modalities text text-long image image-large video audio mesh] [--pairs 50] [--drift-seconds 60]
 
 - bytes that the page transfers, with an empty cache and again with a full one, its media apart; the code of viewers that
   it fetched, of which none may be another modality's
 - the time from the key that submits to the next pair on screen: text laid out (of `text-long` 100 kB on each side), images
   decoded, videos with a frame, sounds that can play, models drawn; and until their stills were there
-- the memory of the tab, collected, along --memory-pairs pairs of videos and of models: the script's heap and the process
 - of large images, how long after the key for 1:1 all that is in view is sharp, and how many tiles that took
 - how far two videos of 30 and 25 frames a second are apart over --drift-seconds: their clocks, at each frame of the
   screen, and the frames that are seen, of which each is shown for up to 40 ms
@@ -26,7 +25,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from derive import audio, image, large_image, mesh, video_as_browsers_play
 from loop import log_in
 from place import own_servers, web_server
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 FILES = 8  # of each modality; pairs take them in turns
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--enable-precise-memory-info"),
+    *("--disable-component-update", "--disable-sync"),
 )
 TASKS = {
     "text": "text_to_text",
@@ -228,8 +226,8 @@ class Traffic:
         }
 
 
-def opened(page: "Page", slug: str, modality: str) -> None:
-    page.goto(f"/judge/{slug}/")
+def opened(page: "Page", slug: str, modality: str, origin: str = "") -> None:
+    page.goto(f"{origin}/judge/{slug}/")
     page.wait_for_selector(".now .question p")
     page.wait_for_function(SHOWN[modality])
 
@@ -263,26 +261,8 @@ def submit(page: "Page", count: int, look: float) -> None:
         page.wait_for_function(f"() => window.times.length > {seen}")
 
 
-def memory(page: "Page", browser_pid: int) -> dict[str, float]:
-    """MiB: the script's heap after a collection, and the unshared memory of the browser's largest page process."""
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable")
-    session.send("HeapProfiler.collectGarbage")
-    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-    session.detach()
-    pages = []
-    for process in psutil.Process(browser_pid).children(recursive=True):
-        if "--type=renderer" in process.cmdline():
-            pages.append(process.memory_full_info().uss)
-    return {
-        "heap": round(metrics["JSHeapUsedSize"] / 2**20, 1),
-        "process": round(max(pages) / 2**20, 1),
-        "nodes": metrics["Nodes"],
-    }
-
-
-def walk(page: "Page", browser_pid: int, options: argparse.Namespace, modality: str) -> dict[str, Any]:
-    """Pairs judged one after the other: how soon each next one is there, and what stays in memory."""
+def walk(page: "Page", options: argparse.Namespace, modality: str) -> dict[str, Any]:
+    """Pairs judged one after the other: how soon each next one is there."""
     still = STILLS if modality == "mesh" else SHOWN[modality]
     page.evaluate(f"() => ({STOPWATCH})({SHOWN[modality]}, {still})")
     submit(page, options.pairs, options.look)
@@ -290,13 +270,6 @@ def walk(page: "Page", browser_pid: int, options: argparse.Namespace, modality: 
     found: dict[str, Any] = {"pairs": len(times)} | spread("submit_to_next", times)
     if modality == "mesh":
         found |= spread("submit_to_stills", sorted(page.evaluate("() => window.stills")))
-    if modality in ("video", "mesh") and options.memory_pairs > options.pairs:
-        marks: dict[int, dict[str, float]] = {options.pairs: memory(page, browser_pid)}
-        step = max(1, (options.memory_pairs - options.pairs) // 4)
-        for done in range(options.pairs + step, options.memory_pairs + 1, step):
-            submit(page, step, options.look)
-            marks[done] = memory(page, browser_pid)
-        found["memory_mib_after_pairs"] = marks
     return found
 
 
@@ -350,9 +323,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--modalities", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--pairs", type=int, default=50, help="whose time is taken")
-    parser.add_argument(
-        "--memory-pairs", type=int, default=300, help="no more than --pairs: memory is left out"
-    )
     parser.add_argument("--drift-seconds", type=float, default=60, help="0 leaves it out")
     parser.add_argument("--look", type=float, default=1.0, help="seconds at each pair")
     options = parser.parse_args()
@@ -368,19 +338,16 @@ def main() -> None:
         results: dict[str, Any] = {}
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
-            pid = browser_pid(psutil.Process())
             for modality in options.modalities:
                 files = make_files(modality, place)
-                import_pairs(
-                    f"page-{modality}", modality, max(options.pairs, options.memory_pairs) + 4, place, files
-                )
+                import_pairs(f"page-{modality}", modality, options.pairs + 4, place, files)
                 context = fresh(browser, origin, f"page-{modality}")
                 results[modality] = weigh(context, f"page-{modality}", modality)
                 page = context.new_page()
                 opened(page, f"page-{modality}", modality)
                 if modality == "image-large":
                     results[modality] |= closer(page)
-                results[modality] |= walk(page, pid, options, modality)
+                results[modality] |= walk(page, options, modality)
                 context.close()
             if options.drift_seconds:
                 results["drift"] = drift_of(browser, origin, place, options.drift_seconds)
@@ -406,15 +373,6 @@ def drift_of(browser: "Browser", origin: str, place: Path, seconds: float) -> di
     found = drift(context.new_page(), "page-drift", seconds)
     context.close()
     return found
-
-
-def browser_pid(us: psutil.Process) -> int:
-    """The browser that was just started by a child of ours."""
-    return next(
-        one.pid
-        for one in us.children(recursive=True)
-        if "chrom" in one.name() and "--type=" not in " ".join(one.cmdline())
-    )
 
 
 if __name__ == "__main__":
