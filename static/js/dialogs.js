@@ -1,6 +1,6 @@
 // Dialogs: guidelines, keys, skip, log in again, refused answers. Native ones: they hold the focus and close by Esc.
 
-import { ApiError, login } from "./api.js";
+import { ApiError, login, whoIsIn } from "./api.js";
 import { h, key } from "./dom.js";
 import { render } from "./markdown.js";
 import { told } from "./scale.js";
@@ -213,15 +213,21 @@ export function askLogin() {
         go.disabled = true;
         problem.textContent = "";
         try {
-          const user = await login(form.elements.username.value, form.elements.password.value);
-          form.elements.password.value = "";
+          const { username, password } = form.elements;
+          // Who has no password came by a link, and is in again once it was opened.
+          const user = password ? await login(username.value, password.value) : await whoIsIn();
+          if (!user) {
+            problem.textContent = t("You are not in yet. Open the study from Prolific, then come back here.");
+            return;
+          }
+          if (password) password.value = "";
           done.abort();
           dialog.close();
           asking = null;
           resolve(user);
         } catch (error) {
           problem.textContent = error instanceof ApiError ? error.message : t("The server does not answer. Try again.");
-          form.elements.password.focus();
+          form.elements.password?.focus();
         } finally {
           go.disabled = false;
         }
@@ -230,7 +236,7 @@ export function askLogin() {
     );
     for (const other of document.querySelectorAll("dialog[open]")) /** @type {HTMLDialogElement} */ (other).close();
     dialog.showModal();
-    form.elements.password.focus();
+    form.elements.password?.focus();
   });
   return asking;
 }
