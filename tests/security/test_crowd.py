@@ -260,7 +260,8 @@ def test_the_code_is_told_when_all_is_judged_and_not_before(project: Project, ke
     link = "https://app.prolific.com/submissions/complete?cc=DONE-1"
     assert (told["stage"], told["judged"], told["code"], told["link"]) == ("done", 3, "DONE-1", link)
     home = client.get("/").content.decode()
-    assert "DONE-1" in home and link in home
+    assert "DONE-1" in home and link in home and "3 of 3 pairs" in home
+    assert reverse("judge", args=[project.slug]) not in home
     assert violations() == {}
 
 

@@ -23,25 +23,31 @@ def home(request: HttpRequest) -> HttpResponse:
             "project_id", "pause_reason"
         )
     )
-    came = Annotator.objects.filter(user=request.user, crowd_until__isnull=False).select_related("project")
-    crowd = {annotator.project_id: crowd_state(annotator) for annotator in came}
+    arrived = Annotator.objects.filter(user=request.user, crowd_until__isnull=False)
+    crowd = {one.project_id: crowd_state(one) for one in arrived.select_related("project")}
 
     def sees(role: Role, deed: Deed, project: Project) -> bool:
         withheld = project.pk in paused and not request.user.is_superuser
         return reaches(role, deed) and not withheld
 
-    projects = [
-        {
-            "project": project,
-            "sees": sees(role, Deed.SEE_JUDGMENTS, project),
-            "manages": sees(role, Deed.MANAGE, project),
-            "paused": project.pk in paused,
-            "reason": paused.get(project.pk, ""),
-            "crowd": crowd.get(project.pk),
-            "judged": judged,
-            "pairs": pairs,
-            "open": project.state == ProjectState.OPEN and project.pk not in paused,
-        }
-        for project, role, judged, pairs in projects_with_progress(request.user)
-    ]
+    projects = []
+    for project, role, judged, pairs in projects_with_progress(request.user):
+        # Who came from Prolific has what was agreed before them, not the whole project.
+        came = crowd.get(project.pk)
+        ended = came is not None and came.stage != "working"
+        held_up = ended or project.pk in paused
+        projects.append(
+            {
+                "project": project,
+                "sees": sees(role, Deed.SEE_JUDGMENTS, project),
+                "manages": sees(role, Deed.MANAGE, project),
+                "paused": project.pk in paused,
+                "reason": paused.get(project.pk, ""),
+                "crowd": came,
+                "ended": ended,
+                "judged": came.judged if came else judged,
+                "pairs": came.pairs if came else pairs,
+                "open": project.state == ProjectState.OPEN and not held_up,
+            }
+        )
     return render(request, "home.html", {"projects": projects})
