@@ -67,6 +67,37 @@ def annotator_of(user: User, claim_id: UUID) -> Annotator:
     return annotator
 
 
+def annotator_in(user: User, slug: str) -> Annotator:
+    """The user's pseudonym in a project, with the project; also of who is no longer a member.
+
+    Raises:
+        Unknown: there is none.
+    """
+    found = Annotator.objects.select_related("project").filter(user=user, project__slug=slug).first()
+    if found is None:
+        raise Unknown(_("Nothing of yours is stored in this project."))
+    return found
+
+
+def pseudonyms_of(user: User) -> list[Annotator]:
+    """The user's pseudonyms, with their projects, by the project's name."""
+    return list(Annotator.objects.filter(user=user).select_related("project").order_by("project__name"))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnExtent:
+    """What a withdrawal concerns: judgments, revisions among them, and releases that hold some of them."""
+
+    judgments: int
+    releases: int
+
+
+def own_extent(annotator: Annotator) -> OwnExtent:
+    judgments = Judgment.objects.filter(annotator=annotator)
+    holding = annotator.project.releases.filter(comparisons__judgments__judgment__in=judgments)
+    return OwnExtent(judgments.count(), holding.distinct().count())
+
+
 def project_for(user: User, slug: str) -> Project:
     """
     Raises:

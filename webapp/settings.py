@@ -48,6 +48,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 # Addresses or networks of the proxies whose X-Forwarded-For is believed: logins are locked by client, not by proxy.
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", [])
+# Days after which records of failed logins go, with their names and addresses. 0: never.
+LOGIN_RECORD_DAYS = env.int("LOGIN_RECORD_DAYS", 90, validate=validate.Range(min=0))
 # True where TLS ends before us: cookies are then sent over HTTPS alone, and plain HTTP is redirected.
 HTTPS = env.bool("HTTPS", False)
 

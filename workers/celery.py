@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import task_postrun, task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
@@ -24,6 +25,8 @@ app.conf.beat_schedule = {
     "tend learning loops": _every(10, "tend_loops"),
     "expire claims": _every(15, "expire_claims"),
     "sweep": _every(30, "sweep"),
+    # At night; where beat was not running then, as soon as it does.
+    "retention": {"task": "workers.tasks.apply_retention", "schedule": crontab(hour=3, minute=17)},
 }
 
 

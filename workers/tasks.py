@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import structlog
 
-from annotate.actions import jobs, queue
+from annotate.actions import jobs, queue, retention
 from annotate.imports.uploads import remove_abandoned_uploads
 from workers import loop
 from workers.celery import app
@@ -47,3 +47,9 @@ def top_up_queues() -> None:
 def tend_loops() -> None:
     """Let the open projects' models learn, and choose what people are asked next."""
     loop.tick()
+
+
+@app.task
+def apply_retention() -> None:
+    """Cut links and forget what is older than the projects' settings let it be."""
+    retention.apply_retention()

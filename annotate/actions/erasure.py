@@ -7,6 +7,7 @@ from django.apps import apps
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import Count, ForeignKey, Model, Sum
+from django.utils import timezone
 
 from annotate import audit, media
 from annotate.access import Deed, require
@@ -69,7 +70,7 @@ def erase_demo(*, by: User | None, project: Project) -> Extent:
     if not project.demo:
         raise Refused("Only a demo can be erased. Close the project instead.")
     with transaction.atomic():
-        Project.objects.filter(pk=project.pk).update(state=ProjectState.CLOSED)
+        Project.objects.filter(pk=project.pk).update(state=ProjectState.CLOSED, closed_at=timezone.now())
     with holding_all(project):
         extent = extent_of(project)
         _remove_files(project)

@@ -7,28 +7,14 @@ from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
 from annotate import audit
 from annotate.access import Deed, Denied, require
-from annotate.actions.queue import open_pairs
-from annotate.models import (
-    Annotator,
-    Claim,
-    CrowdArrival,
-    Invitation,
-    Judgment,
-    Membership,
-    Pair,
-    Project,
-    Route,
-    Seat,
-    User,
-)
+from annotate.models import Annotator, Project, User
 
 # Read aloud and typed without mistakes: no 0 and o, no 1 and l.
 _LETTERS = "23456789abcdefghijkmnpqrstuvwxyz"
-_BATCH = 1000
 
 
 def new_pseudonym() -> str:
@@ -103,53 +89,3 @@ def choose_language(*, user: User, language: str) -> None:
     if User.objects.filter(pk=user.pk).exclude(language=language).update(language=language):
         audit.record(user, "choose language", user, language=language)
     user.language = language
-
-
-@transaction.atomic
-def withdraw_annotator(*, by: User | None, annotator: Annotator) -> dict[str, int]:
-    """Erase an annotator: judgments, claims, seats, pseudonym and membership. The only erasure there is.
-
-    Criteria they wrote stay, without an author: others have judged by them. Seats they held are asked again.
-    Rows of releases that were frozen from their judgments go too; an archive that was handed out cannot be
-    called back, so the audit row counts the releases concerned.
-
-    Returns counts: judgments, claims, pairs (asked again), releases.
-    """
-    project = annotator.project
-    require(by, Deed.MANAGE, project)
-    locked = Annotator.objects.select_for_update().get(pk=annotator.pk)
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute("SET LOCAL evenhand.erase = 'on'")
-    judgments = Judgment.objects.filter(annotator=locked)
-    pair_ids = sorted(
-        set(Seat.objects.filter(annotator=locked).values_list("comparison__pair_id", flat=True))
-        | set(
-            Claim.objects.filter(annotator=locked, closed_at__isnull=True).values_list("pair_id", flat=True)
-        )
-    )
-    erased = {
-        "judgments": judgments.count(),
-        "claims": Claim.objects.filter(annotator=locked).count(),
-        "pairs": len(pair_ids),
-        "releases": project.releases.filter(comparisons__judgments__judgment__in=judgments)
-        .distinct()
-        .count(),
-    }
-    list(Pair.objects.filter(pk__in=pair_ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
-    if locked.user_id:
-        Membership.objects.filter(project=project, user_id=locked.user_id).delete()
-        CrowdArrival.objects.filter(project=project, user_id=locked.user_id).delete()
-        if email := User.objects.values_list("email", flat=True).get(pk=locked.user_id):
-            Invitation.objects.filter(project=project, email__iexact=email).update(email="")
-    audit.record(by, "withdraw annotator", locked, project, **erased)
-    locked.delete()
-    for start in range(0, len(pair_ids), _BATCH):
-        open_pairs(project.pk, pair_ids[start : start + _BATCH], Route.REOPENED)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SET CONSTRAINTS ALL IMMEDIATE"
-        )  # what is checked late is checked while the flag is on
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # another erasure in the same transaction needs that
-        cursor.execute("SET LOCAL evenhand.erase = 'off'")
-    return erased

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
 from annotate import audit
 from annotate.access import Deed, Denied, require
@@ -61,6 +62,9 @@ SETTINGS = frozenset(
         "crowd_pairs",
         "crowd_code",
         "crowd_out_code",
+        "withdrawal",
+        "unlink_days",
+        "forget_days",
     }
 )
 _BATCH = 2000
@@ -135,9 +139,11 @@ def close_project(*, by: User | None, project: Project) -> bool:
 @transaction.atomic
 def _set_state(by: User | None, project: Project, state: ProjectState, deed: str) -> bool:
     require(by, Deed.MANAGE, project)
-    changed = Project.objects.filter(pk=project.pk).exclude(state=state).update(state=state)
+    closed_at = timezone.now() if state == ProjectState.CLOSED else None
+    others = Project.objects.filter(pk=project.pk).exclude(state=state)
+    changed = others.update(state=state, closed_at=closed_at)
     if changed:
-        project.state = state
+        project.state, project.closed_at = state, closed_at
         audit.record(by, deed, project, project)
     return bool(changed)
 

@@ -55,7 +55,7 @@ class HandFull(Exception):
 class NotOpen(Exception):
     """No new pair is to be had: the project is paused or closed, or the annotator is (`code` tells)."""
 
-    code: Literal["not_open", "paused", "enough"] = "not_open"
+    code: Literal["not_open", "paused", "enough", "consent_needed"] = "not_open"
 
 
 class Paused(NotOpen):
@@ -66,6 +66,12 @@ class Paused(NotOpen):
     def __init__(self, reason: str) -> None:
         told = _("You are paused in this project. What you judged stays, and what is on its way is taken.")
         super().__init__(f"{told} {_('The reason: %(reason)s') % {'reason': reason}}" if reason else told)
+
+
+class ConsentNeeded(NotOpen):
+    """The project asks for a consent that the annotator has not given, or not to its newest version."""
+
+    code = "consent_needed"
 
 
 class Conflict(Exception):
@@ -114,9 +120,18 @@ _LOCK_ANNOTATOR = """
     WHERE a.id = %s FOR NO KEY UPDATE OF a
 """
 
-# One row: whose the claim is if it exists, how many claims this annotator holds, why they are paused if they are, the newest draw there is, and the
-# next one for this annotator, if any. A statement of its own after the lock on the annotator, as one that waits for
-# a lock sees nothing of what was committed meanwhile.
+# Whether nothing is asked, or the newest text was agreed to: two lookups by index, however many versions and answers.
+_CONSENTED = """
+    (SELECT t.text = '' OR COALESCE((SELECT c.given FROM annotate_consent c
+                                     WHERE c.annotator_id = %(annotator)s AND c.text_id = t.id
+                                     ORDER BY c.id DESC LIMIT 1), false)
+     FROM annotate_consenttext t WHERE t.project_id = %(project)s ORDER BY t.version DESC LIMIT 1) IS NOT FALSE
+"""
+
+# One row: whose the claim is if it exists, how many claims this annotator holds, why they are paused if they are,
+# whether they may have another by what they consented to, the newest draw there is, and the next one for this
+# annotator, if any. A statement of its own after the lock on the annotator, as one that waits for a lock sees nothing
+# of what was committed meanwhile.
 _PICK = f"""
     SELECT (SELECT annotator_id FROM annotate_claim WHERE id = %(claim)s),
            (SELECT count(*) FROM annotate_claim l
@@ -124,6 +139,7 @@ _PICK = f"""
            (SELECT m.pause_reason FROM annotate_annotator a
             JOIN annotate_membership m ON m.project_id = a.project_id AND m.user_id = a.user_id
             WHERE a.id = %(annotator)s AND m.paused_at IS NOT NULL),
+           {_CONSENTED},
            newest.id, first.id, first.pair_id, locked.id, locked.pair_id
     FROM (SELECT (SELECT id FROM annotate_draw WHERE project_id = %(project)s ORDER BY id DESC LIMIT 1)) newest (id)
     LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK}) first ON true
@@ -190,7 +206,7 @@ class Taken:
     """Claims under the ids that were asked for, and why there are not as many: nothing to judge, or a full hand."""
 
     claims: list[Claim]
-    why: Literal["", "empty", "full", "not_open", "paused", "enough"] = ""
+    why: Literal["", "empty", "full", "not_open", "paused", "enough", "consent_needed"] = ""
 
 
 def take_offline(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> Taken:
@@ -237,7 +253,10 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
     now = timezone.now()
     with prepared_cursor() as cursor:
         cursor.execute(_LOCK_ANNOTATOR, [annotator.pk])
-        reached, project_id, lease_minutes, claims_in_hand, offline_most, state, *spent = cursor.fetchone()
+        row = cursor.fetchone()
+        if row is None:  # withdrawn this instant
+            raise Unknown(_("There is no project for you here any more."))
+        reached, project_id, lease_minutes, claims_in_hand, offline_most, state, *spent = row
         most = offline_most if offline else claims_in_hand
         lease = OFFLINE_LEASE if offline else timedelta(minutes=lease_minutes)
         names: dict[str, Any] = {
@@ -250,7 +269,7 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
         }
         while True:
             cursor.execute(_PICK, names)
-            holder, held, paused, newest, first_draw, first_pair, draw, pair = cursor.fetchone()
+            holder, held, paused, consented, newest, first_draw, first_pair, draw, pair = cursor.fetchone()
             if holder == annotator.pk:  # this request, sent before, or its twin that won the race
                 if offline:
                     _extend(claim_id, lease)
@@ -265,6 +284,8 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
                     if state == ProjectState.PAUSED
                     else _("The project is closed.")
                 )
+            if not consented:
+                raise ConsentNeeded(_("This project asks for your consent first."))
             if held >= most:
                 message = ngettext(
                     "You hold a pair already: judge or skip it first.",

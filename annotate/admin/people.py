@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from annotate import audit
-from annotate.actions.people import withdraw_annotator
+from annotate.actions.withdrawal import withdraw_annotator
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import AuditedAdmin, BoundedPaginator, OwnProjectFilter
 from annotate.admin_site import signed_in

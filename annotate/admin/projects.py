@@ -251,6 +251,7 @@ class ProjectAdmin(LearningAdmin):
             {"fields": ("crowd_open", "crowd_pairs", "crowd_code", "crowd_out_code")},
         ),
         ("Leases", {"fields": ("lease_minutes", "claims_in_hand", "offline_most")}),
+        ("Privacy", {"fields": ("withdrawal", "unlink_days", "forget_days")}),
     )
     acts = (
         Act(

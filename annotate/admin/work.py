@@ -277,12 +277,22 @@ class ImportAdmin(WatchedAdmin):
 
 @admin.register(Release)
 class ReleaseAdmin(ScopedAdmin):
-    list_display = ("id", "project", "state", "frozen_at", "download", "created_at")
+    list_display = ("id", "project", "state", "frozen_at", "superseded_at", "download", "created_at")
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project", "job")
     # The ids are random.
     ordering = ("-job",)
-    fields = ("id", "project", "job", "download", "recipe", "frozen_at", "manifest", "created_at")
+    fields = (
+        "id",
+        "project",
+        "job",
+        "download",
+        "recipe",
+        "frozen_at",
+        "superseded_at",
+        "manifest",
+        "created_at",
+    )
     readonly_fields = ("download",)
 
     @admin.display(description="state")

@@ -1,4 +1,5 @@
 from annotate.models.audit import AuditEntry
+from annotate.models.consent import Consent, ConsentText
 from annotate.models.frozen import FrozenComparison, FrozenJudgment, Standing
 from annotate.models.judgments import Broken, Judgment, TieKind, Verdict
 from annotate.models.media import Asset, Derivative, Modality
@@ -16,6 +17,7 @@ from annotate.models.project import (
     TaskType,
     User,
     Viewing,
+    Withdrawal,
 )
 from annotate.models.queue import Claim, ClaimDraft, Draw, Outcome, Route, Seat
 from annotate.models.reports import Report
@@ -32,6 +34,8 @@ __all__ = [
     "Claim",
     "ClaimDraft",
     "Comparison",
+    "Consent",
+    "ConsentText",
     "Criterion",
     "CrowdArrival",
     "DataImport",
@@ -70,4 +74,5 @@ __all__ = [
     "User",
     "Verdict",
     "Viewing",
+    "Withdrawal",
 ]

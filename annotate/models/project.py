@@ -82,6 +82,13 @@ class Sampling(models.TextChoices):
     UNIFORM = "uniform", "chance alone"
 
 
+class Withdrawal(models.TextChoices):
+    """What becomes of judgments whose annotator withdraws by themselves."""
+
+    ERASE = "erase", "they are deleted, and asked of others again"
+    ANONYMISE = "anonymise", "they stay, under a new pseudonym of no account"
+
+
 def new_secret() -> str:
     return secrets.token_hex(32)
 
@@ -275,6 +282,30 @@ class Project(models.Model):
     # SHA-256 of what the link for Prolific carries, in hex; empty: none was made.
     crowd_key_sha256 = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
+    withdrawal = models.CharField(
+        "judgments of who withdraws",
+        max_length=9,
+        choices=Withdrawal,
+        default=Withdrawal.ERASE,
+        db_default=Withdrawal.ERASE,
+        help_text="Annotators are told before they withdraw. A manager who withdraws somebody always erases.",
+    )
+    unlink_days = models.PositiveSmallIntegerField(
+        "days until pseudonyms lose their accounts",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="After closing; judgments stay. If the project is opened again later, everybody begins as somebody "
+        "new. Empty: never.",
+    )
+    forget_days = models.PositiveSmallIntegerField(
+        "days until drafts and notes go",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Drafts that were begun and left, and what was noted on skipping. Empty: never.",
+    )
+
     demo = models.BooleanField(
         default=False,
         editable=False,
@@ -283,6 +314,7 @@ class Project(models.Model):
     salt = models.CharField(max_length=64, default=new_secret, editable=False)
     pseudonym_key = models.CharField(max_length=64, default=new_secret, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints = [

@@ -202,6 +202,7 @@ class JudgePage {
     const waiting = this.outbox.waiting.length;
     const again = h("button", { type: "button", class: "go", on: { click: () => this.#lookAgain() } }, t("Look again"));
     if (state === "empty") blank(t("Nothing to judge now"), t("You have judged all there is for you. New pairs show up here by themselves."), again);
+    else if (state === "consent") this.#askConsent();
     else if (state === "not_open") blank(t("This project is paused"), t("Your answers are safe. It goes on here by itself when it opens."), again);
     else if (state === "paused") blank(t("You are paused here"), this.hand.told, again);
     else if (state === "enough") blank(t("Enough for now"), this.hand.told, again);
@@ -227,6 +228,13 @@ class JudgePage {
   async #crowdEnd() {
     const end = await crowdEnd(slug);
     if (end && !this.claim && !this.#left) blank(end.title, end.text, ...end.parts);
+  }
+
+  /** The project asks first. Its page is gone to by itself once nothing waits here to be sent or looked at. */
+  #askConsent() {
+    const page = `/consent/${slug}/`;
+    blank(t("This project asks for your consent"), t("Read it and decide, before the next pair."), h("a", { class: "go", href: page }, t("Read it")));
+    if (!this.outbox.waiting.length && !this.outbox.refused.length && !this.#left) location.assign(page);
   }
 
   #lookAgain() {

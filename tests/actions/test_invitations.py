@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.access import Denied, Unknown
-from annotate.actions import invitations, people
+from annotate.actions import invitations
 from annotate.actions.invitations import Invited, accept_invitation, make_link, read_invited, sign_up
+from annotate.actions.withdrawal import withdraw_annotator
 from annotate.models import AuditEntry, Invitation, Membership, Project, Role, User
 from tests.factories import make_annotator, make_member, make_project, make_user
 
@@ -241,7 +242,7 @@ def test_a_withdrawal_takes_the_address_from_the_invitation(project: Project) ->
         invited=[Invited("ada@example.org", Role.ANNOTATOR), Invited("bob@example.org", Role.ANNOTATOR)],
     )
     user = sign_up(token=made.token, username="ada", password=STRONG)
-    people.withdraw_annotator(by=None, annotator=make_annotator(project, user))
+    withdraw_annotator(by=None, annotator=make_annotator(project, user))
     assert set(Invitation.objects.values_list("pk", "email")) == {
         (made.invitation.pk, ""),
         (other.invitation.pk, "bob@example.org"),

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 
 from annotate.access import Denied, Unknown
-from annotate.actions import people
+from annotate.actions import people, withdrawal
 from annotate.models import (
     Annotator,
     AuditEntry,
@@ -90,8 +90,8 @@ def test_withdrawal_erases_everything_of_one_annotator_and_asks_again() -> None:
     waiting = judge(comparison, "response2", make_annotator(project), seated=False, late=True)
 
     with pytest.raises(Denied):
-        people.withdraw_annotator(by=leaver_user, annotator=leaver)
-    erased = people.withdraw_annotator(by=manager, annotator=leaver)
+        withdrawal.withdraw_annotator(by=leaver_user, annotator=leaver)
+    erased = withdrawal.withdraw_annotator(by=manager, annotator=leaver)
 
     assert erased == {"judgments": 3, "claims": 2, "pairs": 1, "releases": 0}
     assert set(Judgment.objects.all()) == {kept, waiting}

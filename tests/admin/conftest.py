@@ -154,8 +154,14 @@ def project_form(project: Project, **changed: Any) -> dict[str, Any]:
         "refit_judgments",
         "refit_seconds",
         "uniform_share",
+        "withdrawal",
     ]
-    form = {name: getattr(project, name) for name in names} | {"split_ties": "on", "tags": ""}
+    form = {name: getattr(project, name) for name in names} | {
+        "split_ties": "on",
+        "tags": "",
+        "unlink_days": "",
+        "forget_days": "",
+    }
     for prefix in ("memberships", "criteria"):
         form |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     return form | changed

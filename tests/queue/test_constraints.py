@@ -21,6 +21,8 @@ from annotate.models import (
     Asset,
     Claim,
     Comparison,
+    Consent,
+    ConsentText,
     Criterion,
     CrowdArrival,
     DataImport,
@@ -109,6 +111,15 @@ BREACHES: dict[str, str | Breach | list[str]] = {
     "annotate_claim_repeat_of_id_key": "UPDATE annotate_claim SET repeat_of_id = '{claim}'",
     "comparison_k": "UPDATE annotate_comparison SET k = 10",
     "comparison_once": again(Comparison),
+    "consent_text_version": again(ConsentText),
+    "annotate_consenttext.append_only": [
+        "UPDATE annotate_consenttext SET text = 'Another one.'",
+        "DELETE FROM annotate_consenttext WHERE id = {unanswered}",
+    ],
+    "annotate_consent.append_only": [
+        "UPDATE annotate_consent SET given = false",
+        "DELETE FROM annotate_consent",
+    ],
     "criterion_not_own_canonical": "UPDATE annotate_criterion SET canonical_id = id",
     "criterion_once": again(Criterion),
     "crowd_arrival_once": again(CrowdArrival),
@@ -315,6 +326,9 @@ def names() -> dict[str, Any]:
     )
     Invitation.objects.create(project=project, token_sha256=b"\0" * 32, expires_at=timezone.now())
     audit.record(None, "a deed", project, project)
+    text = ConsentText.objects.create(project=project, version=1, text="A text.")
+    unanswered = ConsentText.objects.create(project=project, version=2, text="Another text.")
+    Consent.objects.create(annotator=annotator, text=text, given=True)
     return {
         "judgment": judgment.pk,
         "imported": imported.pk,
@@ -324,6 +338,7 @@ def names() -> dict[str, Any]:
         "undrawn": undrawn.pk,
         "draw": draw.pk,
         "frozen": frozen[1].pk,
+        "unanswered": unanswered.pk,
     }
 
 

@@ -41,9 +41,32 @@ crowd/<slug:slug>/                                 PUT PATCH DELETE OPTIONS     
 crowd/<slug:slug>/arrivals.csv                     GET                            302 404 404 404 200 200
 crowd/<slug:slug>/arrivals.csv                     GET theirs                     302 200 404 404 404 200
 crowd/<slug:slug>/arrivals.csv                     POST PUT PATCH DELETE OPTIONS  405
+account/data/                                      GET                            302 200 200 200 200 200
+account/data/                                      POST PUT PATCH DELETE OPTIONS  405
 judge/<slug:slug>/                                 GET                            302 404 200 200 200 200
 judge/<slug:slug>/                                 GET theirs                     302 200 404 404 404 200
 judge/<slug:slug>/                                 POST PUT PATCH DELETE OPTIONS  405
+consent/<slug:slug>/                               GET                            302 404 200 200 200 200
+consent/<slug:slug>/                               GET theirs                     302 200 404 404 404 200
+consent/<slug:slug>/                               POST                           302 404 302w 302w 302w 302w
+consent/<slug:slug>/                               POST theirs                    302 302w 404 404 404 302w
+consent/<slug:slug>/                               PUT PATCH DELETE OPTIONS       405
+withdraw/<slug:slug>/                              GET                            302 404 200 200 200 200
+withdraw/<slug:slug>/                              GET theirs                     302 404 404 404 404 404
+withdraw/<slug:slug>/                              POST                           302 404 302w 302w 302w 302w
+withdraw/<slug:slug>/                              POST theirs                    302 404 404 404 404 404
+withdraw/<slug:slug>/                              PUT PATCH DELETE OPTIONS       405
+dashboard/<slug:slug>/consent/                     GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/consent/                     GET theirs                     302 200 404 404 404 200
+dashboard/<slug:slug>/consent/                     POST                           302 404 404 404 302w 302w
+dashboard/<slug:slug>/consent/                     POST theirs                    302 302w 404 404 404 302w
+dashboard/<slug:slug>/consent/                     PUT PATCH DELETE OPTIONS       405
+dashboard/<slug:slug>/audit/                       GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/audit/                       GET theirs                     302 200 404 404 404 200
+dashboard/<slug:slug>/audit/                       POST PUT PATCH DELETE OPTIONS  405
+dashboard/<slug:slug>/audit.csv                    GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/audit.csv                    GET theirs                     302 200 404 404 404 200
+dashboard/<slug:slug>/audit.csv                    POST PUT PATCH DELETE OPTIONS  405
 dashboard/<slug:slug>/                             GET                            302 404 404 200 200 200
 dashboard/<slug:slug>/                             GET theirs                     302 200 404 404 404 200
 dashboard/<slug:slug>/                             POST PUT PATCH DELETE OPTIONS  405

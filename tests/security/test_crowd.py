@@ -24,7 +24,7 @@ from annotate.access import Denied, Unknown
 from annotate.actions import crowd, projects, queue
 from annotate.actions.judging import Answer, submit
 from annotate.actions.members import pause_member
-from annotate.actions.people import withdraw_annotator
+from annotate.actions.withdrawal import withdraw_annotator
 from annotate.integrity import violations
 from annotate.members import crowd_state
 from annotate.models import Annotator, AuditEntry, CrowdArrival, Membership, Project, Role, User

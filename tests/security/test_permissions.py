@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from annotate.access import Unknown
 from annotate.admin.acts import ActingAdmin
-from annotate.models import Asset, Job, Membership, Pair, Project
+from annotate.models import Asset, ConsentText, Job, Membership, Pair, Project
 from tests.admin.conftest import project_form
 from tests.security.guarded import hold_guarded
 from tests.security.permissions import EXPECTED, MAY_SEE, Row
@@ -128,6 +128,9 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
     bodies: dict[str, dict[str, Any]] = {
         "join/<str:token>/": {"username": "new", "password": new, "again": new},
         "password/": own_password,
+        "withdraw/<slug:slug>/": {"password": PASSWORD},
+        "consent/<slug:slug>/": {"version": 1, "answer": "agree"},
+        "dashboard/<slug:slug>/consent/": {"text": "Another text to agree to."},
         "admin/password_change/": own_password,
         "admin/annotate/project/": {"action": "pause", "_selected_action": project.pk},
         "admin/annotate/membership/": {"action": "pause", "_selected_action": place.rows["membership"].pk},
@@ -164,6 +167,8 @@ def prepare(route: str, place: Place) -> None:
     act = route.partition("/act/")[2].rstrip("/")
     if act == "crowd-link":
         projects.update(crowd_open=True, crowd_code="DONE")
+    elif route == "consent/<slug:slug>/":
+        ConsentText.objects.create(project=place.project, version=1, text="A text to agree to.")
     elif act == "open":
         projects.update(state="paused")
     elif act == "auto":

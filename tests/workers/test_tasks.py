@@ -9,10 +9,11 @@ import psycopg
 import pytest
 from celery import current_app
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.schedules import crontab
 from django.db import transaction
 from django.utils import timezone
 
-from annotate.actions import jobs, queue
+from annotate.actions import jobs, queue, retention
 from annotate.later import send_on_commit
 from annotate.models import Job, JobKind, JobState
 from tests.factories import make_project
@@ -28,6 +29,7 @@ def test_beat_sends_tasks_that_exist() -> None:
         "workers.tasks.tend_loops": 10,
         "workers.tasks.expire_claims": 15,
         "workers.tasks.sweep": 30,
+        "workers.tasks.apply_retention": crontab(hour=3, minute=17),
     }
     assert set(schedule) <= set(app.tasks)
 
@@ -49,6 +51,7 @@ def test_limits_keep_a_running_task_from_being_handed_out_twice() -> None:
         (tasks.expire_claims, (queue, "expire_claims")),
         (tasks.top_up_queues, (queue, "top_up_queues")),
         (tasks.tend_loops, (loop, "tick")),
+        (tasks.apply_retention, (retention, "apply_retention")),
     ],
 )
 def test_tasks_call_the_domain(task: Any, target: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:

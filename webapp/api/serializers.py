@@ -250,7 +250,7 @@ class HeldSerializer(serializers.Serializer):
 class TakenSerializer(serializers.Serializer):
     claims = ClaimSerializer(many=True)
     why = serializers.ChoiceField(
-        ["empty", "full", "not_open", "paused", "enough"],
+        ["empty", "full", "not_open", "paused", "enough", "consent_needed"],
         allow_blank=True,
         help_text="why there are fewer than were asked for",
     )

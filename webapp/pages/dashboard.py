@@ -4,7 +4,6 @@ Nothing is computed in a request. A page that is watched asks by itself for new 
 judgments; who manages the project may ask at once by the button.
 """
 
-import csv
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,8 +21,8 @@ from annotate.actions.reports import is_outdated, start_report, unfinished_repor
 from annotate.models import Project, Report, TaskType, User
 from annotate.queries import project_for
 from annotate.report_tables import tables_of
-from annotate.sheets import cell
 from webapp.pages import plots
+from webapp.pages.spreadsheets import lines
 
 _DAYS = 60  # of throughput shown
 _CRITERIA = 50
@@ -99,9 +98,7 @@ def table(request: HttpRequest, slug: str, name: str) -> HttpResponse:
         headers={"Content-Disposition": f'attachment; filename="{slug}-{name}.csv"'},
     )
     rows = tables[name]
-    writer = csv.writer(response)
-    writer.writerow(rows[0] if rows else [])
-    writer.writerows([cell(value) for value in row.values()] for row in rows)
+    response.writelines(lines([rows[0] if rows else [], *(row.values() for row in rows)]))
     return response
 
 

@@ -7,9 +7,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from annotate.access import Deed, reaches
+from annotate.consents import asking
 from annotate.members import crowd_state
 from annotate.models import Annotator, Membership, Project, ProjectState, Role, User
-from annotate.queries import projects_with_progress
+from annotate.queries import projects_with_progress, pseudonyms_of
 
 
 @require_safe
@@ -30,8 +31,11 @@ def home(request: HttpRequest) -> HttpResponse:
         withheld = project.pk in paused and not request.user.is_superuser
         return reaches(role, deed) and not withheld
 
+    listed = projects_with_progress(request.user)
+    asked = asking(project for project, *_ in listed)
+    mine = {annotator.project_id: annotator.project for annotator in pseudonyms_of(request.user)}
     projects = []
-    for project, role, judged, pairs in projects_with_progress(request.user):
+    for project, role, judged, pairs in listed:
         # Who came from Prolific has what was agreed before them, not the whole project.
         came = crowd.get(project.pk)
         ended = came is not None and came.stage != "working"
@@ -48,6 +52,8 @@ def home(request: HttpRequest) -> HttpResponse:
                 "judged": came.judged if came else judged,
                 "pairs": came.pairs if came else pairs,
                 "open": project.state == ProjectState.OPEN and not held_up,
+                "asks": project.pk in asked,
+                "mine": mine.pop(project.pk, None),
             }
         )
-    return render(request, "home.html", {"projects": projects})
+    return render(request, "home.html", {"projects": projects, "left": list(mine.values())})

@@ -18,7 +18,7 @@ from webapp.static import HashedModules
 
 # Files of other pages, and the worker itself, which browsers keep by their own means.
 _NOT_OF_THE_PAGE = re.compile(
-    r"js/(admin/|dashboard|home|login|worker)|css/(?!base|judge|viewers)|(?!js/|css/|vendor/|tongues/|images/)"
+    r"js/(admin/|consent|dashboard|home|login|worker)|css/(?!base|judge|viewers)|(?!js/|css/|vendor/|tongues/|images/)"
 )
 _ENTRY = "js/judge.js"
 

@@ -1,0 +1,173 @@
+"""Withdrawal of an annotator, by a manager or by themselves: judgments are erased, or lose whose they were.
+
+Whoever submits at the same time holds a pair and then wants the annotator's row. So pairs are locked first here, the
+annotator after them; where that still crosses somebody's way, the database ends one of the two, and it is done again.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+
+from annotate import audit
+from annotate.access import Deed, Unknown, require
+from annotate.actions.people import new_pseudonym
+from annotate.actions.queue import close_claim, lock_claim, open_pairs
+from annotate.models import (
+    Annotator,
+    Claim,
+    ClaimDraft,
+    CrowdArrival,
+    Invitation,
+    Judgment,
+    Membership,
+    Outcome,
+    Pair,
+    Project,
+    Route,
+    Seat,
+    User,
+    Withdrawal,
+)
+
+_BATCH = 1000
+_TRIES = 5
+T = TypeVar("T")
+
+
+def withdraw_annotator(*, by: User | None, annotator: Annotator) -> dict[str, int]:
+    """Erase an annotator: judgments, claims, seats, pseudonym and membership.
+
+    Criteria they wrote stay, without an author: others have judged by them. Seats they held are asked again.
+    Rows of releases that were frozen from their judgments go too; an archive that was handed out cannot be
+    called back, so these releases are marked as superseded and counted.
+
+    Returns counts: judgments, claims, pairs (asked again), releases.
+
+    Raises:
+        Denied, Unknown: the user does not manage the project, or the annotator has withdrawn already.
+    """
+    project = annotator.project
+    require(by, Deed.MANAGE, project)
+
+    def erase() -> dict[str, int]:
+        erased = _erase(annotator)
+        audit.record(by, "withdraw annotator", annotator, project, **erased)
+        return erased
+
+    return _again(erase)
+
+
+def withdraw_myself(*, user: User, project: Project) -> Withdrawal:
+    """Withdraw the user from a project by its policy, whether they are still a member or not.
+
+    The account and its other projects stay. The audit row says that they withdrew; it names neither pseudonym nor
+    counts, by which one could be found again among those who stayed.
+
+    Raises:
+        Unknown: the user has no pseudonym in the project.
+    """
+
+    def withdraw() -> Withdrawal:
+        annotator = Annotator.objects.filter(project=project, user=user).first()
+        if annotator is None:
+            raise Unknown(_("Nothing of yours is stored in this project."))
+        policy = Withdrawal(Project.objects.values_list("withdrawal", flat=True).get(pk=project.pk))
+        if policy == Withdrawal.ERASE:
+            _erase(annotator)
+        else:
+            _anonymise(annotator)
+        audit.record(user, "withdraw oneself", project, project, judgments=policy)
+        return policy
+
+    return _again(withdraw)
+
+
+def _again(act: Callable[[], T]) -> T:
+    """Do it in a transaction; once more where it was ended because it stood in somebody's way."""
+    for tries in range(1, _TRIES + 1):
+        nested = connection.in_atomic_block
+        try:
+            with transaction.atomic():
+                return act()
+        except OperationalError as error:
+            # Within a transaction of the caller's the locks of before would be kept: that one is for the caller.
+            if (
+                nested
+                or tries == _TRIES
+                or not isinstance(error.__cause__, DeadlockDetected | LockNotAvailable)
+            ):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _lock(annotator: Annotator) -> Annotator:
+    """The annotator's row, after the pairs of all that it ever claimed."""
+    pairs = Claim.objects.filter(annotator=annotator).values("pair_id")
+    list(Pair.objects.filter(pk__in=pairs).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    locked = Annotator.objects.select_for_update().filter(pk=annotator.pk).first()
+    if locked is None:
+        raise Unknown(_("Nothing of yours is stored in this project."))
+    return locked
+
+
+def _erase(annotator: Annotator) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SET LOCAL evenhand.erase = 'on'")
+    locked, project = _lock(annotator), annotator.project
+    judgments = Judgment.objects.filter(annotator=locked)
+    pair_ids = sorted(
+        set(Seat.objects.filter(annotator=locked).values_list("comparison__pair_id", flat=True))
+        | set(
+            Claim.objects.filter(annotator=locked, closed_at__isnull=True).values_list("pair_id", flat=True)
+        )
+    )
+    holding = project.releases.filter(comparisons__judgments__judgment__in=judgments).values("pk")
+    releases = set(holding.values_list("pk", flat=True))
+    erased = {
+        "judgments": judgments.count(),
+        "claims": Claim.objects.filter(annotator=locked).count(),
+        "pairs": len(pair_ids),
+        "releases": len(releases),
+    }
+    project.releases.filter(pk__in=releases, superseded_at=None).update(superseded_at=timezone.now())
+    list(Pair.objects.filter(pk__in=pair_ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    if locked.user_id:
+        _let_go(project, locked.user_id)
+    locked.delete()
+    for start in range(0, len(pair_ids), _BATCH):
+        open_pairs(project.pk, pair_ids[start : start + _BATCH], Route.REOPENED)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET CONSTRAINTS ALL IMMEDIATE"
+        )  # what is checked late is checked while the flag is on
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # another erasure in the same transaction needs that
+        cursor.execute("SET LOCAL evenhand.erase = 'off'")
+    return erased
+
+
+def _let_go(project: Project, user_id: int) -> None:
+    """Ends the account's part in the project, and what is kept of how it came there."""
+    Membership.objects.filter(project=project, user_id=user_id).delete()
+    CrowdArrival.objects.filter(project=project, user_id=user_id).delete()
+    if email := User.objects.values_list("email", flat=True).get(pk=user_id):
+        Invitation.objects.filter(project=project, email__iexact=email).update(email="")
+
+
+def _anonymise(annotator: Annotator) -> None:
+    """Judgments stay; what ties them to a person goes: account, pseudonym, drafts, notes, membership."""
+    locked = _lock(annotator)
+    held = Claim.objects.filter(annotator=locked, closed_at__isnull=True).order_by("pair_id")
+    for claim_id in list(held.values_list("pk", flat=True)):
+        claim = lock_claim(locked, claim_id)
+        if claim.closed_at is None:
+            close_claim(claim, Outcome.RELEASED)
+    ClaimDraft.objects.filter(claim__annotator=locked).delete()
+    Claim.objects.filter(annotator=locked).exclude(note="").update(note="")
+    assert locked.user_id
+    _let_go(locked.project, locked.user_id)
+    Annotator.objects.filter(pk=locked.pk).update(user=None, pseudonym=new_pseudonym())
