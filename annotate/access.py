@@ -15,10 +15,16 @@ from annotate.models import Membership, Project, Role, User
 class Deed(StrEnum):
     ANNOTATE = "annotate"
     SEE_JUDGMENTS = "see judgments"
+    MODERATE = "moderate criteria"
     MANAGE = "manage"
 
 
-_ROLE_OF_DEED = {Deed.ANNOTATE: Role.ANNOTATOR, Deed.SEE_JUDGMENTS: Role.REVIEWER, Deed.MANAGE: Role.MANAGER}
+_ROLE_OF_DEED = {
+    Deed.ANNOTATE: Role.ANNOTATOR,
+    Deed.SEE_JUDGMENTS: Role.REVIEWER,
+    Deed.MODERATE: Role.REVIEWER,
+    Deed.MANAGE: Role.MANAGER,
+}
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
 

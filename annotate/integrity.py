@@ -6,6 +6,7 @@ and at the end of every race in the tests.
 
 from django.db import connection
 
+from annotate.asked import asked_of_many
 from annotate.derivatives import ALL_PREPARED
 
 # Each statement returns the rows that break the rule named.
@@ -41,13 +42,16 @@ RULES = {
     "a repeat holds a seat": """
         SELECT s.comparison_id FROM annotate_seat s JOIN annotate_claim l ON l.id = s.claim_id
         WHERE l.repeat_of_id IS NOT NULL""",
-    "a comparison with a free seat that no draw offers": """
+    "a comparison with a free seat that no draw offers": f"""
         SELECT c.id FROM annotate_comparison c
         JOIN annotate_pair p ON p.id = c.pair_id AND p.queued AND p.ready
         LEFT JOIN annotate_dataimport i ON i.id = c.data_import_id
-        WHERE (i.id IS NULL OR i.visible)
+        WHERE (i.id IS NULL OR i.visible) AND {asked_of_many("c")}
           AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
           AND NOT EXISTS (SELECT FROM annotate_draw d WHERE d.pair_id = c.pair_id AND d.open)""",
+    "a criterion is merged into one that was merged": """
+        SELECT t.id FROM annotate_criterion t JOIN annotate_criterion r ON r.id = t.canonical_id
+        WHERE r.canonical_id IS NOT NULL OR r.project_id <> t.project_id""",
     "a pair was drawn by chance twice": """
         SELECT pair_id FROM annotate_draw WHERE route IN ('uniform', 'policy', 'reserve')
         GROUP BY pair_id HAVING count(*) > 1""",

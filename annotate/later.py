@@ -14,12 +14,20 @@ from kombu.exceptions import OperationalError
 log = structlog.get_logger(__name__)
 
 
-def send_on_commit(task: str, *args: Any, queue: str = "default", time_limit: int | None = None) -> None:
+def send_on_commit(
+    task: str,
+    *args: Any,
+    queue: str = "default",
+    time_limit: int | None = None,
+    expires: int | None = None,
+) -> None:
     """Queue `task` (its registered name) with JSON-able arguments after the commit.
 
-    `time_limit`: seconds after which its worker is ended, where the settings' limit is too short.
+    `time_limit`: seconds after which its worker is ended, where the settings' limit is too short. `expires`: seconds after
+    which nobody needs it any more.
     """
     limits = {"time_limit": time_limit, "soft_time_limit": time_limit - 60} if time_limit else {}
+    limits |= {"expires": expires} if expires else {}
 
     def send() -> None:
         try:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from annotate.asked import asked_of_many
 from annotate.leaks import KEPT_FROM
 from annotate.models import UNFINISHED, Draw, Job, JobKind, JobState, Project, Revision, RevisionState
 from annotate.visible import visible
@@ -15,7 +16,7 @@ from annotate.visible import visible
 IN_POOL = f"""p.project_id = %(project)s AND p.partition = 'train' AND NOT p.queued AND p.ready
     AND {visible("p")}"""
 # Of comparison c: it is seen, and still wants a judgment.
-OPEN = f"""{visible("c")}
+OPEN = f"""{visible("c")} AND {asked_of_many("c")}
     AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k"""
 # Of pair p: what would be learned from it is not what the reserve tests. Chance alone may ask about the others.
 NO_LEAK = "p.id NOT IN (SELECT id FROM kept_from)"

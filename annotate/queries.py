@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 
 from annotate.access import Unknown
 from annotate.likeness import bigrams, most_alike, words
+from annotate.meaning import near_typed
 from annotate.models import (
     Annotator,
     Claim,
     Criterion,
+    CriterionState,
     Judgment,
     Membership,
     Outcome,
@@ -139,13 +141,44 @@ _LIKE_LOOKED_AT = 100
 _LIKE_RANKED = 3000  # of a large library where every text has the word, not all are weighed
 
 
-def like_criteria(project: Project, typed: str, most: int = 5) -> list[tuple[str, float]]:
-    """Criteria of the project's library that are written much like what is typed, with their likeness (0 to 1).
+def suggested_to(project: Project, annotator: Annotator | None) -> QuerySet[Criterion]:
+    """The project's library, and what the annotator wrote that nobody else is asked (yet).
+
+    Merged criteria are left out: their canonical one says the same.
+    """
+    offered = Q(in_library=True)
+    if annotator:
+        offered |= Q(author=annotator, state__in=(CriterionState.PROPOSED, CriterionState.OWN))
+    return Criterion.objects.filter(VISIBLE_IMPORT, offered, project=project, canonical__isnull=True)
+
+
+def like_criteria(
+    project: Project, typed: str, annotator: Annotator | None = None, most: int = 5
+) -> list[tuple[str, float]]:
+    """Criteria to suggest that are written much like what is typed, with their likeness (0 to 1)."""
+    return alike(suggested_to(project, annotator), typed, most)
+
+
+def suggestions(
+    project: Project, typed: str, annotator: Annotator, most: int = 5
+) -> tuple[list[tuple[str, float]], bool]:
+    """Criteria to suggest that are like what is typed in writing or in meaning, and whether to ask again soon.
+
+    Those found by writing alone where the workers have not said (yet) what it means.
+    """
+    found = dict(like_criteria(project, typed, annotator, most))
+    meant, pending = near_typed(project, " ".join(typed.split()), annotator, most)
+    for text, meaning in meant:
+        found[text] = max(meaning, found.get(text, 0))
+    return sorted(found.items(), key=lambda one: (-one[1], one[0]))[:most], pending
+
+
+def alike(library: QuerySet[Criterion], typed: str, most: int) -> list[tuple[str, float]]:
+    """The texts of a library that are written most like what is typed, with their likeness, the best first.
 
     Candidates share a word, the last of which may be half typed, or two neighbouring characters where a script does
-    not part words. Merged criteria are left out: their canonical one says the same.
+    not part words.
     """
-    library = Criterion.objects.filter(VISIBLE_IMPORT, project=project, canonical__isnull=True)
     found: list[str] = []
     if parts := words(typed):
         query = SearchQuery(" | ".join(f"'{word}':*" for word in parts), config="english", search_type="raw")

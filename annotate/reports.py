@@ -29,12 +29,13 @@ from annotate.verdicts import (
     Wanted,
     day_of,
     read_pair_models,
+    read_used,
     read_verdicts,
     read_wanted,
 )
 
 # Of what there may be thousands, so many are told, those with the most verdicts; the rest is counted.
-CRITERIA = 200
+CRITERIA = 500
 ANNOTATORS = 200
 PAIRED = 12  # annotators whose agreement is told two by two
 RANKED_CRITERIA = 20  # that have a leaderboard of their own
@@ -76,7 +77,7 @@ class Judged:
         ordered = np.sort(self.votes, axis=1)
         self.majority = np.where(ordered[:, -1] > ordered[:, -2], self.votes.argmax(axis=1), -1)
 
-    def entry(self, units: NDArray[np.bool_] | None = None, rounds: int = _ROUNDS) -> Json:
+    def entry(self, units: NDArray[np.bool_] | Ints | None = None, rounds: int = _ROUNDS) -> Json:
         """Agreement on these units, with the labels of the majority."""
         chosen = np.ones(self.n, dtype=bool) if units is None else units
         by_level = gathered(self.levels[chosen])
@@ -89,7 +90,7 @@ class Judged:
             "ties": self.ties(chosen),
         }
 
-    def ties(self, units: NDArray[np.bool_]) -> Json:
+    def ties(self, units: NDArray[np.bool_] | Ints) -> Json:
         """The share of ties among the verdicts on these units."""
         return _share(self.votes[units, _TIE].sum(), self.votes[units].sum())
 
@@ -148,6 +149,7 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
     """All that the dashboard shows. `tell` is called with what comes next."""
     tell("reading verdicts")
     verdicts, wanted, models = read_verdicts(project), read_wanted(project), read_pair_models(project)
+    used = read_used(project)
     tell("labels and annotators")
     judged = Judged(verdicts)
     fitted = dawid_skene(
@@ -168,7 +170,7 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
     tell("agreement")
     report["agreement"] = _agreement(judged)
     tell("criteria")
-    report["criteria"] = _criteria(judged, texts)
+    report["criteria"] = _criteria(judged, used)
     report["cost"] = _cost(project, report["progress"])
     report["revisions"] = _revisions(project)
     tell("leaderboards")
@@ -363,28 +365,57 @@ def _over_time(judged: Judged) -> list[Json]:
     return rows
 
 
-def _criteria(judged: Judged, texts: list[str]) -> Json:
-    """What each criterion is like, and how often its label is the opposite of what the pair's others say together."""
+def _criteria(judged: Judged, used: dict[int, int]) -> Json:
+    """What each criterion is like, and how often its label is the opposite of what the pair's others say together.
+
+    Those with most verdicts first; of the rest that nobody judged by, how many there are.
+    """
     sign = np.array([1, -1, 0, 0])[judged.majority]  # no label is the last place
     together = np.bincount(judged.pair, weights=sign, minlength=len(judged.pairs))
     others = np.sign(together[judged.pair] - sign)
     comparable = (sign != 0) & (others != 0)
     opposed = comparable & (sign != others)
+
+    made = judged.everything.where(~judged.everything.repeat)
+    criteria, place = np.unique(made.criterion, return_inverse=True)
+    verdicts = np.bincount(place, minlength=len(criteria))
+    unsure = np.bincount(place, weights=made.unsure, minlength=len(criteria))
+    silent = np.bincount(place, weights=made.level == NO_OPINION, minlength=len(criteria))
+    # The units of each criterion, side by side.
+    order = np.argsort(judged.criterion, kind="stable")
+    ends = np.searchsorted(judged.criterion[order], np.arange(len(judged.criteria) + 1))
+    places = {key: n for n, key in enumerate(judged.criteria.tolist())}
+    named = Criterion.objects.in_bulk(criteria.tolist())
     rows = []
-    for place in _most_judged(judged.criterion, len(judged.criteria), CRITERIA):
-        units = judged.criterion == place
+    for n in np.argsort(-verdicts, kind="stable")[:CRITERIA].tolist():
+        key = int(criteria[n])
+        at = places.get(key)
+        units = order[:0] if at is None else order[ends[at] : ends[at + 1]]
+        criterion = named[key]
         rows.append(
-            {"criterion": texts[place]}
+            {
+                "criterion": criterion.text,
+                "id": key,
+                "state": criterion.state,
+                "in_library": criterion.in_library,
+                "used": used.get(key, 0),
+            }
             | judged.entry(units)
             | {
+                "cannot_tell": _share(unsure[n], verdicts[n]),
+                "no_opinion": _share(silent[n], verdicts[n]),
                 "overturns": _share(
                     opposed[units].sum(),
                     comparable[units].sum(),
                     "No pair has a preference under this criterion and one under its others.",
-                )
+                ),
             }
         )
-    return {"rows": rows, "more": len(texts) - len(rows)}
+    return {
+        "rows": rows,
+        "more": len(criteria) - len(rows),
+        "unjudged": len(used.keys() - set(criteria.tolist())),
+    }
 
 
 def _leaderboards(judged: Judged, models: PairModels, texts: list[str]) -> list[Json]:

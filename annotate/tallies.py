@@ -29,7 +29,8 @@ RECURSIVE chain AS (
 )
 """
 
-# units: every visible comparison of project %(project)s with its pair and canonical criterion.
+# units: every visible comparison of project %(project)s with its pair and canonical criterion, but those by a criterion
+# that a moderator rejected: what is no criterion has no label.
 # standings: every visible judgment of these, and how it stands (models.Standing).
 STANDINGS = f"""
 {_MERGED}, units AS (
@@ -38,6 +39,7 @@ STANDINGS = f"""
     FROM annotate_comparison c
     JOIN annotate_pair p ON p.id = c.pair_id
     LEFT JOIN merged m ON m.id = c.criterion_id
+    JOIN annotate_criterion r ON r.id = COALESCE(m.root, c.criterion_id) AND r.state <> 'rejected'
     WHERE p.project_id = %(project)s AND {visible("c")} AND {visible("p")}
       AND (%(sources)s::text[] IS NULL OR p.source = ANY (%(sources)s))
 ), standings AS (

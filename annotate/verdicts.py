@@ -12,6 +12,7 @@ import numpy as np
 from django.db import connection, transaction
 from numpy.typing import NDArray
 
+from annotate.asked import asked_of_many
 from annotate.models import Project, TaskType
 from annotate.stats.estimates import Ints
 from annotate.tallies import STANDINGS
@@ -37,6 +38,7 @@ _COLUMNS = {
         """int2send((CASE verdict WHEN 'response1' THEN 3 - COALESCE(strength, 2) WHEN 'tie' THEN 3
                                   WHEN 'response2' THEN 3 + COALESCE(strength, 2) ELSE -1 END)::int2)""",
     ),
+    "unsure": (">i2", "int2send((verdict = 'cannot_tell')::int::int2)"),
     # How the responses stood: 0 response 1 left, 1 response 2 left, -1 nobody knows (imported).
     "flip": (">i2", "int2send(COALESCE(flip::int, -1)::int2)"),
     "repeat": (">i2", "int2send((standing = 'repeat')::int::int2)"),
@@ -73,6 +75,7 @@ class Verdicts:
     annotator: Ints
     task: Ints  # place in TaskType.values
     level: Ints  # 0 to 6, or NO_OPINION
+    unsure: NDArray[np.bool_]  # of those without an opinion: cannot tell
     flip: Ints
     repeat: NDArray[np.bool_]
     day: Ints  # since 1970
@@ -92,8 +95,8 @@ def read_verdicts(project: Project) -> Verdicts:
         GROUP BY pair_id %% {{parts}}
     """
     rows = _packed(query, {"project": project.pk, "sources": None, "tasks": TaskType.values}, _COLUMNS)
-    exact = {name: rows[name].astype(np.int64) for name in _COLUMNS if name not in ("seconds", "repeat")}
-    return Verdicts(**exact, repeat=rows["repeat"].astype(bool), seconds=rows["seconds"].astype(np.float64))
+    kinds = {"seconds": np.float64, "repeat": np.bool_, "unsure": np.bool_}
+    return Verdicts(**{name: rows[name].astype(kinds.get(name, np.int64)) for name in _COLUMNS})
 
 
 @dataclass(frozen=True)
@@ -133,23 +136,37 @@ class Wanted:
 
 
 def read_wanted(project: Project) -> list[Wanted]:
-    """By task type; comparisons of merged criteria are counted one by one, as they are asked."""
+    """By task type; comparisons of merged criteria are counted one by one, as they are asked.
+
+    Of those that are asked no more, or of nobody else, what was judged is all that is wanted.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             WITH {STANDINGS}, judged AS (
                 SELECT s.comparison_id, count(*) AS n FROM annotate_seat s WHERE s.head_id IS NOT NULL
                 GROUP BY s.comparison_id
+            ), held AS MATERIALIZED (
+                SELECT u.task_type, j.n, CASE WHEN {asked_of_many("c")} THEN c.k ELSE COALESCE(j.n, 0) END AS k
+                FROM units u JOIN annotate_comparison c ON c.id = u.comparison_id
+                LEFT JOIN judged j ON j.comparison_id = u.comparison_id
             )
-            SELECT u.task_type, count(*), sum(c.k), COALESCE(sum(j.n), 0), count(j.n),
-                   count(*) FILTER (WHERE j.n >= c.k)
-            FROM units u JOIN annotate_comparison c ON c.id = u.comparison_id
-            LEFT JOIN judged j ON j.comparison_id = u.comparison_id
-            GROUP BY u.task_type ORDER BY u.task_type
+            SELECT task_type, count(*), sum(k), COALESCE(sum(n), 0), count(n), count(*) FILTER (WHERE n >= k)
+            FROM held GROUP BY task_type ORDER BY task_type
             """,
             {"project": project.pk, "sources": None},
         )
         return [Wanted(task, *map(int, counts)) for task, *counts in cursor.fetchall()]
+
+
+def read_used(project: Project) -> dict[int, int]:
+    """Of each criterion that a pair is judged by, or is to be, how many are; merged ones as their canonical one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH {STANDINGS} SELECT criterion_id, count(DISTINCT pair_id) FROM units GROUP BY criterion_id",
+            {"project": project.pk, "sources": None},
+        )
+        return dict(cursor.fetchall())
 
 
 def day_of(number: int) -> date:

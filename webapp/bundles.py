@@ -20,7 +20,17 @@ SOURCES = Path(settings.BASE_DIR) / "static" / "js"
 MODULES = Path(settings.BASE_DIR) / "node_modules"
 BUILD = Path(settings.BASE_DIR) / "build"
 
-ENTRIES = ("admin/job-progress", "consent", "dashboard", "home", "judge", "login", "theme", "worker")
+ENTRIES = (
+    "admin/job-progress",
+    "consent",
+    "criteria",
+    "dashboard",
+    "home",
+    "judge",
+    "login",
+    "theme",
+    "worker",
+)
 # What markdown-it would bring along and a browser has: half of its size.
 STAND_INS = ("entities", "linkify-it", "punycode.js", "uc.micro")
 OPTIONS = (

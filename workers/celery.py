@@ -27,6 +27,7 @@ app.conf.beat_schedule = {
     "sweep": _every(30, "sweep"),
     # At night; where beat was not running then, as soon as it does.
     "retention": {"task": "workers.tasks.apply_retention", "schedule": crontab(hour=3, minute=17)},
+    "embed criteria": _every(60, "embed_missing"),
 }
 
 

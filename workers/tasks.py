@@ -6,7 +6,7 @@ import structlog
 
 from annotate.actions import jobs, queue, retention
 from annotate.imports.uploads import remove_abandoned_uploads
-from workers import loop
+from workers import embedding, loop
 from workers.celery import app
 
 log = structlog.get_logger(__name__)
@@ -53,3 +53,16 @@ def tend_loops() -> None:
 def apply_retention() -> None:
     """Cut links and forget what is older than the projects' settings let it be."""
     retention.apply_retention()
+
+
+@app.task
+def embed_missing() -> None:
+    """Give the criteria that lack one their vector: new ones, imported ones, all after a change of the model."""
+    if embedding.embed_missing() == embedding.AT_ONCE:
+        embed_missing.delay()
+
+
+@app.task
+def embed_typed(text: str) -> None:
+    """Make the vector of what somebody is typing, for the next time that it is asked about."""
+    embedding.embed_typed(text)

@@ -1,14 +1,16 @@
-"""Criteria of a project's library: added, applied to pairs, merged."""
+"""Criteria of a project's library: added, and applied to pairs."""
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from annotate import audit
 from annotate.access import Deed, require
-from annotate.actions.jobs import Lease, create_job, send
+from annotate.actions.jobs import Lease, Refused, create_job, send
 from annotate.actions.judging import text_key
+from annotate.actions.moderation import hold_criterion, promote_criterion
 from annotate.actions.queue import open_pairs
-from annotate.models import Criterion, Job, JobKind, Pair, Project, Route, User
+from annotate.later import send_on_commit
+from annotate.models import Criterion, CriterionState, Job, JobKind, Pair, Project, Route, User
 from annotate.models.project import MAX_CRITERION
 from annotate.queries import pair_count
 from annotate.visible import visible
@@ -20,10 +22,10 @@ _BATCH = 2000
 def add_criterion(*, by: User | None, project: Project, text: str) -> Criterion:
     """A criterion in the project's library; the one that is there if it only differs in case or white space.
 
-    It is judged nowhere until `apply_criterion`.
+    It is judged nowhere until `apply_criterion`. One that an annotator wrote and that waits for review is accepted.
 
     Raises:
-        ValidationError: it is empty or too long.
+        ValidationError: it is empty or too long, or was rejected or retired.
     """
     require(by, Deed.MANAGE, project)
     text = text.strip()
@@ -35,7 +37,15 @@ def add_criterion(*, by: User | None, project: Project, text: str) -> Criterion:
         project=project, text_key=text_key(text), defaults={"text": text}
     )
     if created:
+        send_on_commit("workers.tasks.embed_missing")
         audit.record(by, "add criterion", criterion, project)
+    elif criterion.state in (CriterionState.REJECTED, CriterionState.RETIRED):
+        state = f"{criterion.get_state_display()} ({criterion.reason or 'no reason given'})"
+        raise ValidationError(
+            {"text": f"This criterion was {state}. Accept it on the page of criteria first."}
+        )
+    elif not (criterion.in_library or criterion.canonical_id):
+        return promote_criterion(by=by, criterion=criterion)
     return criterion
 
 
@@ -46,12 +56,15 @@ def apply_criterion(*, by: User | None, criterion: Criterion) -> Job:
     Returns the job that does it.
 
     Raises:
-        ValidationError: the criterion was merged into another one.
+        ValidationError: the criterion was merged into another one, or is not accepted.
     """
     project = criterion.project
     require(by, Deed.MANAGE, project)
+    criterion = hold_criterion(criterion.pk)
     if criterion.canonical:
         raise ValidationError(f"This criterion was merged into {criterion.canonical}. Apply that one.")
+    if criterion.state != CriterionState.ACCEPTED:
+        raise ValidationError(f"This criterion is {criterion.get_state_display()}. Accept it first.")
     job = create_job(by=by, project=project, kind=JobKind.APPLY, criterion=criterion.pk)
     send(job)
     return job
@@ -64,6 +77,10 @@ def run_apply(lease: Lease) -> None:
     lease.beat(step="adding comparisons", total=pair_count(job.project))
     while True:
         with transaction.atomic():
+            # Held before the pairs, so that who retires it meanwhile comes after this batch and finds it.
+            criterion = hold_criterion(criterion.pk)
+            if criterion.canonical_id or criterion.state != CriterionState.ACCEPTED:
+                raise Refused("The criterion was merged or retired meanwhile: it comes to no further pairs.")
             pairs = Pair.objects.filter(project=job.project_id, pk__gt=job.spec.get("after", 0))
             pair_ids = list(pairs.order_by("pk").values_list("pk", flat=True)[:_BATCH])
             if not pair_ids:
@@ -100,27 +117,3 @@ def _apply(project: Project, criterion: Criterion, pair_ids: list[int]) -> None:
         made = cursor.fetchall()
     # Pairs that were never drawn come up by themselves.
     open_pairs(project.pk, [pair_id for pair_id, queued in made if queued], Route.REOPENED)
-
-
-@transaction.atomic
-def merge_criteria(*, by: User | None, duplicate: Criterion, into: Criterion) -> Criterion:
-    """Say that `duplicate` means the same as `into`: it and those merged into it point there from now on.
-
-    Both texts and what was judged under them stay; a release counts them as one. Returns the canonical one.
-
-    Raises:
-        ValidationError: they are of two projects, or already the same.
-    """
-    require(by, Deed.MANAGE, duplicate.project)
-    if duplicate.project_id != into.project_id:
-        raise ValidationError("Criteria of two projects cannot be merged.")
-    # Merges of one project come one after another: chains and rings cannot grow between two of them.
-    Project.objects.select_for_update(no_key=True).get(pk=duplicate.project_id)
-    into = Criterion.objects.select_related("canonical").get(pk=into.pk)
-    canonical = into.canonical or into
-    if canonical.pk == duplicate.pk:
-        raise ValidationError("These two are merged already, or one would be merged into itself.")
-    Criterion.objects.filter(canonical=duplicate).update(canonical=canonical)
-    Criterion.objects.filter(pk=duplicate.pk).update(canonical=canonical)
-    audit.record(by, "merge criterion", duplicate, duplicate.project, into=canonical.pk)
-    return canonical

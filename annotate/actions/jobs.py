@@ -33,6 +33,7 @@ RUNNERS = {
     JobKind.RELEASE: "annotate.exports.run:run",
     JobKind.RAISE_K: "annotate.actions.projects:run_raise_k",
     JobKind.APPLY: "annotate.actions.criteria:run_apply",
+    JobKind.SETTLE: "annotate.actions.moderation:run_settle",
     JobKind.DERIVE: "annotate.derivatives:run",
     JobKind.DEMO: "annotate.demo.make:run",
     JobKind.REPORT: "annotate.actions.reports:run",

@@ -22,6 +22,7 @@ from annotate.actions.queue import (
     open_pairs,
     require_not_paused,
 )
+from annotate.later import send_on_commit
 from annotate.modalities import mesh
 from annotate.models import (
     Annotator,
@@ -30,12 +31,14 @@ from annotate.models import (
     ClaimDraft,
     Comparison,
     Criterion,
+    CriterionState,
     Judgment,
     Modality,
     Outcome,
     Project,
     Route,
     Seat,
+    Sharing,
     Verdict,
     Viewing,
 )
@@ -179,6 +182,7 @@ def submit(
     """
     project = annotator.project
     _validate(project, answers)
+    criteria = _hold_criteria(annotator, answers)
     claim = lock_claim(annotator, claim_id)
     known, targets = _look(claim, [answer.id for answer in answers])
     for answer in answers:
@@ -187,7 +191,7 @@ def submit(
     late = claim.expires_at < timezone.now() or claim.outcome in (Outcome.EXPIRED, Outcome.RELEASED)
     fresh = [(index, answer) for index, answer in enumerate(answers) if answer.id not in known]
     if fresh:
-        judged_pairs = _store(project, claim, fresh, targets, late, seconds)
+        judged_pairs = _store(project, claim, fresh, criteria, targets, late, seconds)
     else:
         judged_pairs = Annotator.objects.values_list("judged_pairs", flat=True).get(pk=annotator.pk)
     return Receipt([answer.id for answer in answers], late, judged_pairs)
@@ -285,6 +289,7 @@ def _store(
     project: Project,
     claim: Claim,
     fresh: list[tuple[int, Answer]],
+    criteria: dict[bytes, Criterion],
     targets: dict[int, _Target],
     late: bool,
     seconds: float | None,
@@ -295,9 +300,10 @@ def _store(
     made = opened = False
     for index, answer in fresh:
         if answer.comparison is None:
-            comparison, created = _author(project, claim, answer.criterion, f"answers[{index}].criterion")
+            criterion = criteria[text_key(answer.criterion)]
+            comparison, created = _author(project, claim, criterion, f"answers[{index}].criterion")
             made |= created
-            opened |= created and comparison.k > 1
+            opened |= created and comparison.k > 1 and criterion.state == CriterionState.ACCEPTED
             named.append(comparison.pk)
         wanted.append(named[-1] if answer.comparison is None else answer.comparison)
     if named:
@@ -374,26 +380,83 @@ def _seat(claim: Claim, heads: dict[int, str]) -> None:
     close_full_draws(claim.pair_id)
 
 
-def _author(project: Project, claim: Claim, text: str, where: str) -> tuple[Comparison, bool]:
+# What becomes of a criterion that is written, by the project's policy: its state, and whether it is suggested.
+_WRITTEN = {
+    Sharing.OPEN: (CriterionState.ACCEPTED, True),
+    Sharing.REVIEW: (CriterionState.PROPOSED, False),
+    Sharing.NEVER: (CriterionState.OWN, False),
+}
+
+
+def _hold_criteria(annotator: Annotator, answers: Sequence[Answer]) -> dict[bytes, Criterion]:
+    """The criteria that answers name by their text, by its key: of a merged one its canonical one. New ones are made.
+
+    None is decided about before the transaction ends, so that a comparison is made either before a decision, which then
+    sees it, or after, and goes by it. They are held before the pair, as who decides holds them, and in their order.
+    """
+    project = annotator.project
+    texts: dict[bytes, tuple[str, str]] = {}
+    for index, answer in enumerate(answers):
+        if answer.comparison is None:
+            text = " ".join(answer.criterion.split())
+            texts[text_key(text)] = (text, f"answers[{index}].criterion")
+    if not texts:
+        return {}
+    named = Criterion.objects.filter(project=project, text_key__in=texts).select_related("canonical")
+    there = {bytes(key) for key in named.values_list("text_key", flat=True)}
+    state, in_library = _WRITTEN[Sharing(project.authored_sharing)]
+    new = []
+    for key in sorted(texts.keys() - there):
+        text, where = texts[key]
+        if len(text) > project.authored_length:
+            counts = {"most": project.authored_length, "length": len(text)}
+            raise Invalid(where, _("At most %(most)s characters here; these are %(length)s.") % counts)
+        new.append(
+            Criterion(
+                project=project,
+                text=text,
+                text_key=key,
+                author=annotator,
+                state=state,
+                in_library=in_library,
+            )
+        )
+    if new:
+        Criterion.objects.bulk_create(new, ignore_conflicts=True)
+        send_on_commit("workers.tasks.embed_missing")
+    held: set[int] = set()
+    while True:
+        found = {bytes(criterion.text_key): criterion.canonical or criterion for criterion in named.all()}
+        wanted = held.union(named.values_list("pk", flat=True), (one.pk for one in found.values()))
+        if wanted == held:
+            return found
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT FROM annotate_criterion WHERE id = ANY (%s) ORDER BY id FOR SHARE", [sorted(wanted)]
+            )
+        held = wanted
+
+
+def _author(project: Project, claim: Claim, criterion: Criterion, where: str) -> tuple[Comparison, bool]:
     """The comparison of this pair by a criterion that the annotator wrote, made if it is new.
 
     The text may be one that the project has already: then it is that criterion, or the one it was merged into.
     """
-    text = " ".join(text.split())
-    key = text_key(text)
-    if (
-        len(text) > project.authored_length
-        and not Criterion.objects.filter(project=project, text_key=key).exists()
-    ):
-        counts = {"most": project.authored_length, "length": len(text)}
-        raise Invalid(where, _("At most %(most)s characters here; these are %(length)s.") % counts)
-    Criterion.objects.bulk_create(
-        [Criterion(project=project, text=text, text_key=key, author=claim.annotator)], ignore_conflicts=True
-    )
-    criterion = Criterion.objects.select_related("canonical").get(project=project, text_key=key)
+    there = Comparison.objects.filter(pair_id=claim.pair_id, criterion=criterion).first()
+    if there is None or there.author_id != claim.annotator_id:
+        if criterion.state == CriterionState.REJECTED:
+            raise Invalid(
+                where,
+                _("This criterion was not accepted in this project: %(reason)s")
+                % {"reason": criterion.reason},
+            )
+        if criterion.state == CriterionState.RETIRED:
+            raise Invalid(where, _("This criterion is no longer used in this project."))
+    if there:
+        return there, False
     return Comparison.objects.get_or_create(
         pair_id=claim.pair_id,
-        criterion=criterion.canonical or criterion,
+        criterion=criterion,
         defaults={"k": project.authored_k, "author": claim.annotator},
     )
 

@@ -40,6 +40,7 @@ SETTINGS = frozenset(
         "authored_k",
         "authored_most",
         "authored_length",
+        "authored_sharing",
         "authored_guidance",
         "k",
         "reserve_k",

@@ -21,6 +21,7 @@ from django.utils.translation import ngettext
 
 from annotate import audit
 from annotate.access import Deed, Unknown, require
+from annotate.asked import asked
 from annotate.models import (
     Annotator,
     Claim,
@@ -94,7 +95,7 @@ class Enough(NotOpen):
 # given the choice it would then read all that the annotator ever did.
 _OPEN_TO_ME = f"""
     FROM annotate_comparison c
-    WHERE c.pair_id = {{pair}} AND {visible("c")}
+    WHERE c.pair_id = {{pair}} AND {visible("c")} AND {asked("c")}
       AND (SELECT count(*) < c.k AND bool_or(s.annotator_id = %(annotator)s) IS NOT TRUE
            FROM annotate_seat s WHERE s.comparison_id = c.id)
       AND (SELECT bool_or(l.annotator_id = %(annotator)s AND l.outcome IN ('submitted', 'skipped')
@@ -174,7 +175,7 @@ _TAKE = f"""
         WHERE pair_id = %(pair)s AND open
           AND (SELECT count(*) FROM free) >= (
             SELECT sum(c.k - (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id))
-            FROM annotate_comparison c WHERE c.pair_id = %(pair)s AND {visible("c")})
+            FROM annotate_comparison c WHERE c.pair_id = %(pair)s AND {visible("c")} AND {asked("c")})
     ), moved AS (
         UPDATE annotate_annotator SET cursor = %(cursor)s, seen_at = %(now)s
         WHERE id = %(annotator)s AND EXISTS (SELECT FROM taken)
@@ -184,7 +185,7 @@ _TAKE = f"""
 
 _HAS_FREE_SEAT = f"""
     SELECT DISTINCT c.pair_id FROM annotate_comparison c
-    WHERE c.pair_id = ANY (%(pairs)s) AND {visible("c")}
+    WHERE c.pair_id = ANY (%(pairs)s) AND {visible("c")} AND {asked("c")}
       AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
 """
 
@@ -558,6 +559,45 @@ def close_full_draws(pair_id: int) -> None:
             f" AND NOT EXISTS ({_HAS_FREE_SEAT})",
             {"pair": pair_id, "pairs": [pair_id]},
         )
+
+
+def settle_pairs(project_id: int, pair_ids: list[int], *, opened: bool, wait: bool = False) -> list[int]:
+    """After a decision about a criterion: close the draws of pairs that have no free seat any more, and draw none anew.
+
+    `opened`: some of them have one now that they had not, so that a draw is appended for each that was drawn before.
+    Pairs that somebody holds this instant are left, and returned: a claim may hold one and wait for another, so that who
+    held many and waited too could wait for ever. `wait` for them only where there is one.
+    """
+    _lock_streams(project_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM annotate_pair WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE"
+            + ("" if wait else " SKIP LOCKED"),
+            [pair_ids],
+        )
+        locked = [row[0] for row in cursor.fetchall()]
+        left = sorted(set(pair_ids) - set(locked))
+        pair_ids = locked
+        cursor.execute(
+            f"""
+            WITH free AS MATERIALIZED ({_HAS_FREE_SEAT}), closed AS (
+                UPDATE annotate_draw SET open = false
+                WHERE pair_id = ANY (%(pairs)s) AND open AND pair_id NOT IN (SELECT pair_id FROM free)
+            ), spared AS (
+                UPDATE annotate_pair SET queued = true
+                WHERE id = ANY (%(pairs)s) AND NOT queued AND id NOT IN (SELECT pair_id FROM free)
+                RETURNING partition, ready
+            )
+            UPDATE annotate_stream s SET queued = s.queued + spared.n
+            FROM (SELECT partition, count(*) AS n FROM spared WHERE ready GROUP BY partition) spared
+            WHERE s.project_id = %(project)s AND s.partition = spared.partition
+            """,
+            {"pairs": pair_ids, "project": project_id},
+        )
+    if opened:  # pairs that were never drawn come up by themselves
+        queued = Pair.objects.filter(pk__in=pair_ids, queued=True).values_list("pk", flat=True)
+        open_pairs(project_id, list(queued), Route.REOPENED)
+    return left
 
 
 def _append_draws(project_id: int, draws: list[tuple[Route, int, float | None, int | None]]) -> None:

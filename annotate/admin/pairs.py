@@ -11,11 +11,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from annotate.access import Deed
-from annotate.actions.criteria import apply_criterion, merge_criteria
+from annotate.actions.criteria import apply_criterion
+from annotate.actions.moderation import merge_criteria
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter, ScopedAdmin
 from annotate.admin_site import signed_in
-from annotate.models import Asset, Comparison, Criterion, Judgment, Pair, PromptAsset, Seat
+from annotate.models import Asset, Comparison, Criterion, CriterionState, Judgment, Pair, PromptAsset, Seat
+from annotate.opposites import opposed
 from annotate.queries import VISIBLE_IMPORT
 
 _SHOWN_COMPARISONS = 100
@@ -112,6 +114,11 @@ class MergeForm(forms.Form):
     into = forms.IntegerField(
         label="Canonical criterion", help_text="Its number, as in the list of criteria."
     )
+    sure = forms.BooleanField(
+        label="They do mean the same",
+        required=False,
+        help_text="Needed only where one may ask for another thing, or for the opposite: less, not, without ...",
+    )
 
     def __init__(self, *args: Any, row: Criterion, **kwargs: Any) -> None:
         self._row = row
@@ -122,6 +129,15 @@ class MergeForm(forms.Form):
         if found is None:
             raise forms.ValidationError("There is no such criterion in this project.")
         return found
+
+    def clean(self) -> dict[str, Any]:
+        into = self.cleaned_data.get("into")
+        if into and opposed(self._row.text, into.text) and not self.cleaned_data["sure"]:
+            self.add_error(
+                "sure",
+                f"\u201c{into}\u201d may ask for another thing, or for the opposite: look twice, then tick this.",
+            )
+        return self.cleaned_data
 
 
 def _merge(request: HttpRequest, criterion: Criterion, data: dict[str, Any]) -> str:
@@ -137,19 +153,41 @@ def _apply(request: HttpRequest, criterion: Criterion, _: dict[str, Any]) -> Htt
 @admin.register(Criterion)
 class CriterionAdmin(ActingAdmin):
     deed = Deed.SEE_JUDGMENTS
-    list_display = ("id", "text", "project", "author", "data_import", "canonical", "created_at")
+    list_display = (
+        "id",
+        "text",
+        "project",
+        "state",
+        "in_library",
+        "author",
+        "data_import",
+        "canonical",
+        "created_at",
+    )
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project", "author", "canonical", "data_import")
     search_fields = ("text",)
     search_help_text = "The number of a criterion, or how its text begins."
-    fields = ("text", "project", "author", "canonical", "data_import", "created_at")
+    fields = (
+        "text",
+        "project",
+        "author",
+        "canonical",
+        ("state", "in_library"),
+        "reason",
+        "decided_at",
+        "data_import",
+        "created_at",
+    )
     acts = (
         Act(
             "apply",
             "Apply to all pairs",
             "Every pair of the project will be judged by this criterion too. It cannot be taken back.",
             _apply,
-            offered=lambda criterion: criterion.canonical_id is None,
+            offered=lambda criterion: (
+                criterion.canonical_id is None and criterion.state == CriterionState.ACCEPTED
+            ),
         ),
         Act(
             "merge",

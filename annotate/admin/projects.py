@@ -230,7 +230,7 @@ class ProjectAdmin(LearningAdmin):
         ),
         (
             "What annotators write as criteria",
-            {"fields": ("authored_most", "authored_length", "authored_guidance")},
+            {"fields": ("authored_sharing", "authored_most", "authored_length", "authored_guidance")},
         ),
         (
             "How often (of comparisons made from now on)",
@@ -328,6 +328,7 @@ class ProjectAdmin(LearningAdmin):
     def acts_on(self, request: HttpRequest, row: Project) -> list[tuple[str, str]]:
         return [
             ("Dashboard", reverse("dashboard", args=[row.slug])),
+            ("Criteria", reverse("criteria", args=[row.slug])),
             ("Import", f"{reverse('admin:annotate_dataimport_add')}?project={row.pk}"),
             *([("Arrivals (CSV)", reverse("crowd_arrivals", args=[row.slug]))] if row.crowd_open else []),
             *super().acts_on(request, row),

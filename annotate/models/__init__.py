@@ -1,10 +1,20 @@
 from annotate.models.audit import AuditEntry
 from annotate.models.consent import Consent, ConsentText
+from annotate.models.embeddings import CriterionEmbedding, TypedEmbedding
 from annotate.models.frozen import FrozenComparison, FrozenJudgment, Standing
 from annotate.models.judgments import Broken, Judgment, TieKind, Verdict
 from annotate.models.media import Asset, Derivative, Modality
 from annotate.models.members import CrowdArrival, Invitation
-from annotate.models.pairs import Comparison, Criterion, Pair, Partition, Prompt, PromptAsset, Response
+from annotate.models.pairs import (
+    Comparison,
+    Criterion,
+    CriterionState,
+    Pair,
+    Partition,
+    Prompt,
+    PromptAsset,
+    Response,
+)
 from annotate.models.project import (
     Annotator,
     Authoring,
@@ -13,6 +23,7 @@ from annotate.models.project import (
     ProjectState,
     Role,
     Sampling,
+    Sharing,
     Stream,
     TaskType,
     User,
@@ -37,6 +48,8 @@ __all__ = [
     "Consent",
     "ConsentText",
     "Criterion",
+    "CriterionEmbedding",
+    "CriterionState",
     "CrowdArrival",
     "DataImport",
     "Derivative",
@@ -67,10 +80,12 @@ __all__ = [
     "Sampling",
     "Score",
     "Seat",
+    "Sharing",
     "Standing",
     "Stream",
     "TaskType",
     "TieKind",
+    "TypedEmbedding",
     "User",
     "Verdict",
     "Viewing",

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Left
 
 from annotate.models.media import Asset
-from annotate.models.project import Annotator, Project, TaskType
+from annotate.models.project import Annotator, Project, TaskType, User
 
 
 class Partition(models.TextChoices):
@@ -114,6 +114,16 @@ class Pair(models.Model):
 CRITERION_WORDS = SearchVector("text", config="english")
 
 
+class CriterionState(models.TextChoices):
+    """Whether others than its author are asked it. A merged one is asked as its canonical one is."""
+
+    PROPOSED = "proposed", "proposed"  # its author alone is asked it, until a moderator decides
+    OWN = "own", "its author's own"  # where nobody else is to be asked what annotators write
+    ACCEPTED = "accepted", "accepted"
+    REJECTED = "rejected", "rejected"
+    RETIRED = "retired", "retired"  # was asked, and is no more
+
+
 class Criterion(models.Model):
     """A free-form statement to judge by. Its text never changes; a duplicate points at its canonical one."""
 
@@ -125,6 +135,23 @@ class Criterion(models.Model):
     data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="criteria")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    state = models.CharField(
+        max_length=8,
+        choices=CriterionState,
+        default=CriterionState.ACCEPTED,
+        db_default=CriterionState.ACCEPTED,
+    )
+    in_library = models.BooleanField(
+        default=True, db_default=True, help_text="suggested to annotators while they write one"
+    )
+    reason = models.TextField(
+        blank=True, default="", db_default="", help_text="why it was rejected or retired"
+    )
+    decided_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    # Counts decisions: who decides names the number that they saw, so that one decision never hides another.
+    version = models.PositiveIntegerField(default=0, db_default=0)
+
     class Meta:
         verbose_name_plural = "criteria"
         constraints = [
@@ -132,11 +159,23 @@ class Criterion(models.Model):
             models.CheckConstraint(
                 condition=~Q(canonical=models.F("id")), name="criterion_not_own_canonical"
             ),
+            models.CheckConstraint(condition=Q(state__in=CriterionState.values), name="criterion_state"),
+            models.CheckConstraint(
+                condition=~Q(state="rejected") | ~Q(reason=""), name="criterion_rejected_with_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(in_library=False) | Q(state="accepted"), name="criterion_library_is_accepted"
+            ),
         ]
         indexes = [
             models.Index(fields=["project", "-id"], name="criterion_list"),
             models.Index(OpClass(Left("text", 60), "text_pattern_ops"), name="criterion_start"),
             GinIndex(CRITERION_WORDS, name="criterion_words"),
+            models.Index(
+                fields=["project", "id"],
+                condition=Q(state="proposed", canonical__isnull=True),
+                name="criterion_proposed",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -58,6 +58,14 @@ class Authoring(models.TextChoices):
     REQUIRED = "required", "at least one a pair"
 
 
+class Sharing(models.TextChoices):
+    """Who is asked a criterion that an annotator wrote, beside its author."""
+
+    OPEN = "open", "others, at once"
+    REVIEW = "review", "others, once a moderator has accepted it"
+    NEVER = "never", "nobody else"
+
+
 class Scale(models.IntegerChoices):
     """Points of the verdict scale, tie in the middle."""
 
@@ -146,6 +154,14 @@ class Project(models.Model):
         default=200,
         validators=[MinValueValidator(20), MaxValueValidator(MAX_CRITERION)],
         help_text="Characters of a criterion that an annotator writes, at most.",
+    )
+    authored_sharing = models.CharField(
+        "what annotators write is asked of",
+        max_length=8,
+        choices=Sharing,
+        default=Sharing.OPEN,
+        db_default=Sharing.OPEN,
+        help_text="Of criteria written from now on. Those that wait for review stand on the project's page of criteria.",
     )
     authored_guidance = models.TextField(
         blank=True,

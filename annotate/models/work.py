@@ -19,6 +19,7 @@ class JobKind(models.TextChoices):
     TRAIN = "train", "train reward model"
     SCORE = "score", "score pairs"
     REPORT = "report", "compute statistics"
+    SETTLE = "settle", "settle criterion"
 
 
 class JobState(models.TextChoices):

@@ -6,6 +6,7 @@ import { plural, t } from "./tongue.js";
 
 const PAUSE = 200; // ms of not typing after which the library is asked
 const LEAST = 3; // characters
+const AGAIN = [400, 1200]; // ms until it is asked again what is alike in meaning, which workers compute
 const ADVICE = t("One quality, in words that somebody else can judge by: \u201cThe steps are in the right order.\u201d Not who wins, and not two things at once.");
 const SIDES = t("The sides stand the other way round for others: name the quality, not A or B.");
 // Criteria are written in any language, whatever the page is in.
@@ -53,7 +54,7 @@ export class CriterionEditor {
     this.#offer([]);
   }
 
-  /** @param {{authoring: string, authored_k: number, authored_most: number, authored_length: number, authored_guidance: string}} terms */
+  /** @param {{authoring: string, authored_k: number, authored_most: number, authored_length: number, authored_guidance: string, authored_sharing: string}} terms */
   show(terms) {
     this.terms = terms;
     this.input.maxLength = terms.authored_length;
@@ -74,11 +75,20 @@ export class CriterionEditor {
 
   #told() {
     const { authored_guidance: guidance, authored_k: k, authored_length: most } = this.terms;
-    const others = k > 1 ? plural("One other person is asked it too.", "{n} others are asked it too.", k - 1) : "";
+    const others = this.#others(k - 1);
     const sided = NAMES_A_SIDE.some((names) => names.test(this.value));
     this.advice.textContent = sided ? SIDES : [guidance || ADVICE, others].filter(Boolean).join(" ");
     this.advice.classList.toggle("warn", sided);
     this.length.textContent = this.value ? t("{n} of {all}", { n: this.value.length, all: most }) : "";
+  }
+
+  /** Whom else it is asked, by the project's policy. @param {number} more places that a comparison by it has for others */
+  #others(more) {
+    const { authored_sharing: sharing } = this.terms;
+    if (sharing === "never") return t("Nobody else is asked it.");
+    if (more < 1) return "";
+    if (sharing === "review") return t("Others are asked it once a moderator has accepted it.");
+    return plural("One other person is asked it too.", "{n} others are asked it too.", more);
   }
 
   #typed() {
@@ -92,11 +102,17 @@ export class CriterionEditor {
     clearTimeout(this.#timer);
     const number = ++this.#asked;
     if (this.value.trim().length < LEAST) return this.#offer([]);
-    this.#timer = setTimeout(async () => {
-      // Without the library one writes on: the server knows an equal text by itself.
-      const { criteria } = await call("GET", `projects/${this.page.slug}/criteria/?like=${encodeURIComponent(this.value)}`).catch(() => ({ criteria: [] }));
-      if (number === this.#asked && document.activeElement === this.input) this.#offer(criteria.map(({ text }) => text));
-    }, PAUSE);
+    this.#timer = setTimeout(() => this.#look(number, AGAIN), PAUSE);
+  }
+
+  async #look(number, [wait, ...waits]) {
+    // Without the library one writes on: the server knows an equal text by itself.
+    const { criteria, pending } = await call("GET", `projects/${this.page.slug}/criteria/?like=${encodeURIComponent(this.value)}`).catch(() => ({ criteria: [], pending: false }));
+    if (number !== this.#asked || document.activeElement !== this.input) return;
+    const texts = criteria.map(({ text }) => text);
+    // What somebody is choosing from stays as it is.
+    if (this.#active < 0 && (texts.join() !== this.#found.join() || !texts.length)) this.#offer(texts);
+    if (pending && wait) this.#timer = setTimeout(() => this.#look(number, waits), wait);
   }
 
   #offer(found) {

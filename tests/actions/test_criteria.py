@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from annotate.access import Denied
-from annotate.actions import criteria
+from annotate.actions import criteria, moderation
 from annotate.actions.jobs import run_job
 from annotate.models import AuditEntry, Comparison, DataImport, Draw, Job, Partition, Role, Route
 from tests.factories import make_comparison, make_member, make_pair, make_project
@@ -50,17 +50,17 @@ def test_applied_to_all_visible_pairs_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_merged_ones_point_at_one_canonical() -> None:
     project = make_project()
     a, b, c, d = (criteria.add_criterion(by=None, project=project, text=text) for text in "abcd")
-    criteria.merge_criteria(by=None, duplicate=a, into=b)
-    criteria.merge_criteria(by=None, duplicate=d, into=a)  # a is b by now
-    criteria.merge_criteria(by=None, duplicate=b, into=c)
+    moderation.merge_criteria(by=None, duplicate=a, into=b)
+    moderation.merge_criteria(by=None, duplicate=d, into=a)  # a is b by now
+    moderation.merge_criteria(by=None, duplicate=b, into=c)
     for row in (a, b, c, d):
         row.refresh_from_db()
     assert (a.canonical, b.canonical, c.canonical, d.canonical) == (c, c, None, c)
     for duplicate, into in ((c, c), (c, a)):
         with pytest.raises(ValidationError):
-            criteria.merge_criteria(by=None, duplicate=duplicate, into=into)
+            moderation.merge_criteria(by=None, duplicate=duplicate, into=into)
     with pytest.raises(ValidationError):
         criteria.apply_criterion(by=None, criterion=a)
     stranger = criteria.add_criterion(by=None, project=make_project(), text="a")
     with pytest.raises(ValidationError, match="two projects"):
-        criteria.merge_criteria(by=None, duplicate=stranger, into=c)
+        moderation.merge_criteria(by=None, duplicate=stranger, into=c)

@@ -135,6 +135,7 @@ def project_form(project: Project, **changed: Any) -> dict[str, Any]:
         "authored_k",
         "authored_most",
         "authored_length",
+        "authored_sharing",
         "authored_guidance",
         "reserve_share",
         "validation_share",

@@ -53,6 +53,7 @@ def test_what_the_judge_page_needs_of_a_project(project: Project, api: Api) -> N
         "authored_most": 5,
         "authored_length": 200,
         "authored_guidance": "",
+        "authored_sharing": "open",
         "lease_minutes": 30,
         "claims_in_hand": 2,
         "offline_most": 40,

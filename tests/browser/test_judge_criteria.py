@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 from annotate.models import Comparison, Criterion
 from tests.browser.judging import CLARITY, JudgePage, heads, judge_project, text_pair
 from tests.factories import make_criterion, make_member
+from workers import embedding
 
 
 def test_a_near_duplicate_is_chosen_instead_of_written_again(page: Page, sign_in) -> None:
@@ -44,3 +45,27 @@ def test_a_near_duplicate_is_chosen_instead_of_written_again(page: Page, sign_in
     assert Criterion.objects.filter(author__isnull=False).get().text == "It is kind."
     authored = Comparison.objects.filter(pair=pair, author__isnull=False)
     assert sorted(authored.values_list("criterion__text", "k")) == [("It is kind.", 3), (known[0].text, 3)]
+
+
+def test_who_else_is_asked_is_said_by_the_projects_policy(page: Page, sign_in) -> None:
+    project = judge_project(pairs=1, authored_sharing="review")
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    judge.press("n")
+    expect(page.locator("#advice")).to_contain_text("Others are asked it once a moderator has accepted it.")
+
+
+def test_what_it_means_is_offered_when_a_worker_has_told(page: Page, sign_in) -> None:
+    """There is none here until the test does its work: nothing is offered, and nobody waits."""
+    project = judge_project(pairs=1)
+    make_criterion(project, "The narrative holds the reader's interest.")
+    embedding.embed_missing()
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    judge.press("n")
+    with page.expect_response("**/criteria/?like=*") as asked:
+        page.get_by_role("combobox").fill("Which tale grips whoever hears it?")
+    assert asked.value.json() == {"criteria": [], "pending": True}
+    embedding.embed_typed("Which tale grips whoever hears it?")
+    page.get_by_role("combobox").fill("Which tale grips whoever hears it? ")  # typed on
+    expect(page.get_by_role("option")).to_have_text("The narrative holds the reader's interest.")

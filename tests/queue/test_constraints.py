@@ -59,7 +59,10 @@ pytestmark = pytest.mark.django_db
 
 # (what the constraint is, by its kind and definition; why it is not broken here)
 STRUCTURAL = [
-    (r"p PRIMARY KEY \((id|project_id|claim_id)\)", "a row's own name, which others refer to"),
+    (
+        r"p PRIMARY KEY \((id|project_id|claim_id|criterion_id|digest)\)",
+        "a row's own name, which others refer to",
+    ),
     (r"f FOREIGN KEY \(\w+\) REFERENCES .*", "a plain reference: Django makes it, and knows it"),
     (r"n NOT NULL .*", "a column that must be filled"),
     (r"c CHECK \(\(\"?\w+\"? >= 0\)\)", "the type of a positive number"),
@@ -122,6 +125,9 @@ BREACHES: dict[str, str | Breach | list[str]] = {
     ],
     "criterion_not_own_canonical": "UPDATE annotate_criterion SET canonical_id = id",
     "criterion_once": again(Criterion),
+    "criterion_state": "UPDATE annotate_criterion SET state = 'liked', in_library = false",
+    "criterion_rejected_with_reason": "UPDATE annotate_criterion SET state = 'rejected', in_library = false",
+    "criterion_library_is_accepted": "UPDATE annotate_criterion SET state = 'retired'",
     "crowd_arrival_once": again(CrowdArrival),
     "annotate_criterion.final_text": [
         "UPDATE annotate_criterion SET text = 'Another one?'",

@@ -79,6 +79,21 @@ dashboard/<slug:slug>/compute                      GET PUT PATCH DELETE OPTIONS 
 dashboard/<slug:slug>/<slug:name>.csv              GET                            302 404 404 200 200 200
 dashboard/<slug:slug>/<slug:name>.csv              GET theirs                     302 200 404 404 404 200
 dashboard/<slug:slug>/<slug:name>.csv              POST PUT PATCH DELETE OPTIONS  405
+projects/<slug:slug>/criteria/                     GET                            302 404 404 200 200 200
+projects/<slug:slug>/criteria/                     GET theirs                     302 200 404 404 404 200
+projects/<slug:slug>/criteria/                     POST PUT PATCH DELETE OPTIONS  405
+projects/<slug:slug>/criteria/list                 GET                            302 404 404 200 200 200
+projects/<slug:slug>/criteria/list                 GET theirs                     302 200 404 404 404 200
+projects/<slug:slug>/criteria/list                 POST PUT PATCH DELETE OPTIONS  405
+projects/<slug:slug>/criteria/counts               GET                            302 404 404 200 200 200
+projects/<slug:slug>/criteria/counts               GET theirs                     302 200 404 404 404 200
+projects/<slug:slug>/criteria/counts               POST PUT PATCH DELETE OPTIONS  405
+projects/<slug:slug>/criteria/<int:criterion_id>   GET                            302 404 404 200 200 200
+projects/<slug:slug>/criteria/<int:criterion_id>   GET theirs                     302 200 404 404 404 200
+projects/<slug:slug>/criteria/<int:criterion_id>   POST PUT PATCH DELETE OPTIONS  405
+projects/<slug:slug>/criteria/decide               POST                           302 404 404 200w 200w 200w
+projects/<slug:slug>/criteria/decide               POST theirs                    302 200w 404 404 404 200w
+projects/<slug:slug>/criteria/decide               GET PUT PATCH DELETE OPTIONS   405
 media/<uuid:claim_id>/<str:slot>/<str:kind>        GET own                        302 404 200 200 200 200
 media/<uuid:claim_id>/<str:slot>/<str:kind>        GET others                     302 404 404 404 404 404
 media/<uuid:claim_id>/<str:slot>/<str:kind>        GET theirs                     302 404 404 404 404 404

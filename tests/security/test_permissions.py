@@ -94,6 +94,7 @@ def path_of(route: str, case: str, role: str, world: World) -> str:
         "job_id": rows["job"].pk,
         "import_id": rows["dataimport"].pk,
         "release_id": rows["release"].pk,
+        "criterion_id": rows["criterion"].pk,
     }
     route = route.replace("^(?P<app_label>annotate|axes)/$", "annotate/").replace("(?P<url>.*)$", "nowhere/")
     return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(values[found[1]]), route)
@@ -145,6 +146,10 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         },
         "admin/annotate/user/add/": {"username": "new", **new_password},
         "admin/annotate/user/<id>/password/": new_password,
+        "projects/<slug:slug>/criteria/decide": {
+            "deed": "demote",
+            "criterion": f"{place.rows['criterion'].pk}:0",
+        },
         "admin/annotate/user/<path:object_id>/change/": {"username": "renamed", "is_active": "on"},
     }
     acts: dict[str, dict[str, Any]] = {

@@ -138,3 +138,43 @@ def test_a_reviewer_reads_figures_and_asks_for_none(manager: Client, project: Pr
     assert button not in reviewer.get("/dashboard/watched/").content.decode()
     assert reviewer.post(button).status_code == 404
     assert not Job.objects.exclude(state=JobState.DONE).exists()
+
+
+def test_criteria_are_sorted_by_any_column_what_is_undefined_last(manager: Client, project: Project) -> None:
+    annotator = make_annotator(project, pseudonym="Cy")
+    for n, verdict in enumerate(("cannot_tell", "cannot_tell", "media_broken", "response1")):
+        judge(
+            make_comparison(make_pair(project), "Calm"),
+            verdict,
+            annotator,
+            broken="prompt" if verdict == "media_broken" else "",
+        )
+        make_comparison(make_pair(project), f"Nobody judged {n}")
+    compute(manager)
+    rows = {row["criterion"]: row for row in Report.objects.get().content["criteria"]["rows"]}
+    calm = rows["Calm"]
+    assert (calm["used"], calm["verdicts"]) == (4, 1)
+    assert (calm["cannot_tell"]["value"], calm["no_opinion"]["value"]) == (0.5, 0.75)
+    assert calm["alpha"]["value"] is None and calm["alpha"]["why"]
+    assert Report.objects.get().content["criteria"]["unjudged"] == 4
+
+    def order(query: str) -> list[str]:
+        page = manager.get(f"/dashboard/watched/{query}").content.decode()
+        table = page[page.index('<section class="sheet" aria-labelledby="criteria"') :]
+        places = {name: table.index(f'class="text">{name}') for name in ("Truth", "&lt;b&gt;Brevity", "Calm")}
+        return sorted(places, key=places.__getitem__)
+
+    assert order("?sort=verdicts")[-1] == "Calm"
+    assert order("?sort=verdicts&order=up")[0] == "Calm"
+    assert order("?sort=cannot_tell")[0] == "Calm"
+    assert order("?sort=criterion") == ["&lt;b&gt;Brevity", "Calm", "Truth"]
+    for query in ("?sort=alpha", "?sort=alpha&order=down"):
+        assert order(query)[-1] == "Calm", "it has no alpha"
+    assert order("?sort=nothing&order=x") == order("")
+    assert calm["alpha"]["why"] in manager.get("/dashboard/watched/").content.decode()
+    (row,) = (
+        row
+        for row in csv.DictReader(StringIO(manager.get("/dashboard/watched/criteria.csv").content.decode()))
+        if row["criterion"] == "Calm"
+    )
+    assert (row["used"], row["cannot_tell"], row["state"]) == ("4", "0.5", "accepted")

@@ -17,6 +17,7 @@ from annotate.models import (
     Project,
     ProjectState,
     Role,
+    Sharing,
     TaskType,
     Verdict,
     Viewing,
@@ -302,6 +303,7 @@ class LikeSerializer(serializers.Serializer):
 
 class LikeCriteriaSerializer(serializers.Serializer):
     criteria = LikeSerializer(many=True)
+    pending = serializers.BooleanField()
 
 
 class ProjectSerializer(serializers.Serializer):
@@ -336,6 +338,7 @@ class ProjectDetailSerializer(ProjectSerializer):
     authored_most = serializers.IntegerField()
     authored_length = serializers.IntegerField()
     authored_guidance = serializers.CharField(allow_blank=True)
+    authored_sharing = serializers.ChoiceField(Sharing.choices)
     lease_minutes = serializers.IntegerField()
     claims_in_hand = serializers.IntegerField()
     offline_most = serializers.IntegerField()

@@ -107,6 +107,7 @@ class Project(APIView):
                 "authored_most": project.authored_most,
                 "authored_length": project.authored_length,
                 "authored_guidance": project.authored_guidance,
+                "authored_sharing": project.authored_sharing,
                 "lease_minutes": project.lease_minutes,
                 "claims_in_hand": project.claims_in_hand,
                 "offline_most": project.offline_most,
@@ -122,12 +123,18 @@ class LikeCriteria(APIView):
         responses={200: shapes.LikeCriteriaSerializer, **_ERRORS},
     )
     def get(self, request: Request, slug: str, **_: Any) -> Response:
-        """Criteria of the project's library that are written much like what I am typing, the most alike first."""
-        project = _annotator(request, slug).project
+        """Criteria to suggest to me: like what I am typing in writing or in meaning, the most alike first.
+
+        `pending`: what they mean is being computed; asked again soon, there may be more.
+        """
+        annotator = _annotator(request, slug)
         typed = request.query_params.get("like", "")[:MAX_CRITERION].replace("\x00", "")
-        found = queries.like_criteria(project, typed)
+        found, pending = queries.suggestions(annotator.project, typed, annotator)
         return Response(
-            {"criteria": [{"text": text, "likeness": round(likeness, 3)} for text, likeness in found]}
+            {
+                "criteria": [{"text": text, "likeness": round(likeness, 3)} for text, likeness in found],
+                "pending": pending,
+            }
         )
 
 

@@ -28,6 +28,24 @@ _DAYS = 60  # of throughput shown
 _CRITERIA = 50
 _ANNOTATORS = 50
 
+# What criteria can be sorted by: the row's key, the column's name, and whether the highest are looked for first.
+_SORTS = (
+    ("criterion", "Criterion", False),
+    ("used", "Pairs", True),
+    ("verdicts", "Verdicts", True),
+    ("ties", "Ties", True),
+    ("cannot_tell", "Cannot tell", True),
+    ("alpha", "Alpha", False),
+    ("overturns", "Overturns", True),
+)
+_STATES = {
+    "proposed": "waiting for review",
+    "own": "its author's own",
+    "accepted": "",
+    "rejected": "rejected",
+    "retired": "retired",
+}
+
 # Each coefficient: its name, its key in the report, and what it says.
 _COEFFICIENTS = (
     ("Krippendorff's alpha", "alpha", "1 is perfect, 0 is chance"),
@@ -54,7 +72,12 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
         "job": unfinished_report(project),
         "outdated": is_outdated(report),
     }
-    return render(request, "dashboard.html", context | (_shown(report.content) if report else {}))
+    if report:
+        context |= _shown(report.content)
+        context |= _criteria(
+            report.content["criteria"], request.GET.get("sort", ""), request.GET.get("order", "")
+        )
+    return render(request, "dashboard.html", context)
 
 
 @require_safe
@@ -117,7 +140,7 @@ def _shown(content: dict[str, Any]) -> dict[str, Any]:
     progress, agreement = content["progress"], content["agreement"]
     overall = agreement["overall"]
     days = _every_day(progress["days"])[-_DAYS:]
-    annotators, criteria = content["annotators"], content["criteria"]
+    annotators = content["annotators"]
     return {
         "progress": progress,
         "labels": content["labels"],
@@ -168,11 +191,6 @@ def _shown(content: dict[str, Any]) -> dict[str, Any]:
             for row in annotators["rows"][:_ANNOTATORS]
         ],
         "more_annotators": annotators["more"] + max(0, len(annotators["rows"]) - _ANNOTATORS),
-        "criteria": [
-            _in_short(row) | {"agree": _line(row["criterion"], row["alpha"], 0, 1)}
-            for row in criteria["rows"][:_CRITERIA]
-        ],
-        "more_criteria": criteria["more"] + max(0, len(criteria["rows"]) - _CRITERIA),
         "boards": [_board(board) for board in content["leaderboards"]],
         "cost": content.get("cost"),  # reports of before they were told have none
         "revisions": content.get("revisions", []),
@@ -183,6 +201,50 @@ def _shown(content: dict[str, Any]) -> dict[str, Any]:
             1,
         ),
     }
+
+
+def _criteria(content: dict[str, Any], sort: str, order: str) -> dict[str, Any]:
+    """The table of criteria by one of its columns, all that the report tells of them; what is undefined comes last."""
+    rows = content["rows"]
+    highest = {key: first for key, _, first in _SORTS}
+    down = order == "down" if order in ("up", "down") else highest.get(sort, True)
+    if sort in highest:
+        known = [row for row in rows if _value(row, sort) is not None]
+        rows = sorted(known, key=lambda row: _value(row, sort), reverse=down)
+        rows += [row for row in content["rows"] if _value(row, sort) is None]
+    return {
+        "columns": [
+            {
+                "label": label,
+                "sorted": ("descending" if down else "ascending") if key == sort else "",
+                "query": f"?sort={key}&order={_other(down) if key == sort else _other(not first)}#criteria",
+                "plotted": key == "alpha",
+            }
+            for key, label, first in _SORTS
+        ],
+        "criteria": [
+            _in_short(row)
+            | {
+                "agree": _line(row["criterion"], row["alpha"], 0, 1),
+                "state": _STATES.get(row.get("state", ""), ""),
+            }
+            for row in rows[:_CRITERIA]
+        ],
+        "more_criteria": content["more"] + max(0, len(rows) - _CRITERIA),
+        "unjudged": content.get("unjudged", 0),
+    }
+
+
+def _other(down: bool) -> str:
+    return "up" if down else "down"
+
+
+def _value(row: dict[str, Any], key: str) -> Any:
+    """What a row is sorted by; a report that was kept before may lack a column."""
+    found = row.get(key)
+    if isinstance(found, dict):
+        return found["value"]
+    return found.casefold() if isinstance(found, str) else found
 
 
 def _every_day(days: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,11 +14,13 @@ from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
+from webapp.bundles import ENTRIES
 from webapp.static import HashedModules
 
 # Files of other pages, and the worker itself, which browsers keep by their own means.
+_OTHERS = "|".join(re.escape(name) for name in ENTRIES if name not in ("judge", "theme"))
 _NOT_OF_THE_PAGE = re.compile(
-    r"js/(admin/|consent|dashboard|home|login|worker)|css/(?!base|judge|viewers)|(?!js/|css/|vendor/|tongues/|images/)"
+    rf"js/({_OTHERS})\.|css/(?!base|judge|viewers)|(?!js/|css/|vendor/|tongues/|images/)"
 )
 _ENTRY = "js/judge.js"
 

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 from webapp.pages import (
     account,
     consent,
+    criteria,
     crowd,
     dashboard,
     home,
@@ -37,6 +38,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dashboard/<slug:slug>/audit.csv", trail.table, name="audit_table"),
     path("dashboard/<slug:slug>/compute", dashboard.compute, name="dashboard_compute"),
     path("dashboard/<slug:slug>/<slug:name>.csv", dashboard.table, name="dashboard_table"),
+    path("projects/<slug:slug>/criteria/", criteria.page, name="criteria"),
+    path("projects/<slug:slug>/criteria/list", criteria.listed, name="criteria_list"),
+    path("projects/<slug:slug>/criteria/counts", criteria.counts, name="criteria_counts"),
+    path("projects/<slug:slug>/criteria/decide", criteria.decide, name="criteria_decide"),
+    path("projects/<slug:slug>/criteria/<int:criterion_id>", criteria.details, name="criterion"),
     path("media/<uuid:claim_id>/<str:slot>/<str:kind>", media.of_claim, name="media"),
     path("assets/<int:asset_id>/<str:kind>/", media.of_asset, name="asset"),
 ]
