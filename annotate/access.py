@@ -16,6 +16,7 @@ class Deed(StrEnum):
     ANNOTATE = "annotate"
     SEE_JUDGMENTS = "see judgments"
     MODERATE = "moderate criteria"
+    REVIEW = "review"
     MANAGE = "manage"
 
 
@@ -23,6 +24,7 @@ _ROLE_OF_DEED = {
     Deed.ANNOTATE: Role.ANNOTATOR,
     Deed.SEE_JUDGMENTS: Role.REVIEWER,
     Deed.MODERATE: Role.REVIEWER,
+    Deed.REVIEW: Role.REVIEWER,
     Deed.MANAGE: Role.MANAGER,
 }
 _RANK = {role: rank for rank, role in enumerate(Role)}

@@ -85,6 +85,25 @@ RULES = {
     "a pair waits though its media are prepared": f"""
         SELECT p.id FROM annotate_pair p LEFT JOIN annotate_dataimport i ON i.id = p.data_import_id
         WHERE NOT p.ready AND (i.id IS NULL OR i.visible) AND {ALL_PREPARED}""",
+    "a review item tells other verdicts than are counted": """
+        SELECT i.comparison_id FROM annotate_reviewitem i
+        LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE j.verdict = 'response1') AS r1,
+                                  count(*) FILTER (WHERE j.verdict = 'response2') AS r2,
+                                  count(*) FILTER (WHERE j.verdict = 'tie') AS tie, count(*) AS n
+                           FROM annotate_seat s JOIN annotate_judgment j ON j.id = s.head_id
+                           WHERE s.comparison_id = i.comparison_id) v ON true
+        WHERE (i.response1, i.response2, i.tie, i.response1 + i.response2 + i.tie + i.other)
+              IS DISTINCT FROM (v.r1, v.r2, v.tie, v.n)""",
+    "a judged comparison that review does not know": """
+        SELECT s.comparison_id FROM annotate_seat s WHERE s.head_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM annotate_reviewitem i WHERE i.comparison_id = s.comparison_id)""",
+    "a comparison with several resolutions that hold": """
+        SELECT r.comparison_id FROM annotate_resolution r
+        WHERE NOT EXISTS (SELECT FROM annotate_resolution n WHERE n.supersedes_id = r.id)
+        GROUP BY r.comparison_id HAVING count(*) > 1""",
+    "a resolution that supersedes one of another comparison": """
+        SELECT r.id FROM annotate_resolution r JOIN annotate_resolution o ON o.id = r.supersedes_id
+        WHERE r.comparison_id <> o.comparison_id""",
     "an annotator's count of judged pairs is off": """
         SELECT a.id FROM annotate_annotator a
         WHERE a.judged_pairs <> (SELECT count(*) FROM annotate_claim l

@@ -23,12 +23,14 @@ from annotate.models import (
     AuditEntry,
     Claim,
     ClaimDraft,
+    Comment,
     Consent,
     Criterion,
     CrowdArrival,
     Job,
     Judgment,
     Membership,
+    Resolution,
     User,
 )
 
@@ -52,8 +54,11 @@ DECIDED = {
     "annotate.ClaimDraft": "drafts.json",
     "annotate.Judgment": "judgments.json",
     "annotate.Criterion": "criteria.json",
+    "annotate.Comment": "comments.json",
+    "annotate.Resolution": "settled.json",
     "annotate.AuditEntry": "deeds.json",
     "annotate.Job": "jobs.json",
+    "annotate.CommentSeen": "(up to where comments were read)",
     "annotate.Invitation": "(that somebody made a link is among the deeds)",
     "annotate.ConsentText": "(a project's own text; that it was written is among the deeds)",
     "annotate.Comparison": "(that a criterion was written for a pair: the criterion stands in its file)",
@@ -241,6 +246,33 @@ def _criteria(user: User) -> Iterator[Row]:
         yield {"project": row.project.slug, "text": row.text, "created_at": row.created_at}
 
 
+def _comments(user: User) -> Iterator[Row]:
+    """What they said themselves."""
+    found = Comment.objects.filter(author__user=user).select_related("author__project").order_by("pk")
+    for row in found.iterator(_CHUNK):
+        yield {
+            "project": row.author.project.slug,
+            "comparison": row.comparison_id,
+            "text": row.text,
+            "retracts": row.retracts_id,
+            "created_at": row.created_at,
+        }
+
+
+def _settled(user: User) -> Iterator[Row]:
+    """Which response they chose names no model: it is the one that reviewers see by that number."""
+    found = Resolution.objects.filter(reviewer__user=user).select_related("reviewer__project").order_by("pk")
+    for row in found.iterator(_CHUNK):
+        assert row.reviewer
+        yield {
+            "project": row.reviewer.project.slug,
+            "comparison": row.comparison_id,
+            "verdict": row.verdict,
+            "reason": row.reason,
+            "created_at": row.created_at,
+        }
+
+
 def _deeds(user: User) -> Iterator[Row]:
     """Details are left out: they may tell of others."""
     found = AuditEntry.objects.filter(by=user).order_by("pk")
@@ -268,6 +300,8 @@ FILES: dict[str, Callable[[User], Iterator[Row]]] = {
     "drafts.json": _drafts,
     "judgments.json": _judgments,
     "criteria.json": _criteria,
+    "comments.json": _comments,
+    "settled.json": _settled,
     "deeds.json": _deeds,
     "jobs.json": _jobs,
 }

@@ -28,6 +28,7 @@ ENTRIES = (
     "home",
     "judge",
     "login",
+    "review",
     "theme",
     "worker",
 )

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 
 from annotate.actions.jobs import Lease, Refused
 from annotate.actions.learning import add_scores, finish_scoring, mark_broken
+from annotate.actions.review import refresh_items
 from annotate.learning import IN_POOL, OPEN
 from annotate.models import Revision
 from annotate.tallies import canonical_criteria
@@ -41,6 +42,8 @@ def run(lease: Lease) -> None:
     artefacts.remove_dropped(revision.project)
     if not lease.by_hand:
         loop.draw(revision.project)
+    for _ in refresh_items(revision.project):  # what the new scores say against people
+        lease.beat(step="looking for conflicts", finishing=True)
 
 
 def _score(lease: Lease, revision: Revision, model: RewardModel) -> None:

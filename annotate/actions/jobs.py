@@ -37,6 +37,7 @@ RUNNERS = {
     JobKind.DERIVE: "annotate.derivatives:run",
     JobKind.DEMO: "annotate.demo.make:run",
     JobKind.REPORT: "annotate.actions.reports:run",
+    JobKind.REVIEW: "annotate.actions.review:run_refresh",
     # Named, not imported: the house above, which alone knows models.
     JobKind.TRAIN: "workers.training:run",
     JobKind.SCORE: "workers.scoring:run",

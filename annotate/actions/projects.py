@@ -10,6 +10,7 @@ from annotate import audit
 from annotate.access import Deed, Denied, require
 from annotate.actions.jobs import Lease, create_job, send
 from annotate.actions.queue import open_pairs
+from annotate.actions.review import start_refresh
 from annotate.models import (
     Comparison,
     Job,
@@ -66,6 +67,8 @@ SETTINGS = frozenset(
         "withdrawal",
         "unlink_days",
         "forget_days",
+        "review_majority",
+        "review_against",
     }
 )
 _BATCH = 2000
@@ -119,6 +122,8 @@ def change_project(*, by: User | None, project: Project, **settings: Any) -> Pro
         locked.full_clean()
         locked.save(update_fields=list(changed))
         audit.record(by, "change project", locked, locked, changed=changed)
+        if {"review_majority", "review_against"} & changed.keys():
+            start_refresh(by=by, project=locked)
     return locked
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -20,6 +21,7 @@ from annotate.models import (
     Annotator,
     Claim,
     ClaimDraft,
+    Comment,
     CrowdArrival,
     Invitation,
     Judgment,
@@ -27,6 +29,7 @@ from annotate.models import (
     Outcome,
     Pair,
     Project,
+    Resolution,
     Route,
     Seat,
     User,
@@ -41,11 +44,13 @@ T = TypeVar("T")
 def withdraw_annotator(*, by: User | None, annotator: Annotator) -> dict[str, int]:
     """Erase an annotator: judgments, claims, seats, pseudonym and membership.
 
-    Criteria they wrote stay, without an author: others have judged by them. Seats they held are asked again.
+    Criteria they wrote stay, without an author: others have judged by them. Seats they held are asked again. What they
+    settled as a reviewer stays settled, without their name and their reasons; what they said goes, and with it what was
+    said to them.
     Rows of releases that were frozen from their judgments go too; an archive that was handed out cannot be
     called back, so these releases are marked as superseded and counted.
 
-    Returns counts: judgments, claims, pairs (asked again), releases.
+    Returns counts: judgments, claims, pairs (asked again), releases, resolutions (that stay), comments.
 
     Raises:
         Denied, Unknown: the user does not manage the project, or the annotator has withdrawn already.
@@ -126,6 +131,9 @@ def _erase(annotator: Annotator) -> dict[str, int]:
             Claim.objects.filter(annotator=locked, closed_at__isnull=True).values_list("pair_id", flat=True)
         )
     )
+    settled = Resolution.objects.filter(reviewer=locked)
+    said = Comment.objects.filter(Q(author=locked) | Q(annotator=locked))
+    touched = sorted({*pair_ids, *said.values_list("comparison__pair_id", flat=True)})
     holding = project.releases.filter(comparisons__judgments__judgment__in=judgments).values("pk")
     releases = set(holding.values_list("pk", flat=True))
     erased = {
@@ -133,11 +141,14 @@ def _erase(annotator: Annotator) -> dict[str, int]:
         "claims": Claim.objects.filter(annotator=locked).count(),
         "pairs": len(pair_ids),
         "releases": len(releases),
+        "resolutions": settled.count(),
+        "comments": said.count(),
     }
     project.releases.filter(pk__in=releases, superseded_at=None).update(superseded_at=timezone.now())
-    list(Pair.objects.filter(pk__in=pair_ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    list(Pair.objects.filter(pk__in=touched).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     if locked.user_id:
         _let_go(project, locked.user_id)
+    settled.update(reviewer=None, reason="")
     locked.delete()
     for start in range(0, len(pair_ids), _BATCH):
         open_pairs(project.pk, pair_ids[start : start + _BATCH], Route.REOPENED)

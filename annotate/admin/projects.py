@@ -250,6 +250,7 @@ class ProjectAdmin(LearningAdmin):
             "Participants from Prolific",
             {"fields": ("crowd_open", "crowd_pairs", "crowd_code", "crowd_out_code")},
         ),
+        ("What reviewers are shown", {"fields": ("review_majority", "review_against")}),
         ("Leases", {"fields": ("lease_minutes", "claims_in_hand", "offline_most")}),
         ("Privacy", {"fields": ("withdrawal", "unlink_days", "forget_days")}),
     )

@@ -354,14 +354,18 @@ class _Writer:
                 for judgment, comparison, annotator, label in new
             ),
         )
-        _copy(
-            "annotate_seat",
-            "comparison_id, n, k, annotator_id, head_id",
-            (
-                (comparison.id, n, comparison.k, annotator, judgment)
-                for comparison, n, annotator, judgment in seats
-            ),
-        )
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL evenhand.review_later = 'on'")
+            _copy(
+                "annotate_seat",
+                "comparison_id, n, k, annotator_id, head_id",
+                (
+                    (comparison.id, n, comparison.k, annotator, judgment)
+                    for comparison, n, annotator, judgment in seats
+                ),
+            )
+            cursor.execute("SET LOCAL evenhand.review_later = 'off'")
+            cursor.execute("SELECT evenhand_review(%s)", [list({seat[0].id for seat in seats})])
         written.judgments_new += len(new)
 
     def _new_labels(

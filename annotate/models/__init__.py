@@ -32,6 +32,7 @@ from annotate.models.project import (
 )
 from annotate.models.queue import Claim, ClaimDraft, Draw, Outcome, Route, Seat
 from annotate.models.reports import Report
+from annotate.models.review import Comment, CommentSeen, Resolution, ReviewItem, ReviewState, Ruling
 from annotate.models.scores import Revision, RevisionState, Score
 from annotate.models.work import UNFINISHED, DataImport, Job, JobKind, JobState, Release
 
@@ -44,6 +45,8 @@ __all__ = [
     "Broken",
     "Claim",
     "ClaimDraft",
+    "Comment",
+    "CommentSeen",
     "Comparison",
     "Consent",
     "ConsentText",
@@ -72,11 +75,15 @@ __all__ = [
     "PromptAsset",
     "Release",
     "Report",
+    "Resolution",
     "Response",
+    "ReviewItem",
+    "ReviewState",
     "Revision",
     "RevisionState",
     "Role",
     "Route",
+    "Ruling",
     "Sampling",
     "Score",
     "Seat",

@@ -33,6 +33,16 @@ class FrozenComparison(models.Model):
     leaks = models.BooleanField(
         help_text="its prompt group or a medium also stands in a partition kept from it"
     )
+    settled = models.CharField(
+        max_length=11,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="what reviewers decided; empty: nothing",
+    )
+    reviewers = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="how many of them decided so"
+    )
 
     class Meta:
         indexes = [

@@ -321,6 +321,20 @@ class Project(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Drafts that were begun and left, and what was noted on skipping. Empty: never.",
     )
+    review_majority = models.FloatField(
+        "conflict below",
+        default=0.6,
+        db_default=0.6,
+        validators=_share,
+        help_text="Reviewers are shown what the majority has a smaller share of, and whatever both responses were chosen in.",
+    )
+    review_against = models.FloatField(
+        "model against",
+        default=0.9,
+        db_default=0.9,
+        validators=_share,
+        help_text="... and where the model is at least so sure of the response that the majority did not choose.",
+    )
 
     demo = models.BooleanField(
         default=False,
@@ -362,6 +376,10 @@ class Project(models.Model):
                 condition=Q(crowd_open=False) | ~Q(crowd_code=""),
                 name="project_crowd_code",
                 violation_error_message="A project that is open to Prolific needs a completion code.",
+            ),
+            models.CheckConstraint(
+                condition=Q(review_majority__range=(0, 1), review_against__range=(0, 1)),
+                name="project_review",
             ),
             models.CheckConstraint(
                 condition=Q(refit_judgments__gte=1, refit_seconds__gte=10), name="project_refit"

@@ -20,6 +20,7 @@ class JobKind(models.TextChoices):
     SCORE = "score", "score pairs"
     REPORT = "report", "compute statistics"
     SETTLE = "settle", "settle criterion"
+    REVIEW = "review", "look for conflicts"
 
 
 class JobState(models.TextChoices):

@@ -118,6 +118,7 @@ class JudgePage {
         }
       }
     }
+    await this.#openAsked();
     await this.#next();
     this.hand.fill();
     const lease = this.project.lease_minutes * 60_000;
@@ -135,6 +136,7 @@ class JudgePage {
     if (claim && !claim.revising && this.hand.left(claim) < 0 && !(await this.#stillMine(claim))) return this.#next(done);
     if (claim !== this.hand.current) return this.#next(done);
     this.claim = claim;
+    if (find("asked")) find("asked").hidden = find("asked").dataset.claim !== claim?.id;
     this.draft = null;
     // Until all of the new pair is there, nothing of the old one can be judged: no verdict lands on another's responses.
     this.keys.bind("dock", null);
@@ -507,8 +509,7 @@ class JudgePage {
       try {
         const chosen = await showHistory(read, (id) => !this.outbox.holds(id), this.points);
         if (!chosen) return;
-        const claim = await call("GET", `claims/${chosen}/`);
-        this.hand.add({ ...claim, outcome: "", revising: true }, { first: true });
+        await this.#revise(chosen);
         await this.#next();
         this.status.announce(t("A pair that you judged, with your answers."));
       } catch (error) {
@@ -517,6 +518,25 @@ class JudgePage {
         else throw error;
       }
     });
+  }
+
+  /** Puts a pair that was judged before first in the hand. @param {string} id of its claim */
+  async #revise(id) {
+    const claim = await call("GET", `claims/${id}/`);
+    this.hand.add({ ...claim, outcome: "", revising: true }, { first: true });
+  }
+
+  /** Opens the pair that a reviewer asks to look at again, if the address names one. */
+  async #openAsked() {
+    const asked = find("asked")?.dataset.claim;
+    if (!asked || this.outbox.holds(asked)) return;
+    window.history.replaceState(null, "", location.pathname); // who loads the page anew goes on with their work
+    try {
+      await this.#revise(asked);
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof Unreachable)) throw error;
+      this.#hint(error.message);
+    }
   }
 
   async #send(kind, body, draft) {

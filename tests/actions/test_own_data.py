@@ -14,7 +14,19 @@ from django.utils import timezone
 
 from annotate import audit
 from annotate.actions.consents import answer_consent, make_consent_text
-from annotate.models import Annotator, Claim, ClaimDraft, CrowdArrival, Job, JobKind, Judgment, Role, User
+from annotate.models import (
+    Annotator,
+    Claim,
+    ClaimDraft,
+    Comment,
+    CrowdArrival,
+    Job,
+    JobKind,
+    Judgment,
+    Resolution,
+    Role,
+    User,
+)
 from annotate.own_data import DECIDED, FILES, archive
 from tests.factories import (
     judge,
@@ -90,6 +102,16 @@ def everything(project: Any, name: str) -> User:
     answer_consent(user=user, project=project, version=1, given=True)
     audit.record(user, f"canary {name} deed", project, project, about="canary detail")
     Job.objects.create(kind=JobKind.REPORT, project=project, by=user)
+    Comment.objects.create(
+        comparison=comparison, author=annotator, text=f"canary {name} word", created_at=timezone.now()
+    )
+    Resolution.objects.create(
+        comparison=comparison,
+        reviewer=annotator,
+        verdict="tie",
+        reason=f"canary {name} reason",
+        created_at=timezone.now(),
+    )
     CrowdArrival.objects.create(
         project=project, user=user, participant=f"canary {name}", study="study", session="session", pairs=1
     )

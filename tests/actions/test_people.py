@@ -93,7 +93,14 @@ def test_withdrawal_erases_everything_of_one_annotator_and_asks_again() -> None:
         withdrawal.withdraw_annotator(by=leaver_user, annotator=leaver)
     erased = withdrawal.withdraw_annotator(by=manager, annotator=leaver)
 
-    assert erased == {"judgments": 3, "claims": 2, "pairs": 1, "releases": 0}
+    assert erased == {
+        "judgments": 3,
+        "claims": 2,
+        "pairs": 1,
+        "releases": 0,
+        "resolutions": 0,
+        "comments": 0,
+    }
     assert set(Judgment.objects.all()) == {kept, waiting}
     assert Claim.objects.count() == 2
     # The late judgment that waited for a seat has got the one that came free.

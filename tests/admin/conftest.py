@@ -156,6 +156,8 @@ def project_form(project: Project, **changed: Any) -> dict[str, Any]:
         "refit_seconds",
         "uniform_share",
         "withdrawal",
+        "review_majority",
+        "review_against",
     ]
     form = {name: getattr(project, name) for name in names} | {
         "split_ties": "on",

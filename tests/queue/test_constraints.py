@@ -20,6 +20,8 @@ from annotate.models import (
     Annotator,
     Asset,
     Claim,
+    Comment,
+    CommentSeen,
     Comparison,
     Consent,
     ConsentText,
@@ -39,6 +41,8 @@ from annotate.models import (
     Prompt,
     PromptAsset,
     Release,
+    Resolution,
+    ReviewItem,
     Revision,
     Score,
     Seat,
@@ -66,6 +70,7 @@ STRUCTURAL = [
     (r"f FOREIGN KEY \(\w+\) REFERENCES .*", "a plain reference: Django makes it, and knows it"),
     (r"n NOT NULL .*", "a column that must be filled"),
     (r"c CHECK \(\(\"?\w+\"? >= 0\)\)", "the type of a positive number"),
+    (r"u UNIQUE \(id, comparison_id\)", "what the composite key of resolutions refers to"),
     (r"u UNIQUE \(id, k\)|u UNIQUE \(id, comparison_id, annotator_id\)", "what composite keys refer to"),
     (
         r"u UNIQUE \(user_id, (group|permission)_id\)",
@@ -106,6 +111,18 @@ def _of(table: str, **settings: str) -> dict[str, str]:
 # By the constraint's name; a trigger is named with its table.
 BREACHES: dict[str, str | Breach | list[str]] = {
     "annotator_pseudonym": again(Annotator, user_id="NULL"),
+    "comment_says_or_retracts": [
+        again(Comment, "retracts_id IS NULL", text="''"),
+        again(Comment, "retracts_id IS NOT NULL", retracts_id="id", text="'Both.'"),
+    ],
+    "comment_to_all_or_one": again(Comment, "annotator_id IS NOT NULL", to_all="true"),
+    "comment_revise_to_one": again(Comment, "revise_id IS NOT NULL", annotator_id="NULL"),
+    "annotate_comment_retracts_id_key": again(Comment, "retracts_id IS NOT NULL"),
+    "annotate_comment.append_only": [
+        "UPDATE annotate_comment SET text = 'Another one.' WHERE text <> ''",
+        "DELETE FROM annotate_comment WHERE retracts_id IS NOT NULL",
+    ],
+    "annotate_commentseen_pkey": again(CommentSeen),
     "annotator_user": again(Annotator, "user_id IS NOT NULL", pseudonym="'another'"),
     "annotate_asset_key_key": again(Asset, sha256=r"'\x00'"),
     "asset_once": again(Asset, key="'another'"),
@@ -190,11 +207,23 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         project_most_share="most_share = 0",
         project_pay="pay_per_hour = -1",
         project_refit="refit_seconds = 9",
+        project_review="review_against = 1.1",
     ),
     "prompt_once": again(Prompt),
     "prompt_asset_position": again(PromptAsset),
     "annotate_release_job_id_key": again(Release),
     "annotate_revision_artefact_key": again(Revision, number="2"),
+    "annotate_resolution.append_only": [
+        "UPDATE annotate_resolution SET reason = 'Another one.'",
+        "DELETE FROM annotate_resolution WHERE supersedes_id IS NOT NULL",
+    ],
+    "annotate_resolution_supersedes_id_key": again(Resolution, "supersedes_id IS NOT NULL"),
+    "resolution_first": again(Resolution, "supersedes_id IS NULL"),
+    "resolution_has_reason": again(Resolution, "supersedes_id IS NOT NULL", supersedes_id="id", reason="''"),
+    "resolution_supersedes_own": again(
+        Resolution, "supersedes_id IS NULL", supersedes_id="{second}", comparison_id="{revised}"
+    ),
+    "annotate_reviewitem_pkey": again(ReviewItem),
     "revision_once": again(Revision, artefact="'another'"),
     **_of(
         "annotate_revision",
@@ -232,6 +261,8 @@ VERIFIED = {
     "annotate_judgment_supersedes_id_key",
     "judgment_first_of_claim",
     "judgment_supersedes_own",
+    "resolution_first",
+    "resolution_supersedes_own",
     "seat_annotator_once",
     "seat_comparison_k",
     "seat_head_is_own",
@@ -266,7 +297,12 @@ def rules() -> dict[str, str]:
             "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
             " WHERE NOT t.tgisinternal AND c.relname LIKE 'annotate\\_%'"
         )
-        found |= {f"{table}.{name}": f"DROP TRIGGER {name} ON {table}" for table, name in cursor.fetchall()}
+        # One that keeps what follows from other rows refuses nothing.
+        found |= {
+            f"{table}.{name}": f"DROP TRIGGER {name} ON {table}"
+            for table, name in cursor.fetchall()
+            if not name.startswith("keep_")
+        }
     return found
 
 
@@ -335,7 +371,16 @@ def names() -> dict[str, Any]:
     text = ConsentText.objects.create(project=project, version=1, text="A text.")
     unanswered = ConsentText.objects.create(project=project, version=2, text="Another text.")
     Consent.objects.create(annotator=annotator, text=text, given=True)
+    said = {"comparison": comparison, "author": other, "created_at": timezone.now()}
+    asked = Comment.objects.create(**said, annotator=annotator, text="Why?", revise=judgment)
+    Comment.objects.create(**said, annotator=annotator, retracts=asked)
+    CommentSeen.objects.create(reader=annotator, comparison=comparison, upto=asked.pk)
+    decided = {"comparison": comparison, "verdict": "tie", "reason": "It is.", "created_at": timezone.now()}
+    settled = Resolution.objects.create(**decided)
+    second = Resolution.objects.create(**decided, reviewer=other, supersedes=settled)
     return {
+        "second": second.pk,
+        "revised": revised.pk,
         "judgment": judgment.pk,
         "imported": imported.pk,
         "claim": judgment.claim_id,

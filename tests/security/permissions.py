@@ -94,6 +94,23 @@ projects/<slug:slug>/criteria/<int:criterion_id>   POST PUT PATCH DELETE OPTIONS
 projects/<slug:slug>/criteria/decide               POST                           302 404 404 200w 200w 200w
 projects/<slug:slug>/criteria/decide               POST theirs                    302 200w 404 404 404 200w
 projects/<slug:slug>/criteria/decide               GET PUT PATCH DELETE OPTIONS   405
+review/<slug:slug>/                                GET                            302 404 404 200 200 200
+review/<slug:slug>/                                GET theirs                     302 200 404 404 404 200
+review/<slug:slug>/                                POST PUT PATCH DELETE OPTIONS  405
+review/<slug:slug>/<int:comparison_id>/            GET                            302 404 404 200 200 200
+review/<slug:slug>/<int:comparison_id>/            GET theirs                     302 200 404 404 404 200
+review/<slug:slug>/<int:comparison_id>/            POST                           302 404 404 302w 302w 302w
+review/<slug:slug>/<int:comparison_id>/            POST theirs                    302 302w 404 404 404 302w
+review/<slug:slug>/<int:comparison_id>/            PUT PATCH DELETE OPTIONS       405
+comments/<slug:slug>/                              GET                            302 404 200 200 200 200
+comments/<slug:slug>/                              GET theirs                     302 200 404 404 404 200
+comments/<slug:slug>/                              POST                           302 404 302w 302w 302w 302w
+# Nothing was said to them there.
+comments/<slug:slug>/                              POST theirs                    302 404 404 404 404 404
+comments/<slug:slug>/                              PUT PATCH DELETE OPTIONS       405
+media/review/<int:comparison_id>/<str:slot>/<str:kind>  GET                       302 404 404 200 200 200
+media/review/<int:comparison_id>/<str:slot>/<str:kind>  GET theirs                302 200 404 404 404 200
+media/review/<int:comparison_id>/<str:slot>/<str:kind>  POST PUT PATCH DELETE OPTIONS  405
 media/<uuid:claim_id>/<str:slot>/<str:kind>        GET own                        302 404 200 200 200 200
 media/<uuid:claim_id>/<str:slot>/<str:kind>        GET others                     302 404 404 404 404 404
 media/<uuid:claim_id>/<str:slot>/<str:kind>        GET theirs                     302 404 404 404 404 404
@@ -332,7 +349,7 @@ NAMES = {
 }
 
 # Which of the canaries of world.py each role may be shown, anywhere. Nobody is ever shown a key of pseudonyms.
-_OURS_TO_JUDGE = "canary-ours-(project|guidelines|prompt|criterion)"
+_OURS_TO_JUDGE = "canary-ours-(project|guidelines|prompt|criterion|comment)"
 MAY_SEE = {
     "anonymous": "nothing",
     "stranger": "(?!.*(-key|@))canary-theirs-.*",

@@ -86,6 +86,8 @@ def path_of(route: str, case: str, role: str, world: World) -> str:
         "slot": "a",
         "kind": "web",
         "asset_id": rows["asset"].pk,
+        # What was judged has no media; of what has, the page is that of a comparison which nobody judged.
+        "comparison_id": (rows["shown"] if route.startswith("media/") else rows["comparison"]).pk,
         "object_id": object_id,
         "id": object_id,
         "content_type_id": ContentType.objects.get_for_model(Pair).pk,
@@ -132,6 +134,17 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         "withdraw/<slug:slug>/": {"password": PASSWORD},
         "consent/<slug:slug>/": {"version": 1, "answer": "agree"},
         "dashboard/<slug:slug>/consent/": {"text": "Another text to agree to."},
+        "comments/<slug:slug>/": {
+            "deed": "answer",
+            "comparison": place.rows["comparison"].pk,
+            "text": "It is so.",
+        },
+        "review/<slug:slug>/<int:comparison_id>/": {
+            "deed": "settle",
+            "verdict": "tie",
+            "reason": "It is.",
+            "seen": "",
+        },
         "admin/password_change/": own_password,
         "admin/annotate/project/": {"action": "pause", "_selected_action": project.pk},
         "admin/annotate/membership/": {"action": "pause", "_selected_action": place.rows["membership"].pk},

@@ -23,6 +23,7 @@ from annotate.members import token_sha256
 from annotate.models import (
     Annotator,
     Claim,
+    Comment,
     CrowdArrival,
     DataImport,
     Draw,
@@ -118,7 +119,7 @@ def _place(name: str) -> Place:
             external_id=f"canary-{name}-{n}",
             **names,
         )
-        make_comparison(pair, comparison.criterion, k=9)
+        shown = make_comparison(pair, comparison.criterion, k=9)
     failed = Job.objects.create(
         kind=JobKind.IMPORT, project=project, state=JobState.FAILED, error=f"canary-{name}-error"
     )
@@ -158,6 +159,8 @@ def _place(name: str) -> Place:
             "criterion": comparison.criterion,
             "another criterion": make_criterion(project, f"canary-{name}-criterion 2"),
             "judgment": judgment,
+            "comparison": comparison,
+            "shown": shown,
             "draw": Draw.objects.get(pair=judged),
             "job": failed,
             "dataimport": data_import,
@@ -198,6 +201,14 @@ def make_world() -> World:
     for role in ("annotator", "reviewer", "manager", "root"):
         annotator = make_annotator(ours.project, world.users[role], pseudonym=f"{role}-pseudonym")
         world.claims[role] = _claimed(annotator)
+        # Something was said to each of them.
+        Comment.objects.create(
+            comparison=ours.rows["comparison"],
+            author=ours.rows["annotator"],
+            annotator=annotator,
+            text="canary-ours-comment",
+            created_at=timezone.now(),
+        )
     for place in (ours, theirs):  # of annotators who are none of them
         place.rows["claim"] = _claimed(place.rows["annotator"])
     world.invited = make_link(

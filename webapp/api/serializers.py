@@ -363,11 +363,13 @@ _OF_PROBE = tuple(ProbeSerializer().fields)
 
 
 def _medium(claim: Claim, slot: str, medium: Medium) -> dict[str, Any]:
-    """What a viewer needs. The address names the claim and the slot: nothing of the asset can be read from it.
+    """The address names the claim and the slot: nothing of the asset can be read from it."""
+    return medium_shown(f"/media/{claim.pk}/{slot}", medium)
 
-    What else is made of the modality (its KINDS) stands at the same address, with its kind in the place of `web`.
-    """
-    shown = {"modality": medium.modality, "url": f"/media/{claim.pk}/{slot}/web"}
+
+def medium_shown(place: str, medium: Medium) -> dict[str, Any]:
+    """What a viewer needs. What else is made of the modality (its KINDS) stands at the same place, instead of `web`."""
+    shown = {"modality": medium.modality, "url": f"{place}/web"}
     told = {name: medium.probe[name] for name in _OF_PROBE if name in medium.probe}
     if medium.modality == Modality.IMAGE and medium.probe.get("frames", 1) > 1:
         told["animated"] = True

@@ -11,6 +11,7 @@ from annotate.consents import asking
 from annotate.members import crowd_state
 from annotate.models import Annotator, Membership, Project, ProjectState, Role, User
 from annotate.queries import projects_with_progress, pseudonyms_of
+from annotate.review import unread
 
 
 @require_safe
@@ -34,6 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
     listed = projects_with_progress(request.user)
     asked = asking(project for project, *_ in listed)
     mine = {annotator.project_id: annotator.project for annotator in pseudonyms_of(request.user)}
+    unread_of = unread(request.user)
     projects = []
     for project, role, judged, pairs in listed:
         # Who came from Prolific has what was agreed before them, not the whole project.
@@ -49,6 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
                 "reason": paused.get(project.pk, ""),
                 "crowd": came,
                 "ended": ended,
+                "unread": unread_of.get(project.pk, 0),
                 "judged": came.judged if came else judged,
                 "pairs": came.pairs if came else pairs,
                 "open": project.state == ProjectState.OPEN and not held_up,

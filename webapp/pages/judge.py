@@ -7,8 +7,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
+from annotate import review
 from annotate.access import Unknown
-from annotate.models import User
+from annotate.models import Annotator, User
 from annotate.queries import project_for
 
 
@@ -22,4 +23,10 @@ def judge(request: HttpRequest, slug: str) -> HttpResponse:
         project = project_for(request.user, slug)
     except Unknown as error:
         raise Http404(str(error)) from error
-    return render(request, "judge.html", {"project": project})
+    me = Annotator.objects.filter(project=project, user=request.user).first()
+    context = {
+        "project": project,
+        "unread": review.unread(request.user).get(project.pk, 0),
+        "asked": review.asked_about(me, request.GET.get("revise", "")) if me else None,
+    }
+    return render(request, "judge.html", context)

@@ -25,7 +25,8 @@ from django.views.decorators.http import require_safe
 
 from annotate.access import Deed, may
 from annotate.modalities import HOUSES
-from annotate.models import Asset, Claim, Derivative, Modality, Project, User
+from annotate.models import Asset, Claim, Comparison, Derivative, Modality, Pair, Project, User
+from annotate.queries import VISIBLE_IMPORT
 
 LINK_SECONDS = 600  # how long a link into the object store lives
 KEEP_SECONDS = 300  # how long a browser may keep an answer: less than that
@@ -53,7 +54,26 @@ def of_claim(request: HttpRequest, claim_id: UUID, slot: str, kind: str) -> Http
     if claim is None:
         raise Http404("There is no such claim of yours.")
     _require(request, Deed.ANNOTATE, claim.annotator.project)
-    asset = _in_slot(claim, slot)
+    asset = _in_slot(claim.pair, slot, flip=claim.flip)
+    if asset is None:
+        raise Http404("Nothing stands there.")
+    return _serve(request, asset, kind)
+
+
+@require_safe
+@login_required
+def of_comparison(request: HttpRequest, comparison_id: int, slot: str, kind: str) -> HttpResponseBase:
+    """A medium of a comparison, by slot, for who reviews in its project; response 1 stands in slot a."""
+    comparison = (
+        Comparison.objects.filter(VISIBLE_IMPORT)
+        .select_related("pair__project", "pair__response1__asset", "pair__response2__asset")
+        .filter(pk=comparison_id)
+        .first()
+    )
+    if comparison is None:
+        raise Http404("There is no such comparison.")
+    _require(request, Deed.REVIEW, comparison.pair.project)
+    asset = _in_slot(comparison.pair, slot, flip=False)
     if asset is None:
         raise Http404("Nothing stands there.")
     return _serve(request, asset, kind)
@@ -76,13 +96,13 @@ def _require(request: HttpRequest, deed: Deed, project: Project) -> None:
         raise Http404("There is no such medium for you.")
 
 
-def _in_slot(claim: Claim, slot: str) -> Asset | None:
-    """What the annotator sees there; the sides are exchanged in a flipped claim."""
+def _in_slot(pair: Pair, slot: str, *, flip: bool) -> Asset | None:
+    """What is seen there; the sides are exchanged in a flipped claim."""
     if slot in ("a", "b"):
-        first = (slot == "a") != claim.flip
-        return (claim.pair.response1 if first else claim.pair.response2).asset
+        first = (slot == "a") != flip
+        return (pair.response1 if first else pair.response2).asset
     if re.fullmatch(r"p\d{1,3}", slot):
-        row = claim.pair.prompt.prompt_assets.select_related("asset")[int(slot[1:]) :].first()
+        row = pair.prompt.prompt_assets.select_related("asset")[int(slot[1:]) :].first()
         return row.asset if row else None
     return None
 

@@ -3,6 +3,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from webapp.pages import (
     account,
+    comments,
     consent,
     criteria,
     crowd,
@@ -13,6 +14,7 @@ from webapp.pages import (
     media,
     offline,
     own_data,
+    review,
     trail,
     withdraw,
 )
@@ -43,6 +45,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/criteria/counts", criteria.counts, name="criteria_counts"),
     path("projects/<slug:slug>/criteria/decide", criteria.decide, name="criteria_decide"),
     path("projects/<slug:slug>/criteria/<int:criterion_id>", criteria.details, name="criterion"),
+    path("review/<slug:slug>/", review.queue, name="review"),
+    path("review/<slug:slug>/<int:comparison_id>/", review.one, name="review_one"),
+    path("comments/<slug:slug>/", comments.comments, name="comments"),
+    path("media/review/<int:comparison_id>/<str:slot>/<str:kind>", media.of_comparison, name="review_media"),
     path("media/<uuid:claim_id>/<str:slot>/<str:kind>", media.of_claim, name="media"),
     path("assets/<int:asset_id>/<str:kind>/", media.of_asset, name="asset"),
 ]
