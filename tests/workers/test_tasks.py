@@ -30,6 +30,7 @@ def test_beat_sends_tasks_that_exist() -> None:
         "workers.tasks.expire_claims": 15,
         "workers.tasks.sweep": 30,
         "workers.tasks.apply_retention": crontab(hour=3, minute=17),
+        "workers.tasks.embed_missing": 60,
     }
     assert set(schedule) <= set(app.tasks)
 
