@@ -60,6 +60,24 @@ STANDINGS = f"""
 )
 """
 
+# settled: of the units, those that reviewers settled, how, and how many of them decided so. Where criteria were merged the
+# canonical comparison's resolution counts, else the newest. Who withdrew counts for one each time they decided.
+SETTLED = """
+settled AS (
+    SELECT DISTINCT ON (u.pair_id, u.criterion_id) u.pair_id, u.criterion_id, r.verdict,
+           (SELECT count(DISTINCT same.reviewer_id) + count(*) FILTER (WHERE same.reviewer_id IS NULL)
+            FROM annotate_resolution same
+            WHERE same.comparison_id = r.comparison_id AND same.verdict = r.verdict
+              AND same.id > COALESCE((SELECT max(o.id) FROM annotate_resolution o
+                                      WHERE o.comparison_id = r.comparison_id AND o.verdict = 'reopened'), 0)
+           )::int AS reviewers
+    FROM units u JOIN annotate_resolution r ON r.comparison_id = u.comparison_id
+    WHERE r.verdict <> 'reopened'
+      AND NOT EXISTS (SELECT FROM annotate_resolution n WHERE n.supersedes_id = r.id)
+    ORDER BY u.pair_id, u.criterion_id, u.canonical DESC, r.created_at DESC, r.id DESC
+)
+"""
+
 # The tally of usable verdicts, in the order of stats.labels.USABLE.
 TALLY = """
     count(*) FILTER (WHERE verdict = 'response1'),

@@ -11,15 +11,17 @@ from annotate import audit
 from annotate.access import Deed, require
 from annotate.actions.jobs import Refused, create_job, send
 from annotate.models import JobKind, Pair, Partition, Project, Release, User
-from annotate.stats.labels import RULE
+from annotate.stats.labels import RULE, SETTLED_RULE, Settled
 
 
 @dataclass(frozen=True)
 class ReleaseOptions:
-    """What may be chosen. `min_labels` None: as many as the project asks for; `sources` empty: all."""
+    """What may be chosen. `min_labels` None: as many as the project asks for; `sources` empty: all; `settled`: what
+    becomes of what reviewers settled."""
 
     min_labels: int | None = None
     sources: tuple[str, ...] = ()
+    settled: Settled = Settled.USE
 
 
 def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
@@ -37,8 +39,9 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
             raise Refused(f"Project {project.slug} has no pairs of source {source!r}.")
     reserve, train = options.min_labels or project.reserve_k, options.min_labels or project.k
     return {
-        "version": 2,
-        "labels": RULE,
+        "version": 3,
+        "labels": f"{RULE} {SETTLED_RULE[options.settled]}",
+        "settled": str(options.settled),
         "min_labels": {Partition.RESERVE: reserve, Partition.VALIDATION: reserve, Partition.TRAIN: train},
         "sources": sorted(options.sources) or None,
     }

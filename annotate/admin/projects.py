@@ -20,6 +20,7 @@ from annotate.admin.learning import LEARNING_ACTS, LearningAdmin
 from annotate.admin_site import signed_in
 from annotate.models import Criterion, Membership, Partition, Project, ProjectState, Role, Stream, User
 from annotate.models.project import MAX_CRITERION
+from annotate.stats.labels import Settled
 
 
 class MembershipForm(forms.ModelForm):
@@ -148,8 +149,22 @@ class ReleaseForm(forms.Form):
         required=False, help_text="Names of sources, separated by commas. Empty: all of them."
     )
 
+    settled = forms.ChoiceField(
+        label="What reviewers settled",
+        choices=[
+            (Settled.USE, "is the label"),
+            (Settled.LEAVE_OUT, "is left out"),
+            (Settled.IGNORE, "plays no part: people's verdicts alone count"),
+        ],
+        initial=Settled.USE,
+        required=False,
+    )
+
     def __init__(self, *args: Any, row: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+
+    def clean_settled(self) -> Settled:
+        return Settled(self.cleaned_data["settled"] or Settled.USE)
 
     def clean_sources(self) -> tuple[str, ...]:
         return tuple(filter(None, (name.strip() for name in self.cleaned_data["sources"].split(","))))
@@ -182,7 +197,7 @@ def _raise(request: HttpRequest, project: Project, data: dict[str, Any]) -> Http
 
 
 def _export(request: HttpRequest, project: Project, data: dict[str, Any]) -> HttpResponse:
-    options = ReleaseOptions(min_labels=data["min_labels"], sources=data["sources"])
+    options = ReleaseOptions(min_labels=data["min_labels"], sources=data["sources"], settled=data["settled"])
     return _to_job(start_release(by=signed_in(request), project=project, options=options).job_id)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from annotate.exports import files
 from annotate.exports.card import card
 from annotate.exports.freeze import freeze
+from annotate.exports.labels import write_labels
 from annotate.exports.media import MediaFolder
 from annotate.exports.omni import write_bench_json, write_bench_parquet
 from annotate.exports.plan import REASONS, Plan, make_plan
@@ -121,6 +122,8 @@ def _files(
             )
         path, rows = train / f"{task}-{split}.jsonl", sum(part.rows for part in parts)
         yield path, rows, partial(write_train_jsonl, task_type=task, records=read(parts), media=media)
+    for path, part in _numbered(plan.labelled, directory / "labels" / "labels"):
+        yield path, part.rows, partial(write_labels, release=release, part=part, tell=progress.add)
     for path, part in _numbered(plan.raw, directory / "raw" / "judgments"):
         yield path, part.rows, partial(write_judgments, release=release, part=part, tell=progress.add)
 
@@ -174,4 +177,9 @@ def _counts(plan: Plan, partitions: list[Partition]) -> dict[str, Any]:
             if partition in partitions:
                 entry = found.setdefault(task_type, {"labels": Counter(), "excluded": Counter()})
                 entry[kind][str(name)] += count
+    for (partition, task_type), count in sorted(plan.settled.items()):
+        if partition in partitions:
+            told = {"settled": count, "other_than_people": plan.overruled[partition, task_type]}
+            entry = found[task_type]
+            entry["review"] = entry.get("review", Counter()) + Counter(told)
     return found

@@ -6,10 +6,11 @@ from typing import Any
 import yaml
 
 from annotate.exports.plan import REASONS, Plan
+from annotate.exports.records import settled_of
 from annotate.models import Partition, Release
 from annotate.stats.agreement import Agreement
 from annotate.stats.estimates import Estimate
-from annotate.stats.labels import RULE, USABLE
+from annotate.stats.labels import RULE, SETTLED_RULE, USABLE
 
 _STANDINGS = """\
 `standing` says whether a judgment counts: `counted`; `revised` by a later one of the same annotator; `retracted`
@@ -47,12 +48,17 @@ def card(release: Release, plan: Plan) -> str:
             " `bench/media_data/`.",
             "- `train/`: preference rows for training (TRL: explicit prompt, conversational), the criterion as"
             " leading system turn; a split `validation` is kept apart.",
-            "- `raw/`: every judgment, also those that do not count, by pseudonyms of this release alone.",
+            "- `labels/labels-*.parquet`: every judged comparison, also those in no other file, with its label and where it"
+            " comes from (`origin`: `people`'s verdicts or `settled`, and by how many `reviewers`), beside how many"
+            " counted verdicts say what; `id` is that of the rows in `bench/` and `train/`.",
+            "- `raw/judgments-*.parquet`: every judgment, also those that do not count, by pseudonyms of this release"
+            " alone, as it was given, whatever was settled.",
             "- `MANIFEST.json`: every file with its SHA-256, all counts, and what was left out and why.\n",
             _usage(configs),
             "## Labels\n",
-            RULE,
+            f"{RULE} {SETTLED_RULE[settled_of(release)]}",
             "",
+            *_settled(plan),
             f"Usable verdicts asked for at least (min_labels): {minimum}.\n",
             _table(
                 ("part", "config", *USABLE, *REASONS),
@@ -90,8 +96,19 @@ def card(release: Release, plan: Plan) -> str:
     )
 
 
+def _settled(plan: Plan) -> Iterable[str]:
+    """How many labels are reviewers', where there are any."""
+    if plan.settled:
+        yield "Of the labels below, reviewers settled:\n"
+        yield _table(
+            ("part", "config", "settled", "other than people's"),
+            ((*key, count, plan.overruled[key]) for key, count in sorted(plan.settled.items())),
+        )
+        yield ""
+
+
 def configs_of(plan: Plan) -> list[dict[str, Any]]:
-    """The configs for `datasets`: the benchmark by its own names, then train_<task type>, then judgments."""
+    """The configs for `datasets`: the benchmark by its own names, then train_<task type>, labels, judgments."""
     configs: list[dict[str, Any]] = []
     for task_type in dict.fromkeys(part.task_type for part in plan.bench):
         path = f"bench/{task_type}/test-*.parquet"
@@ -103,6 +120,9 @@ def configs_of(plan: Plan) -> list[dict[str, Any]]:
             if any(part.task_type == task_type and part.partition == split for part in plan.train)
         ]
         configs.append({"config_name": f"train_{task_type}", "data_files": splits})
+    if plan.labelled:
+        path = "labels/labels-*.parquet"
+        configs.append({"config_name": "labels", "data_files": [{"split": "raw", "path": path}]})
     if plan.raw:
         path = "raw/judgments-*.parquet"
         configs.append({"config_name": "judgments", "data_files": [{"split": "raw", "path": path}]})

@@ -9,14 +9,16 @@ from django.utils import timezone
 
 from annotate.leaks import KEPT_FROM
 from annotate.models import Release
-from annotate.tallies import STANDINGS
+from annotate.tallies import SETTLED, STANDINGS
 
 _FREEZE = f"""
-WITH {STANDINGS}, {KEPT_FROM}, comparisons AS (
-    INSERT INTO annotate_frozencomparison (release_id, pair_id, criterion_id, task_type, partition, leaks)
+WITH {STANDINGS}, {KEPT_FROM}, {SETTLED}, comparisons AS (
+    INSERT INTO annotate_frozencomparison (release_id, pair_id, criterion_id, task_type, partition, leaks, settled,
+                                           reviewers)
     SELECT %(release)s, u.pair_id, u.criterion_id, u.task_type, u.partition,
-           u.pair_id IN (SELECT id FROM kept_from)
+           u.pair_id IN (SELECT id FROM kept_from), COALESCE(d.verdict, ''), COALESCE(d.reviewers, 0)
     FROM (SELECT DISTINCT pair_id, criterion_id, task_type, partition FROM units) u
+    LEFT JOIN settled d USING (pair_id, criterion_id)
     ORDER BY u.pair_id, u.criterion_id
     RETURNING id, pair_id, criterion_id
 )

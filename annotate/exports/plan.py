@@ -12,11 +12,11 @@ from typing import Any
 from django.db import connection
 
 from annotate.actions.jobs import Refused
-from annotate.exports.records import Part
+from annotate.exports.records import Part, settled_of
 from annotate.exports.tasks import misfit
 from annotate.models import Partition, Release, TaskType
 from annotate.stats.agreement import Agreement, agreement
-from annotate.stats.labels import Label, label_of
+from annotate.stats.labels import LEFT_OUT, NO_LABEL, USABLE, Label, Origin, final_label, label_of
 from annotate.stats.patterns import gathered
 from annotate.tallies import TALLY
 
@@ -31,7 +31,7 @@ SELECT c.id, c.task_type, c.partition, c.leaks, p.source, p.external_id,
        ARRAY(SELECT a.modality::text FROM annotate_promptasset m JOIN annotate_asset a ON a.id = m.asset_id
              WHERE m.prompt_id = p.prompt_id ORDER BY m.position),
        a1.modality, r1.text <> '', a2.modality, r2.text <> '',
-       media.size, media.undrawn, tally.*
+       media.size, media.undrawn, tally.*, c.settled
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %s AND id > %s ORDER BY id LIMIT %s) c
 JOIN annotate_pair p ON p.id = c.pair_id
@@ -64,15 +64,19 @@ class Plan:
     bench: list[Part] = field(default_factory=list)
     train: list[Part] = field(default_factory=list)  # validation too
     raw: list[Part] = field(default_factory=list)
+    labelled: list[Part] = field(default_factory=list)  # of labels with where they come from
     labels: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # partition, task type, label
     excluded: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # partition, task type, reason
+    settled: Counter[tuple[str, str]] = field(default_factory=Counter)  # of those labels, by reviewers
+    overruled: Counter[tuple[str, str]] = field(default_factory=Counter)  # and other than people's
     tallies: Counter[tuple[str, str, tuple[int, ...]]] = field(default_factory=Counter)
     standings: Counter[str] = field(default_factory=Counter)
 
     @property
     def total(self) -> int:
-        """Rows to write: two forms of bench and train each, and the judgments."""
-        return 2 * sum(part.rows for part in self.bench + self.train) + sum(part.rows for part in self.raw)
+        """Rows to write: two forms of bench and train each, the labels and the judgments."""
+        once = sum(part.rows for part in self.raw + self.labelled)
+        return 2 * sum(part.rows for part in self.bench + self.train) + once
 
     def agreements(self, partition: str | None = None) -> dict[str, Agreement]:
         """Agreement by task type, and of "all", over every frozen comparison whether or not it has a label."""
@@ -120,7 +124,8 @@ def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
     plan = Plan()
     min_labels: dict[str, int] = release.recipe["min_labels"]
     kept: dict[tuple[str, str], _Cutter] = {}
-    raw = _Cutter("", "", JUDGMENTS_A_FILE)
+    how = settled_of(release)
+    raw, labels = _Cutter("", "", JUDGMENTS_A_FILE), _Cutter("", "", ROWS_A_FILE)
     misfits: dict[str, str] = {}
     without_sheet: dict[str, None] = {}
     for row in _scan(release, tell):
@@ -131,7 +136,10 @@ def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
         plan.tallies[partition, task_type, tally] += 1
         if judgments:
             raw.add(number, judgments)
-        label = label_of(tally, min_labels[partition])
+        people = label_of(tally, min_labels[partition])
+        label, origin = final_label(people, row[17], how)
+        if judgments or row[17]:
+            labels.add(number)
         reason = _reason(label, leaks=leaks, bench=bench, task_type=task_type)
         if reason:
             plan.excluded[partition, task_type, reason] += 1
@@ -143,6 +151,9 @@ def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
             without_sheet.setdefault(f"{source}/{external_id}")
             continue
         plan.labels[partition, task_type, label] += 1
+        if origin == Origin.SETTLED:
+            plan.settled[partition, task_type] += 1
+            plan.overruled[partition, task_type] += people.found and people != label
         key = (partition, task_type)
         kept.setdefault(key, _Cutter(task_type, partition, ROWS_A_FILE)).add(number, media=media)
     if misfits:
@@ -162,14 +173,14 @@ def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
         )
     for key in sorted(kept):
         (plan.bench if key[0] == Partition.RESERVE else plan.train).extend(kept[key].close())
-    plan.raw = raw.close()
+    plan.raw, plan.labelled = raw.close(), labels.close()
     plan.standings = _standings(release)
     return plan
 
 
-def _reason(label: Label, *, leaks: bool, bench: bool, task_type: str) -> str:
+def _reason(label: Label | str, *, leaks: bool, bench: bool, task_type: str) -> str:
     """Why a comparison is in no file but the judgments'; empty if it is."""
-    if not label.found:
+    if label not in USABLE:
         return label
     if leaks:
         return "leaks"
@@ -183,6 +194,8 @@ def _reason(label: Label, *, leaks: bool, bench: bool, task_type: str) -> str:
 REASONS = {
     Label.TOO_FEW: "fewer usable verdicts than min_labels",
     Label.NO_CONSENSUS: "the most frequent verdicts are equally frequent",
+    LEFT_OUT: "settled by reviewers, and such are left out here",
+    NO_LABEL: "reviewers decided that nobody can tell",
     "leaks": "its prompt, prompt group or media also stand in reserve (or, for train, in validation)",
     "no_config": "another mix of media than the nine configs of the benchmark",
     "no_side": "a tie, and a preference row needs a chosen side",

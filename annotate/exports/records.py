@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from annotate.models import Modality, Release
-from annotate.stats.labels import Label, label_of
+from annotate.stats.labels import USABLE, Label, Settled, final_label, label_of
 from annotate.tallies import TALLY
 
 BATCH = 1000  # comparisons read at a time
@@ -61,8 +61,13 @@ class Record:
     @property
     def id(self) -> str:
         """Names pair and criterion, the same in every release that holds them."""
-        pair = f"{self.source}/{self.external_id}" if self.source else self.external_id
-        return f"{pair}/{self.criterion_key.hex()[:8]}"
+        return named(self.source, self.external_id, self.criterion_key)
+
+
+def named(source: str, external_id: str, criterion_key: bytes) -> str:
+    """The name of a pair under a criterion in every file of a release."""
+    pair = f"{source}/{external_id}" if source else external_id
+    return f"{pair}/{criterion_key.hex()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Part:
 
 _RECORDS = f"""
 SELECT c.id, p.source, p.external_id, q.id, q.turns, r1.text, r1.asset_id, r1.model_name,
-       r2.text, r2.asset_id, r2.model_name, t.text, t.text_key, tally.*
+       r2.text, r2.asset_id, r2.model_name, t.text, t.text_key, tally.*, c.settled
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %(release)s AND task_type = %(task_type)s AND partition = %(partition)s
         AND NOT leaks AND id BETWEEN %(first)s AND %(last)s
@@ -97,9 +102,15 @@ ORDER BY c.id
 """
 
 
+def settled_of(release: Release) -> Settled:
+    """What becomes of settled comparisons. Releases that were begun before there were any ignore them."""
+    return Settled(release.recipe.get("settled", Settled.IGNORE))
+
+
 def records(release: Release, part: Part) -> Iterator[Record]:
     """The labelled comparisons of a part in order, in batches: memory holds one."""
     min_labels: int = release.recipe["min_labels"][part.partition]
+    how = settled_of(release)
     first = part.first
     while True:
         with connection.cursor() as cursor:
@@ -115,7 +126,11 @@ def records(release: Release, part: Part) -> Iterator[Record]:
                 },
             )
             rows = cursor.fetchall()
-        labelled = [(row, label) for row in rows if (label := label_of(row[13:16], min_labels)).found]
+        labelled = [
+            (row, label)
+            for row in rows
+            if (label := final_label(label_of(row[13:16], min_labels), row[16], how)[0]) in USABLE
+        ]
         prompt_media, assets = _media([row for row, _ in labelled])
         for row, label in labelled:
             yield Record(
@@ -129,7 +144,7 @@ def records(release: Release, part: Part) -> Iterator[Record]:
                 response2=Side(row[8], assets.get(row[9]), row[10]),
                 criterion=row[11],
                 criterion_key=bytes(row[12]),
-                label=label,
+                label=Label(label),
             )
         if len(rows) < BATCH:
             return

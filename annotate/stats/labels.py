@@ -43,3 +43,45 @@ def label_of(tally: Sequence[int], min_labels: int) -> Label:
     if sum(count == most for count in tally) > 1:
         return Label.NO_CONSENSUS
     return USABLE[list(tally).index(most)]
+
+
+class Origin(StrEnum):
+    """Where a label comes from."""
+
+    PEOPLE = "people"
+    SETTLED = "settled"
+
+
+class Settled(StrEnum):
+    """What becomes of what reviewers settled: it is the label, it is left out, or people's verdicts alone count."""
+
+    USE = "use"
+    LEAVE_OUT = "leave_out"
+    IGNORE = "ignore"
+
+
+SETTLED_RULE = {
+    Settled.USE: (
+        "Where reviewers settled a comparison, what they decided is its label, however many verdicts it has; where they"
+        " decided that nobody can tell, it has none."
+    ),
+    Settled.LEAVE_OUT: "Comparisons that reviewers settled are left out.",
+    Settled.IGNORE: "What reviewers settled plays no part.",
+}
+
+# Why a comparison has no label because of reviewers.
+LEFT_OUT, NO_LABEL = "settled", "nobody_can_tell"
+
+
+def final_label(people: Label, settled: str, how: Settled) -> tuple[Label | str, Origin]:
+    """The label after review, or why there is none, and where it comes from.
+
+    Args:
+        people: the label by RULE.
+        settled: what reviewers decided, empty where they did not: response1, response2, tie or cannot_tell.
+    """
+    if not settled or how == Settled.IGNORE:
+        return people, Origin.PEOPLE
+    if how == Settled.LEAVE_OUT:
+        return LEFT_OUT, Origin.SETTLED
+    return (Label(settled) if settled in USABLE else NO_LABEL), Origin.SETTLED

@@ -276,7 +276,7 @@ def test_a_directory_that_holds_something_else_is_refused(tmp_path: Path) -> Non
     with pytest.raises(CommandError, match="other options"):
         export(project, tmp_path / "out", "--min-labels", "1")
     judge(comparison, "response1")
-    with pytest.raises(CommandError, match="judgments since"):
+    with pytest.raises(CommandError, match="judged or settled since"):
         export(project, tmp_path / "out")
     with pytest.raises(CommandError, match="another project"):
         export(make_project(), tmp_path / "out")

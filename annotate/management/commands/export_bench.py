@@ -11,13 +11,15 @@ from annotate.actions.jobs import AlreadyRunning, Refused
 from annotate.actions.releases import ReleaseOptions, recipe_of, start_release
 from annotate.exports import files
 from annotate.exports.build import build
+from annotate.exports.records import settled_of
 from annotate.management.terminal import Bar, run_with_bar
-from annotate.models import JobState, Judgment, Project, Release
+from annotate.models import JobState, Judgment, Project, Release, Resolution
+from annotate.stats.labels import Settled
 
 
 class Command(BaseCommand):
     help = (
-        "Freeze the project's labels and write DIR/bench (OmniRewardBench), DIR/train (TRL), DIR/raw, README.md"
+        "Freeze the project's labels and write DIR/bench (OmniRewardBench), DIR/train (TRL), DIR/labels, DIR/raw, README.md"
         " and MANIFEST.json. Killed at any moment, the same command goes on and ends in the same bytes."
     )
 
@@ -38,6 +40,14 @@ class Command(BaseCommand):
             help="pairs of this source only; repeatable",
         )
         parser.add_argument(
+            "--settled",
+            type=Settled,
+            choices=list(Settled),
+            default=Settled.USE,
+            help="what becomes of what reviewers settled: it is the label (use), it is left out (leave_out), or"
+            " people's verdicts alone count (ignore)",
+        )
+        parser.add_argument(
             "--release",
             type=UUID,
             metavar="ID",
@@ -51,6 +61,7 @@ class Command(BaseCommand):
         out: Path,
         min_labels: int | None,
         source: list[str],
+        settled: Settled,
         release: UUID | None,
         **options: Any,
     ) -> None:
@@ -59,7 +70,7 @@ class Command(BaseCommand):
         except Project.DoesNotExist:
             known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20])
             raise CommandError(f"There is no project {project!r}. Projects: {known or 'none yet'}.") from None
-        chosen = ReleaseOptions(min_labels=min_labels, sources=tuple(source))
+        chosen = ReleaseOptions(min_labels=min_labels, sources=tuple(source), settled=settled)
         try:
             if release:
                 manifest = self._again(found, release, out, chosen)
@@ -102,15 +113,14 @@ class Command(BaseCommand):
         if release.recipe != recipe_of(project, options):
             raise Refused(
                 f"{out} holds a release with other options ({release.recipe['min_labels']},"
-                f" sources {release.recipe['sources'] or 'all'}). Give the same, or an empty directory."
+                f" sources {release.recipe['sources'] or 'all'}, settled {settled_of(release)}). Give the same, or an empty directory."
             )
         if files.is_finished(out) and release.job.state == JobState.DONE:
             # A worker may have ended what was killed here. But what is asked for may also be a newer release.
-            if Judgment.objects.filter(
-                created_at__gt=release.frozen_at, comparison__pair__project=project
-            ).exists():
+            since = {"created_at__gt": release.frozen_at, "comparison__pair__project": project}
+            if Judgment.objects.filter(**since).exists() or Resolution.objects.filter(**since).exists():
                 raise Refused(
-                    f"{out} holds finished release {held}, and there are judgments since. For a new release give"
+                    f"{out} holds finished release {held}, and something was judged or settled since. For a new release give"
                     " an empty directory."
                 )
             self.stdout.write(f"{out} holds this release already, and nothing was judged since.")
@@ -122,7 +132,9 @@ class Command(BaseCommand):
         self, project: Project, release_id: UUID, out: Path, options: ReleaseOptions
     ) -> dict[str, Any]:
         if options != ReleaseOptions():
-            raise CommandError("--release writes what was frozen then: leave out --min-labels and --source.")
+            raise CommandError(
+                "--release writes what was frozen then: leave out --min-labels, --source and --settled."
+            )
         release = Release.objects.filter(pk=release_id, project=project).first()
         if release is None or release.frozen_at is None:
             raise CommandError(f"Project {project.slug} has no frozen release {release_id}.")
