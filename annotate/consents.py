@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
-from annotate.models import Annotator, Consent, ConsentText, Project, User
+from annotate.models import Annotator, AnnotatorGroup, Consent, ConsentText, GroupMember, Project, User
 
 
 def current_text(project: Project) -> ConsentText | None:
@@ -19,6 +20,13 @@ def answer_to(user: User, text: ConsentText) -> Consent | None:
     """What the user last said to this version; None: nothing yet."""
     answers = Consent.objects.filter(text=text, annotator__user=user)
     return answers.order_by("-pk").first()
+
+
+def groups_asked(user: User, project: Project) -> list[tuple[AnnotatorGroup, bool]]:
+    """The groups that annotators are asked about, with whether the user is in them."""
+    mine = GroupMember.objects.filter(group=OuterRef("pk"), annotator__user=user)
+    found = project.annotator_groups.filter(asked=True).annotate(mine=Exists(mine))
+    return [(group, group.mine) for group in found.order_by("kind", "name")]
 
 
 def texts_of(project: Project) -> list[ConsentText]:

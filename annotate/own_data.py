@@ -27,6 +27,7 @@ from annotate.models import (
     Consent,
     Criterion,
     CrowdArrival,
+    GroupMember,
     Job,
     Judgment,
     Membership,
@@ -50,6 +51,7 @@ DECIDED = {
     "annotate.Annotator": "pseudonyms.json",
     "annotate.CrowdArrival": "arrivals.json",
     "annotate.Consent": "consents.json",
+    "annotate.GroupMember": "groups.json",
     "annotate.Claim": "claims.json",
     "annotate.ClaimDraft": "drafts.json",
     "annotate.Judgment": "judgments.json",
@@ -63,6 +65,7 @@ DECIDED = {
     "annotate.ConsentText": "(a project's own text; that it was written is among the deeds)",
     "annotate.Comparison": "(that a criterion was written for a pair: the criterion stands in its file)",
     "annotate.Seat": "(which judgment counts in a place: the judgment stands in its file)",
+    "annotate.FrozenMember": "(which groups a release names: those of now stand in their file)",
     "annotate.FrozenJudgment": "(that a release holds a judgment: the judgment stands in its file)",
     "annotate.User_groups": "(Django's groups, which nothing uses)",
     "annotate.User_user_permissions": "(Django's permissions, which nothing uses)",
@@ -170,6 +173,17 @@ def _consents(user: User) -> Iterator[Row]:
             "given": row.given,
             "at": row.at,
             "text": row.text.text,
+        }
+
+
+def _groups(user: User) -> Iterator[Row]:
+    found = GroupMember.objects.filter(annotator__user=user).select_related("group__project")
+    for row in found.order_by("pk"):
+        yield {
+            "project": row.group.project.slug,
+            "kind": row.group.kind,
+            "group": row.group.name,
+            "by_yourself": row.declared,
         }
 
 
@@ -296,6 +310,7 @@ FILES: dict[str, Callable[[User], Iterator[Row]]] = {
     "arrivals.json": _arrivals,
     "pseudonyms.json": _pseudonyms,
     "consents.json": _consents,
+    "groups.json": _groups,
     "claims.json": _claims,
     "drafts.json": _drafts,
     "judgments.json": _judgments,

@@ -25,6 +25,19 @@ def tables_of(content: dict[str, Any]) -> dict[str, list[Row]]:
         # Reports of before they were told have none.
         "cost": [content["cost"]] if "cost" in content else [],
         "reward-model": content.get("revisions", []),
+        "groups": [
+            {"kind": part["kind"]} | row for part in content.get("groups", []) for row in part["groups"]
+        ],
+        "groups-by-criterion": [
+            {"kind": part["kind"]} | row
+            for part in content.get("groups", [])
+            for row in part["criteria"]["rows"]
+        ],
+        "groups-by-comparison": [
+            {"kind": part["kind"]} | _without(row, "votes") | {"votes": _votes(row["votes"])}
+            for part in content.get("groups", [])
+            for row in part["comparisons"]["rows"]
+        ],
         "leaderboards": [
             {"of": board["kind"], "title": board["title"]} | row
             for board in content["leaderboards"]
@@ -32,6 +45,14 @@ def tables_of(content: dict[str, Any]) -> dict[str, list[Row]]:
         ],
     }
     return {name: [_flat(row) for row in rows] for name, rows in tables.items()}
+
+
+def _votes(votes: list[Row]) -> str:
+    """Who said what, in one cell."""
+    return "; ".join(
+        f"{row['group']}: {row['response1']} response1, {row['response2']} response2, {row['tie']} tie"
+        for row in votes
+    )
 
 
 def _without(row: Row, name: str) -> Row:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.costs import cost_of, read_done
+from annotate.group_reports import group_section
 from annotate.models import Annotator, Criterion, Project, TaskType
 from annotate.stats.agreement import agreement, cohen, ordinal_agreement
 from annotate.stats.annotators import agreement_with_others, pair_tables, same_again
@@ -173,6 +174,8 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
     report["criteria"] = _criteria(judged, used)
     report["cost"] = _cost(project, report["progress"])
     report["revisions"] = _revisions(project)
+    tell("groups of annotators")
+    report["groups"] = group_section(project, judged, texts)
     tell("leaderboards")
     return report | {"leaderboards": _leaderboards(judged, models, texts)}
 

@@ -23,6 +23,7 @@ from annotate.models import (
     ClaimDraft,
     Comment,
     CrowdArrival,
+    GroupMember,
     Invitation,
     Judgment,
     Membership,
@@ -181,4 +182,6 @@ def _anonymise(annotator: Annotator) -> None:
     Claim.objects.filter(annotator=locked).exclude(note="").update(note="")
     assert locked.user_id
     _let_go(locked.project, locked.user_id)
+    # What somebody is like may tell who they are. Releases that were frozen before keep it, under their own pseudonyms.
+    GroupMember.objects.filter(annotator=locked).delete()
     Annotator.objects.filter(pk=locked.pk).update(user=None, pseudonym=new_pseudonym())

@@ -11,11 +11,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from annotate import audit
+from annotate.actions.groups import set_groups
 from annotate.actions.withdrawal import withdraw_annotator
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import AuditedAdmin, BoundedPaginator, OwnProjectFilter
 from annotate.admin_site import signed_in
-from annotate.models import Annotator, User
+from annotate.models import Annotator, AnnotatorGroup, User
 
 # Roles are memberships of projects.
 admin.site.unregister(Group)
@@ -80,6 +81,24 @@ def _withdraw(request: HttpRequest, annotator: Annotator, _: dict[str, Any]) -> 
     return HttpResponseRedirect(reverse("admin:annotate_annotator_changelist"))
 
 
+class GroupsForm(forms.Form):
+    groups = forms.ModelMultipleChoiceField(
+        AnnotatorGroup.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, row: Annotator, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["groups"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = row.project.annotator_groups.order_by("kind", "name")
+        field.initial = list(row.group_members.values_list("group_id", flat=True))
+
+
+def _set_groups(request: HttpRequest, annotator: Annotator, data: dict[str, Any]) -> str:
+    set_groups(by=signed_in(request), annotator=annotator, groups=data["groups"])
+    return "The groups are set."
+
+
 @admin.register(Annotator)
 class AnnotatorAdmin(ActingAdmin):
     list_display = ("pseudonym", "project", "user", "judged_pairs", "seen_at")
@@ -88,6 +107,13 @@ class AnnotatorAdmin(ActingAdmin):
     search_fields = ("pseudonym__startswith", "user__username__startswith")
     fields = ("pseudonym", "project", "user", "judged_pairs", "day", "day_pairs", "seen_at", "created_at")
     acts = (
+        Act(
+            "groups",
+            "Groups",
+            "The groups of this project that the annotator is in. Groups are made on the project's page of groups.",
+            _set_groups,
+            GroupsForm,
+        ),
         Act(
             "withdraw",
             "Withdraw and erase",

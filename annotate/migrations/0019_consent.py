@@ -12,9 +12,12 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON annotate_consenttext
     FOR EACH ROW EXECUTE FUNCTION evenhand_append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON annotate_consent
     FOR EACH ROW EXECUTE FUNCTION evenhand_append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON annotate_frozenmember
+    FOR EACH ROW EXECUTE FUNCTION evenhand_append_only();
 """
 
 UNDO = """
+DROP TRIGGER append_only ON annotate_frozenmember;
 DROP TRIGGER append_only ON annotate_consent;
 DROP TRIGGER append_only ON annotate_consenttext;
 """
@@ -62,6 +65,16 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.CreateModel(
+            name='AnnotatorGroup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('language', 'language'), ('expertise', 'expertise'), ('taste', 'taste')], max_length=10)),
+                ('name', models.CharField(max_length=60)),
+                ('asked', models.BooleanField(default=False, help_text='Annotators may say on the consent page that they belong to it.')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='annotator_groups', to='annotate.project')),
+            ],
+        ),
+        migrations.CreateModel(
             name='ConsentText',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -82,6 +95,33 @@ class Migration(migrations.Migration):
                 ('text', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='answers', to='annotate.consenttext')),
             ],
         ),
+        migrations.CreateModel(
+            name='FrozenMember',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('language', 'language'), ('expertise', 'expertise'), ('taste', 'taste')], max_length=10)),
+                ('name', models.CharField(max_length=60)),
+                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='annotate.annotator')),
+                ('release', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='members', to='annotate.release')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='GroupMember',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('declared', models.BooleanField(default=False)),
+                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='group_members', to='annotate.annotator')),
+                ('group', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='members', to='annotate.annotatorgroup')),
+            ],
+        ),
+        migrations.AddConstraint(
+            model_name='annotatorgroup',
+            constraint=models.UniqueConstraint(fields=('project', 'kind', 'name'), name='annotator_group_name'),
+        ),
+        migrations.AddConstraint(
+            model_name='annotatorgroup',
+            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='annotator_group_has_name'),
+        ),
         migrations.AddConstraint(
             model_name='consenttext',
             constraint=models.UniqueConstraint(fields=('project', 'version'), name='consent_text_version'),
@@ -89,6 +129,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='consent',
             index=models.Index(fields=['annotator', 'text', '-id'], name='consent_newest'),
+        ),
+        migrations.AddConstraint(
+            model_name='frozenmember',
+            constraint=models.UniqueConstraint(fields=('release', 'annotator', 'kind', 'name'), name='frozen_member_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='groupmember',
+            constraint=models.UniqueConstraint(fields=('group', 'annotator'), name='group_member_once'),
         ),
         migrations.RunSQL(APPEND_ONLY, UNDO),
         migrations.RunPython(note_when_closed, migrations.RunPython.noop),

@@ -2,6 +2,7 @@ from annotate.models.audit import AuditEntry
 from annotate.models.consent import Consent, ConsentText
 from annotate.models.embeddings import CriterionEmbedding, TypedEmbedding
 from annotate.models.frozen import FrozenComparison, FrozenJudgment, Standing
+from annotate.models.groups import AnnotatorGroup, FrozenMember, GroupKind, GroupMember
 from annotate.models.judgments import Broken, Judgment, TieKind, Verdict
 from annotate.models.media import Asset, Derivative, Modality
 from annotate.models.members import CrowdArrival, Invitation
@@ -39,6 +40,7 @@ from annotate.models.work import UNFINISHED, DataImport, Job, JobKind, JobState,
 __all__ = [
     "UNFINISHED",
     "Annotator",
+    "AnnotatorGroup",
     "Asset",
     "AuditEntry",
     "Authoring",
@@ -59,6 +61,9 @@ __all__ = [
     "Draw",
     "FrozenComparison",
     "FrozenJudgment",
+    "FrozenMember",
+    "GroupKind",
+    "GroupMember",
     "Invitation",
     "Job",
     "JobKind",

@@ -16,10 +16,12 @@ from annotate import audit
 from annotate.actions.consents import answer_consent, make_consent_text
 from annotate.models import (
     Annotator,
+    AnnotatorGroup,
     Claim,
     ClaimDraft,
     Comment,
     CrowdArrival,
+    GroupMember,
     Job,
     JobKind,
     Judgment,
@@ -99,6 +101,8 @@ def everything(project: Any, name: str) -> User:
     ClaimDraft.objects.create(
         claim=claim, body=json.dumps({"of": f"canary {name} draft"}), saved_at=timezone.now()
     )
+    group, _ = AnnotatorGroup.objects.get_or_create(project=project, kind="taste", name="plain")
+    GroupMember.objects.create(group=group, annotator=annotator)
     answer_consent(user=user, project=project, version=1, given=True)
     audit.record(user, f"canary {name} deed", project, project, about="canary detail")
     Job.objects.create(kind=JobKind.REPORT, project=project, by=user)

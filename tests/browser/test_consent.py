@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from annotate.actions.consents import answer_consent, make_consent_text
+from annotate.actions.groups import make_group
 from annotate.models import Consent, Judgment, Role
 from tests.browser.conftest import Watch
 from tests.browser.judging import CLARITY, JudgePage, judge_project, text_pair
@@ -112,6 +113,7 @@ def test_the_pages_look_right(look: Any, page: Page, sign_in) -> None:
     project = judge_project(pairs=2)
     make_consent_text(by=None, project=project, text=TEXT)
     manager = make_member(project, Role.MANAGER)
+    make_group(by=None, project=project, kind="language", name="Korean", asked=True)
     sign_in(manager)
     page.goto(f"/consent/{project.slug}/")
     expect(page.locator("#consent-text.rendered")).to_be_visible()
@@ -120,6 +122,7 @@ def test_the_pages_look_right(look: Any, page: Page, sign_in) -> None:
     for path, heading in (
         (f"/dashboard/{project.slug}/consent/", "consent"),
         (f"/dashboard/{project.slug}/audit/", "audit trail"),
+        (f"/dashboard/{project.slug}/groups/", "groups"),
         ("/", "Projects"),
     ):
         page.goto(path)

@@ -18,6 +18,7 @@ from annotate import audit
 from annotate.integrity import violations
 from annotate.models import (
     Annotator,
+    AnnotatorGroup,
     Asset,
     Claim,
     Comment,
@@ -32,6 +33,8 @@ from annotate.models import (
     Draw,
     FrozenComparison,
     FrozenJudgment,
+    FrozenMember,
+    GroupMember,
     Invitation,
     Job,
     Judgment,
@@ -110,6 +113,14 @@ def _of(table: str, **settings: str) -> dict[str, str]:
 
 # By the constraint's name; a trigger is named with its table.
 BREACHES: dict[str, str | Breach | list[str]] = {
+    "annotator_group_has_name": "UPDATE annotate_annotatorgroup SET name = ''",
+    "annotator_group_name": again(AnnotatorGroup),
+    "group_member_once": again(GroupMember),
+    "frozen_member_once": again(FrozenMember),
+    "annotate_frozenmember.append_only": [
+        "UPDATE annotate_frozenmember SET name = 'another'",
+        "DELETE FROM annotate_frozenmember",
+    ],
     "annotator_pseudonym": again(Annotator, user_id="NULL"),
     "comment_says_or_retracts": [
         again(Comment, "retracts_id IS NULL", text="''"),
@@ -349,6 +360,9 @@ def names() -> dict[str, Any]:
         for _ in range(2)
     ]
     FrozenJudgment.objects.create(comparison=frozen[0], judgment=judgment, standing="counted")
+    FrozenMember.objects.create(release=release, annotator=annotator, kind="taste", name="plain")
+    group = AnnotatorGroup.objects.create(project=project, kind="taste", name="plain")
+    GroupMember.objects.create(group=group, annotator=annotator)
     revision = Revision.objects.create(
         project=project,
         number=1,

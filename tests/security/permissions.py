@@ -56,6 +56,11 @@ withdraw/<slug:slug>/                              GET theirs                   
 withdraw/<slug:slug>/                              POST                           302 404 302w 302w 302w 302w
 withdraw/<slug:slug>/                              POST theirs                    302 404 404 404 404 404
 withdraw/<slug:slug>/                              PUT PATCH DELETE OPTIONS       405
+dashboard/<slug:slug>/groups/                      GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/groups/                      GET theirs                     302 200 404 404 404 200
+dashboard/<slug:slug>/groups/                      POST                           302 404 404 404 302w 302w
+dashboard/<slug:slug>/groups/                      POST theirs                    302 302w 404 404 404 302w
+dashboard/<slug:slug>/groups/                      PUT PATCH DELETE OPTIONS       405
 dashboard/<slug:slug>/consent/                     GET                            302 404 404 404 200 200
 dashboard/<slug:slug>/consent/                     GET theirs                     302 200 404 404 404 200
 dashboard/<slug:slug>/consent/                     POST                           302 404 404 404 302w 302w
@@ -275,6 +280,10 @@ admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET          302 4
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET theirs   302 200 302 404 404 200
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     POST         302 404 302 404 200w 200w
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     POST theirs  302 200w 302 404 404 200w
+admin/annotate/annotator/<str:object_id>/act/groups/          GET          302 404 302 404 200 200
+admin/annotate/annotator/<str:object_id>/act/groups/          GET theirs   302 200 302 404 404 200
+admin/annotate/annotator/<str:object_id>/act/groups/          POST         302 404 302 404 302w 302w
+admin/annotate/annotator/<str:object_id>/act/groups/          POST theirs  302 302w 302 404 404 302w
 admin/annotate/annotator/<str:object_id>/act/withdraw/        GET          302 404 302 404 200 200
 admin/annotate/annotator/<str:object_id>/act/withdraw/        GET theirs   302 200 302 404 404 200
 admin/annotate/annotator/<str:object_id>/act/withdraw/        POST         302 404 302 404 302w 302w

@@ -131,6 +131,7 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
     bodies: dict[str, dict[str, Any]] = {
         "join/<str:token>/": {"username": "new", "password": new, "again": new},
         "password/": own_password,
+        "dashboard/<slug:slug>/groups/": {"do": "make", "kind": "taste", "name": "plain"},
         "withdraw/<slug:slug>/": {"password": PASSWORD},
         "consent/<slug:slug>/": {"version": 1, "answer": "agree"},
         "dashboard/<slug:slug>/consent/": {"text": "Another text to agree to."},
@@ -171,6 +172,7 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         "link": {"role": "annotator", "uses": 2, "days": 14},
         "invite": {"rows": "ada@example.org,reviewer", "days": 14},
         "merge": {"into": place.rows["another criterion"].pk},
+        "groups": {"groups": [group.pk for group in project.annotator_groups.all()]},
         "withdraw": {"pseudonym": place.rows["annotator"].pseudonym},
     }
     if route.endswith("/delete/"):

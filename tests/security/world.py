@@ -22,6 +22,7 @@ from annotate.actions.invitations import make_link
 from annotate.members import token_sha256
 from annotate.models import (
     Annotator,
+    AnnotatorGroup,
     Claim,
     Comment,
     CrowdArrival,
@@ -140,6 +141,7 @@ def _place(name: str) -> Place:
             f"releases/{uuid4().hex}", ContentFile(f"canary-{name}-zip".encode())
         ),
     )
+    AnnotatorGroup.objects.create(project=project, kind="taste", name=f"canary-{name}-group")
     audit.record(None, f"canary-{name}-deed", project, project)
     Report.objects.create(
         project=project,

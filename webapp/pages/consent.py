@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from annotate import consents
 from annotate.access import Deed, Denied, Unknown, require
 from annotate.actions.consents import answer_consent, make_consent_text
+from annotate.actions.groups import declare_groups
 from annotate.actions.queue import Conflict
 from annotate.models import Project, User
 from annotate.models.consent import MAX_CONSENT
@@ -47,6 +48,7 @@ def consent(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "text": text,
         "answer": consents.answer_to(request.user, text) if text else None,
+        "groups": consents.groups_asked(request.user, project) if text else [],
     }
     return render(request, "consent.html", context)
 
@@ -63,6 +65,8 @@ def _answered(request: HttpRequest, user: User, project: Project) -> HttpRespons
         messages.warning(request, str(error))
         return page
     if answer == "agree":
+        chosen = [int(one) for one in request.POST.getlist("groups") if one.isdecimal() and len(one) < 19]
+        declare_groups(user=user, project=project, group_ids=chosen)
         return HttpResponseRedirect(reverse("judge", args=[project.slug]))
     messages.info(
         request,

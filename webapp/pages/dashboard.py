@@ -191,6 +191,8 @@ def _shown(content: dict[str, Any]) -> dict[str, Any]:
             for row in annotators["rows"][:_ANNOTATORS]
         ],
         "more_annotators": annotators["more"] + max(0, len(annotators["rows"]) - _ANNOTATORS),
+        # Reports of before there were groups have none.
+        "group_kinds": [_groups(part) for part in content.get("groups", [])],
         "boards": [_board(board) for board in content["leaderboards"]],
         "cost": content.get("cost"),  # reports of before they were told have none
         "revisions": content.get("revisions", []),
@@ -245,6 +247,35 @@ def _value(row: dict[str, Any], key: str) -> Any:
     if isinstance(found, dict):
         return found["value"]
     return found.casefold() if isinstance(found, str) else found
+
+
+def _groups(part: dict[str, Any]) -> dict[str, Any]:
+    return part | {
+        "groups": [
+            row
+            | {
+                f"{name}_share": _share(f"{row['group']}, {said}", row[name])
+                for name, said in (("response1", "response 1"), ("response2", "response 2"), ("tie", "ties"))
+            }
+            for row in part["groups"]
+        ],
+        "criteria": part["criteria"]
+        | {
+            "rows": [
+                row | {"line": _points(row["criterion"], row["effect"])} for row in part["criteria"]["rows"]
+            ]
+        },
+    }
+
+
+def _points(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """A difference of shares, in percentage points."""
+    said = "-"
+    if found["value"] is not None:
+        said = f"{100 * found['value']:+.1f}"
+        if found["low"] is not None:
+            said += f" ({100 * found['low']:+.1f} to {100 * found['high']:+.1f})"
+    return {"said": said, "why": found["why"], "plot": plots.interval(found, f"{name}: {said}", -1, 1, 0)}
 
 
 def _every_day(days: list[dict[str, Any]]) -> list[dict[str, Any]]:
