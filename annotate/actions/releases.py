@@ -11,17 +11,22 @@ from annotate import audit
 from annotate.access import Deed, require
 from annotate.actions.jobs import Refused, create_job, send
 from annotate.models import JobKind, Pair, Partition, Project, Release, User
+from annotate.models.groups import SMALLEST_GROUP
 from annotate.stats.labels import RULE, SETTLED_RULE, Settled
 
 
 @dataclass(frozen=True)
 class ReleaseOptions:
     """What may be chosen. `min_labels` None: as many as the project asks for; `sources` empty: all; `settled`: what
-    becomes of what reviewers settled."""
+    becomes of what reviewers settled.
+
+    `groups`: tell how the groups of annotators judged, and of each judgment which groups its annotator was in.
+    """
 
     min_labels: int | None = None
     sources: tuple[str, ...] = ()
     settled: Settled = Settled.USE
+    groups: bool = False
 
 
 def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
@@ -38,13 +43,15 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
         if not Pair.objects.filter(project=project, source=source).exists():
             raise Refused(f"Project {project.slug} has no pairs of source {source!r}.")
     reserve, train = options.min_labels or project.reserve_k, options.min_labels or project.k
-    return {
+    recipe: dict[str, object] = {
         "version": 3,
         "labels": f"{RULE} {SETTLED_RULE[options.settled]}",
         "settled": str(options.settled),
         "min_labels": {Partition.RESERVE: reserve, Partition.VALIDATION: reserve, Partition.TRAIN: train},
         "sources": sorted(options.sources) or None,
     }
+    # Only where it is chosen: releases without it are what they always were.
+    return recipe | {"groups": {"smallest": SMALLEST_GROUP}} if options.groups else recipe
 
 
 @transaction.atomic

@@ -159,6 +159,12 @@ class ReleaseForm(forms.Form):
         initial=Settled.USE,
         required=False,
     )
+    groups = forms.BooleanField(
+        label="Tell of groups",
+        required=False,
+        help_text="How the groups of annotators judged, and of each raw judgment which groups its annotator was in. "
+        "Groups of fewer than five are left out.",
+    )
 
     def __init__(self, *args: Any, row: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -197,7 +203,12 @@ def _raise(request: HttpRequest, project: Project, data: dict[str, Any]) -> Http
 
 
 def _export(request: HttpRequest, project: Project, data: dict[str, Any]) -> HttpResponse:
-    options = ReleaseOptions(min_labels=data["min_labels"], sources=data["sources"], settled=data["settled"])
+    options = ReleaseOptions(
+        min_labels=data["min_labels"],
+        sources=data["sources"],
+        settled=data["settled"],
+        groups=data["groups"],
+    )
     return _to_job(start_release(by=signed_in(request), project=project, options=options).job_id)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from annotate.exports import files
 from annotate.exports.card import card
 from annotate.exports.freeze import freeze
+from annotate.exports.groups import sizes_told, write_votes
 from annotate.exports.labels import write_labels
 from annotate.exports.media import MediaFolder
 from annotate.exports.omni import write_bench_json, write_bench_parquet
@@ -126,6 +127,8 @@ def _files(
         yield path, part.rows, partial(write_labels, release=release, part=part, tell=progress.add)
     for path, part in _numbered(plan.raw, directory / "raw" / "judgments"):
         yield path, part.rows, partial(write_judgments, release=release, part=part, tell=progress.add)
+    if "groups" in release.recipe:
+        yield directory / "groups" / "votes.parquet", 0, partial(write_votes, release=release)
 
 
 def _by_kind(parts: list[Part]) -> Iterator[tuple[str, str, list[Part]]]:
@@ -152,7 +155,8 @@ def _file_entry(directory: Path, path: Path, progress: _Progress) -> dict[str, o
 def summary(release: Release, plan: Plan) -> dict[str, Any]:
     """The manifest but for its list of files."""
     assert release.frozen_at
-    return {
+    told = {"groups": sizes_told(release)} if "groups" in release.recipe else {}
+    return told | {
         "format": FORMAT,
         "release": str(release.pk),
         "project": release.project.slug,

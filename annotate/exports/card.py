@@ -22,6 +22,10 @@ _DEMO = """\
 tells anything about people or models.
 """
 
+_GROUPS = """\
+- `groups/votes.parquet`: how many annotators of each group preferred which response, a row for each comparison and group;
+  groups may have opposite winners. Raw judgments name the groups of their annotator. Smaller groups are left out."""
+
 
 def card(release: Release, plan: Plan) -> str:
     """The card's text. It follows from the frozen rows and the recipe."""
@@ -53,6 +57,7 @@ def card(release: Release, plan: Plan) -> str:
             " counted verdicts say what; `id` is that of the rows in `bench/` and `train/`.",
             "- `raw/judgments-*.parquet`: every judgment, also those that do not count, by pseudonyms of this release"
             " alone, as it was given, whatever was settled.",
+            *([_GROUPS] if "groups" in recipe else []),
             "- `MANIFEST.json`: every file with its SHA-256, all counts, and what was left out and why.\n",
             _usage(configs),
             "## Labels\n",

@@ -28,6 +28,17 @@ FROM comparisons c JOIN standings s USING (pair_id, criterion_id)
 ORDER BY c.id, s.judgment_id
 """
 
+_FREEZE_MEMBERS = """
+INSERT INTO annotate_frozenmember (release_id, annotator_id, kind, name)
+SELECT %(release)s, m.annotator_id, g.kind, g.name
+FROM annotate_groupmember m JOIN annotate_annotatorgroup g ON g.id = m.group_id
+WHERE g.project_id = %(project)s
+  AND EXISTS (SELECT FROM annotate_frozencomparison c JOIN annotate_frozenjudgment f ON f.comparison_id = c.id
+              JOIN annotate_judgment j ON j.id = f.judgment_id
+              WHERE c.release_id = %(release)s AND j.annotator_id = m.annotator_id)
+ORDER BY g.kind, g.name, m.annotator_id
+"""
+
 
 @transaction.atomic
 def freeze(release: Release) -> None:
@@ -47,6 +58,8 @@ def freeze(release: Release) -> None:
                 "sources": release.recipe["sources"],
             },
         )
+        if "groups" in release.recipe:
+            cursor.execute(_FREEZE_MEMBERS, {"project": release.project_id, "release": release.pk})
         cursor.execute("SET LOCAL enable_nestloop = on")
         # The planner knows nothing yet of what has just been written, and would scan it whole for every batch.
         cursor.execute("ANALYZE annotate_frozencomparison; ANALYZE annotate_frozenjudgment")

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from django.db import connection
 
+from annotate.exports.groups import told_groups
 from annotate.exports.parquet import write_parquet
 from annotate.exports.records import Part
 from annotate.models import Release
@@ -41,6 +42,8 @@ SCHEMA = pa.schema(
         ("date", pa.date32()),
     ]
 )
+# Only where the recipe tells of groups.
+WITH_GROUPS = SCHEMA.append(pa.field("groups", pa.list_(pa.string())))
 _BATCH = 5000  # comparisons
 _ROWS_A_GROUP = 20_000
 
@@ -71,6 +74,7 @@ def pseudonymise(key: str, kind: str, name: object) -> str:
 
 def _rows(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator[dict[str, Any]]:
     key, names = release.pseudonym_key, SCHEMA.names
+    groups = told_groups(release) if "groups" in release.recipe else None
     annotators: dict[int, str] = {}
     first = part.first
     while first <= part.last:
@@ -86,7 +90,7 @@ def _rows(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator
         for judgment, supersedes, annotator, *rest in rows:
             if annotator not in annotators:
                 annotators[annotator] = pseudonymise(key, "annotator", annotator)
-            yield dict(
+            row = dict(
                 zip(
                     names,
                     (
@@ -98,9 +102,13 @@ def _rows(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator
                     strict=True,
                 )
             )
+            if groups is not None:
+                row["groups"] = groups.get(annotator, [])
+            yield row
         tell(len(rows))
         first = last + 1
 
 
 def write_judgments(path: Path, release: Release, part: Part, tell: Callable[[int], None]) -> None:
-    write_parquet(path, SCHEMA, _rows(release, part, tell), _ROWS_A_GROUP)
+    schema = WITH_GROUPS if "groups" in release.recipe else SCHEMA
+    write_parquet(path, schema, _rows(release, part, tell), _ROWS_A_GROUP)

@@ -48,6 +48,11 @@ class Command(BaseCommand):
             " people's verdicts alone count (ignore)",
         )
         parser.add_argument(
+            "--groups",
+            action="store_true",
+            help="tell how groups of annotators judged, and which ones the annotator of a judgment was in",
+        )
+        parser.add_argument(
             "--release",
             type=UUID,
             metavar="ID",
@@ -62,6 +67,7 @@ class Command(BaseCommand):
         min_labels: int | None,
         source: list[str],
         settled: Settled,
+        groups: bool,
         release: UUID | None,
         **options: Any,
     ) -> None:
@@ -70,7 +76,7 @@ class Command(BaseCommand):
         except Project.DoesNotExist:
             known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20])
             raise CommandError(f"There is no project {project!r}. Projects: {known or 'none yet'}.") from None
-        chosen = ReleaseOptions(min_labels=min_labels, sources=tuple(source), settled=settled)
+        chosen = ReleaseOptions(min_labels=min_labels, sources=tuple(source), settled=settled, groups=groups)
         try:
             if release:
                 manifest = self._again(found, release, out, chosen)
@@ -133,7 +139,7 @@ class Command(BaseCommand):
     ) -> dict[str, Any]:
         if options != ReleaseOptions():
             raise CommandError(
-                "--release writes what was frozen then: leave out --min-labels, --source and --settled."
+                "--release writes what was frozen then: leave out --min-labels, --source, --settled and --groups."
             )
         release = Release.objects.filter(pk=release_id, project=project).first()
         if release is None or release.frozen_at is None:
