@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotate.actions.criteria import merge_criteria
-from annotate.actions.people import withdraw_annotator
+from annotate.actions.moderation import merge_criteria
 from annotate.actions.review import settle
+from annotate.actions.withdrawal import withdraw_annotator
 from annotate.models import Comparison, Partition, Project, Release, Resolution, Role, Ruling, User
 from annotate.stats.labels import USABLE, Label, Origin, Settled, final_label
 from tests.exports.test_release import bench_rows, export, judgments
