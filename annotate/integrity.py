@@ -8,6 +8,7 @@ from django.db import connection
 
 from annotate.asked import asked_of_many
 from annotate.derivatives import ALL_PREPARED
+from annotate.tallies import EXCLUDED, FOR_LABELS
 
 # Each statement returns the rows that break the rule named.
 RULES = {
@@ -29,9 +30,9 @@ RULES = {
     "a seat counts a judgment of another comparison or annotator": """
         SELECT s.comparison_id FROM annotate_seat s JOIN annotate_judgment j ON j.id = s.head_id
         WHERE (j.comparison_id, j.annotator_id) IS DISTINCT FROM (s.comparison_id, s.annotator_id)""",
-    "a free seat while a judgment waits for one": """
+    "a free seat while a judgment waits for one": f"""
         SELECT j.id FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
-        WHERE j.verdict <> 'retracted'
+        WHERE j.verdict <> 'retracted' AND {FOR_LABELS} AND NOT {EXCLUDED}
           AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = j.id)
           AND NOT EXISTS (SELECT FROM annotate_seat s
                           WHERE s.comparison_id = c.id AND s.annotator_id = j.annotator_id)
@@ -39,15 +40,34 @@ RULES = {
     "a seat is held by a claim that has ended": """
         SELECT s.comparison_id FROM annotate_seat s JOIN annotate_claim l ON l.id = s.claim_id
         WHERE s.head_id IS NULL AND l.closed_at IS NOT NULL""",
-    "a repeat holds a seat": """
+    "a claim that is not for labels holds a seat": """
         SELECT s.comparison_id FROM annotate_seat s JOIN annotate_claim l ON l.id = s.claim_id
-        WHERE l.repeat_of_id IS NOT NULL""",
+        WHERE l.kind <> 'label'""",
+    "a seat counts what was not said as a label": f"""
+        SELECT s.comparison_id FROM annotate_seat s JOIN annotate_judgment j ON j.id = s.head_id
+        WHERE NOT ({FOR_LABELS})""",
+    "a seat counts a judgment of an excluded annotator": f"""
+        SELECT s.comparison_id FROM annotate_seat s JOIN annotate_judgment j ON j.id = s.head_id
+        WHERE {EXCLUDED}""",
+    "a repeat of something else, or with the sides as they were": """
+        SELECT l.id FROM annotate_claim l JOIN annotate_claim o ON o.id = l.repeat_of_id
+        WHERE (l.annotator_id, l.pair_id) IS DISTINCT FROM (o.annotator_id, o.pair_id)
+           OR l.flip = o.flip OR o.kind <> 'label' OR NOT l.comparison_ids <@ o.comparison_ids""",
+    "a known answer under a criterion that has none": """
+        SELECT g.id FROM annotate_gold g JOIN annotate_comparison c ON c.id = g.comparison_id
+        JOIN annotate_criterion t ON t.id = c.criterion_id JOIN annotate_pair p ON p.id = c.pair_id
+        WHERE NOT t.objective OR p.project_id <> g.project_id""",
+    "a revision that passes from a label to what is none, or back": """
+        SELECT j.id FROM annotate_judgment j JOIN annotate_judgment o ON o.id = j.supersedes_id
+        LEFT JOIN annotate_claim l ON l.id = j.claim_id LEFT JOIN annotate_claim m ON m.id = o.claim_id
+        WHERE COALESCE(l.kind, 'label') <> COALESCE(m.kind, 'label')""",
     "a comparison with a free seat that no draw offers": f"""
         SELECT c.id FROM annotate_comparison c
         JOIN annotate_pair p ON p.id = c.pair_id AND p.queued AND p.ready
         LEFT JOIN annotate_dataimport i ON i.id = c.data_import_id
         WHERE (i.id IS NULL OR i.visible) AND {asked_of_many("c")}
           AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
+          AND NOT EXISTS (SELECT FROM annotate_gold g WHERE g.comparison_id = c.id)
           AND NOT EXISTS (SELECT FROM annotate_draw d WHERE d.pair_id = c.pair_id AND d.open)""",
     "a criterion is merged into one that was merged": """
         SELECT t.id FROM annotate_criterion t JOIN annotate_criterion r ON r.id = t.canonical_id

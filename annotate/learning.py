@@ -10,13 +10,14 @@ from django.utils import timezone
 from annotate.asked import asked_of_many
 from annotate.leaks import KEPT_FROM
 from annotate.models import UNFINISHED, Draw, Job, JobKind, JobState, Project, Revision, RevisionState
-from annotate.visible import visible
+from annotate.tallies import FOR_LABELS
+from annotate.visible import visible, wanted
 
 # Of pair p: it may be chosen. What was drawn, waits for its media or is kept for testing may not.
 IN_POOL = f"""p.project_id = %(project)s AND p.partition = 'train' AND NOT p.queued AND p.ready
     AND {visible("p")}"""
-# Of comparison c: it is seen, and still wants a judgment.
-OPEN = f"""{visible("c")} AND {asked_of_many("c")}
+# Of comparison c: it still wants a judgment.
+OPEN = f"""{wanted("c")} AND {asked_of_many("c")}
     AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k"""
 # Of pair p: what would be learned from it is not what the reserve tests. Chance alone may ask about the others.
 NO_LEAK = "p.id NOT IN (SELECT id FROM kept_from)"
@@ -38,12 +39,12 @@ def new_judgments(project: Project, since: datetime | None) -> int:
     """Judgments of train pairs that came after `since`: made here, or brought by an import that ended later."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT (SELECT count(*) FROM annotate_judgment j
                     JOIN annotate_comparison c ON c.id = j.comparison_id
                     JOIN annotate_pair p ON p.id = c.pair_id
                     WHERE j.created_at > %(since)s AND j.data_import_id IS NULL
-                      AND p.project_id = %(project)s AND p.partition = 'train')
+                      AND p.project_id = %(project)s AND p.partition = 'train' AND {FOR_LABELS})
                  + (SELECT COALESCE(sum(i.judgments_new), 0) FROM annotate_dataimport i
                     JOIN annotate_job b ON b.id = i.job_id
                     WHERE i.project_id = %(project)s AND i.visible AND b.ended_at > %(since)s)

@@ -27,6 +27,7 @@ from annotate.models import (
     Consent,
     Criterion,
     CrowdArrival,
+    Exclusion,
     GroupMember,
     Job,
     Judgment,
@@ -58,8 +59,10 @@ DECIDED = {
     "annotate.Criterion": "criteria.json",
     "annotate.Comment": "comments.json",
     "annotate.Resolution": "settled.json",
+    "annotate.Exclusion": "exclusions.json",
     "annotate.AuditEntry": "deeds.json",
     "annotate.Job": "jobs.json",
+    "annotate.Gold": "(that somebody marked an answer as known is among the deeds)",
     "annotate.CommentSeen": "(up to where comments were read)",
     "annotate.Invitation": "(that somebody made a link is among the deeds)",
     "annotate.ConsentText": "(a project's own text; that it was written is among the deeds)",
@@ -287,6 +290,19 @@ def _settled(user: User) -> Iterator[Row]:
         }
 
 
+def _exclusions(user: User) -> Iterator[Row]:
+    """Of their own judgments, with the reasons; whom they excluded is among their deeds."""
+    found = Exclusion.objects.filter(annotator__user=user).select_related("annotator__project").order_by("pk")
+    for row in found:
+        yield {
+            "project": row.annotator.project.slug,
+            "reason": row.reason,
+            "since": row.since,
+            "made_at": row.made_at,
+            "lifted_at": row.lifted_at,
+        }
+
+
 def _deeds(user: User) -> Iterator[Row]:
     """Details are left out: they may tell of others."""
     found = AuditEntry.objects.filter(by=user).order_by("pk")
@@ -317,6 +333,7 @@ FILES: dict[str, Callable[[User], Iterator[Row]]] = {
     "criteria.json": _criteria,
     "comments.json": _comments,
     "settled.json": _settled,
+    "exclusions.json": _exclusions,
     "deeds.json": _deeds,
     "jobs.json": _jobs,
 }

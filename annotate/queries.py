@@ -130,7 +130,7 @@ def projects_with_progress(user: User) -> list[tuple[Project, Role, int, int]]:
             project,
             Role(roles.get(project.pk, Role.MANAGER)),
             judged.get(project.pk, 0),
-            project.pair_total or 0,
+            max(project.pair_total or 0, judged.get(project.pk, 0)),  # a pair may be asked of somebody again
         )
         for project in projects
     ]
@@ -263,7 +263,13 @@ _SHOWN = """
             JOIN annotate_criterion t ON t.id = c.criterion_id
             LEFT JOIN annotate_judgment h ON h.comparison_id = c.id AND (h.annotator_id = l.annotator_id) IS TRUE
                  AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = h.id)
-            WHERE c.pair_id = l.pair_id AND (c.id = ANY (l.comparison_ids) OR c.author_id = l.annotator_id)),
+                 AND CASE WHEN l.kind = 'label'
+                     THEN (SELECT k.kind = 'label' FROM annotate_claim k WHERE k.id = h.claim_id) IS NOT FALSE
+                     ELSE h.claim_id = l.id END
+            WHERE c.pair_id = l.pair_id AND (c.id = ANY (l.comparison_ids) OR CASE WHEN l.kind = 'label'
+                THEN c.author_id = l.annotator_id
+                ELSE EXISTS (SELECT FROM annotate_judgment m
+                             WHERE m.claim_id = l.id AND m.comparison_id = c.id) END)),
            (SELECT body FROM annotate_claimdraft WHERE claim_id = l.id)
     FROM annotate_claim l
     JOIN annotate_pair p ON p.id = l.pair_id

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from annotate.costs import cost_of, read_done
 from annotate.group_reports import group_section
 from annotate.models import Annotator, Criterion, Project, TaskType
+from annotate.quality import Known, Repeats, read_known, read_repeats
 from annotate.stats.agreement import agreement, cohen, ordinal_agreement
-from annotate.stats.annotators import agreement_with_others, pair_tables, same_again
+from annotate.stats.annotators import accuracy, agreement_with_others, left_again, pair_tables, same_again
 from annotate.stats.bradley_terry import Leaderboard, leaderboard
 from annotate.stats.dawid_skene import Aggregated, dawid_skene
 from annotate.stats.estimates import ROUNDS, Ints, share
@@ -53,8 +54,7 @@ class Judged:
 
     def __init__(self, verdicts: Verdicts) -> None:
         self.everything = verdicts
-        asked = (verdicts.level != NO_OPINION) & ~verdicts.repeat
-        self.verdicts = used = verdicts.where(asked)
+        self.verdicts = used = verdicts.where(verdicts.level != NO_OPINION)
         self.value = USABLE_OF_LEVEL[used.level]
         self.criteria, criterion = np.unique(used.criterion, return_inverse=True)
         self.pairs, pair = np.unique(used.pair, return_inverse=True)
@@ -151,6 +151,7 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
     tell("reading verdicts")
     verdicts, wanted, models = read_verdicts(project), read_wanted(project), read_pair_models(project)
     used = read_used(project)
+    repeats, known = read_repeats(project), read_known(project)
     tell("labels and annotators")
     judged = Judged(verdicts)
     fitted = dawid_skene(
@@ -166,7 +167,7 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
     report: Json = {
         "progress": _progress(wanted, verdicts, today),
         "labels": _label_section(judged, fitted),
-        "annotators": _annotators(judged, fitted),
+        "annotators": _annotators(judged, fitted, repeats, known),
     }
     tell("agreement")
     report["agreement"] = _agreement(judged)
@@ -182,13 +183,12 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
 
 def _progress(wanted: list[Wanted], verdicts: Verdicts, today: date) -> Json:
     labels, judged = sum(row.labels for row in wanted), sum(row.judged for row in wanted)
-    made = verdicts.where(~verdicts.repeat)
-    days, place, counts = np.unique(made.day, return_inverse=True, return_counts=True)
-    _, annotator = np.unique(made.annotator, return_inverse=True)
+    days, place, counts = np.unique(verdicts.day, return_inverse=True, return_counts=True)
+    _, annotator = np.unique(verdicts.annotator, return_inverse=True)
     width = int(annotator.max(initial=0)) + 1
     people = np.bincount(np.unique(place * width + annotator) // width, minlength=len(days))
     since = (today - timedelta(days=_RATE_DAYS) - date(1970, 1, 1)).days
-    rate = float((made.day > since).sum() / _RATE_DAYS)
+    rate = float((verdicts.day > since).sum() / _RATE_DAYS)
     left = labels - judged
     forecast = {"left": left, "rate": round(rate, 2), "done": "", "why": ""}
     if not labels:
@@ -201,14 +201,14 @@ def _progress(wanted: list[Wanted], verdicts: Verdicts, today: date) -> Json:
         forecast["why"] = "At this rate, not in a hundred years."
     else:
         forecast["done"] = (today + timedelta(days=int(np.ceil(left / rate)))).isoformat()
-    opinions = made.level != NO_OPINION
+    opinions = verdicts.level != NO_OPINION
     return {
         "comparisons": sum(row.comparisons for row in wanted),
         "labels": labels,
         "judged": judged,
         "begun": sum(row.begun for row in wanted),
         "full": sum(row.full for row in wanted),
-        "no_opinion": _share((~opinions).sum(), len(made)),
+        "no_opinion": _share((~opinions).sum(), len(verdicts)),
         "by_task_type": [
             {name: getattr(row, name) for name in ("task_type", "comparisons", "labels", "judged", "full")}
             for row in wanted
@@ -277,12 +277,26 @@ def _leaning(judged: Judged) -> tuple[Ints, Ints]:
     return left, np.bincount(judged.rater[known], minlength=n)
 
 
-def _annotators(judged: Judged, fitted: Aggregated) -> Json:
+_HASTY = 4  # a verdict that took less than this part of what is usual
+
+
+def _hasty(judged: Judged) -> NDArray[np.bool_]:
+    """(verdicts,) those that took less than a quarter of the median of their task type. Where none was told: False."""
+    seconds, task = judged.verdicts.seconds, judged.verdicts.task
+    hasty = np.zeros(len(seconds), dtype=bool)
+    for kind in np.unique(task):
+        of_kind = (task == kind) & ~np.isnan(seconds)
+        if of_kind.any():
+            hasty[of_kind] = seconds[of_kind] < np.median(seconds[of_kind]) / _HASTY
+    return hasty
+
+
+def _annotators(judged: Judged, fitted: Aggregated, repeats: Repeats, known: Known) -> Json:
     names = _pseudonyms(judged)
     votes = judged.votes[judged.unit]
     said, of = votes[np.arange(len(votes)), judged.value], votes.sum(axis=1)
-    left, known = _leaning(judged)
-    again_by, same = _repeats(judged)
+    left, of_left = _leaning(judged)
+    hasty = _hasty(judged)
     order = np.argsort(judged.rater, kind="stable")
     ends = np.searchsorted(judged.rater[order], np.arange(len(judged.annotators) + 1))
     rows = []
@@ -290,7 +304,9 @@ def _annotators(judged: Judged, fitted: Aggregated) -> Json:
         mine = order[ends[rater] : ends[rater + 1]]
         seconds = judged.verdicts.seconds[mine]
         told = seconds[~np.isnan(seconds)]
-        asked = again_by == judged.annotators[rater]
+        right = known.right[known.annotator == judged.annotators[rater]]
+        asked = repeats.annotator == judged.annotators[rater]
+        first, again, flip = repeats.first[asked], repeats.again[asked], repeats.flip[asked]
         rows.append(
             {
                 "annotator": names[rater],
@@ -298,29 +314,21 @@ def _annotators(judged: Judged, fitted: Aggregated) -> Json:
                 "reliability": fitted.reliability(rater).as_json(),
                 "agreement": agreement_with_others(said[mine], of[mine]).as_json(),
                 "ties": _share((judged.value[mine] == _TIE).sum(), len(mine)),
-                "left": _share(left[rater], known[rater], _NO_SIDES),
-                "repeats": _share(same[asked].sum(), asked.sum(), "Nothing was asked again."),
+                "left": _share(left[rater], of_left[rater], _NO_SIDES),
+                "known": len(right),
+                "accuracy": accuracy(right).as_json(),
+                "repeated": len(first),
+                "same_again": same_again(first, again).as_json(),
+                "left_again": left_again(first, again, flip).as_json(),
                 "seconds": round(float(np.median(told)), 1) if len(told) else None,
+                "hasty": _share(hasty[mine].sum(), len(told), "Nobody told how long it took."),
             }
         )
     return {
         "rows": rows,
         "more": len(judged.annotators) - len(rows),
-        "left": _share(left.sum(), known.sum(), _NO_SIDES),
+        "left": _share(left.sum(), of_left.sum(), _NO_SIDES),
     }
-
-
-def _repeats(judged: Judged) -> tuple[Ints, NDArray[np.bool_]]:
-    """Who was asked again (the annotator of each repeat), and whether they said the same."""
-    everything = judged.everything
-    again = np.isin(everything.annotator, everything.annotator[everything.repeat])
-    asked = everything.where(again & (everything.level != NO_OPINION))
-    _, criterion = np.unique(asked.criterion, return_inverse=True)
-    unit = asked.pair * (int(criterion.max(initial=0)) + 1) + criterion
-    _, unit = np.unique(unit, return_inverse=True)
-    people, rater = np.unique(asked.annotator, return_inverse=True)
-    by, same = same_again(unit, rater, USABLE_OF_LEVEL[asked.level], asked.repeat)
-    return people[by], same
 
 
 def _agreement(judged: Judged) -> Json:
@@ -379,7 +387,7 @@ def _criteria(judged: Judged, used: dict[int, int]) -> Json:
     comparable = (sign != 0) & (others != 0)
     opposed = comparable & (sign != others)
 
-    made = judged.everything.where(~judged.everything.repeat)
+    made = judged.everything
     criteria, place = np.unique(made.criterion, return_inverse=True)
     verdicts = np.bincount(place, minlength=len(criteria))
     unsure = np.bincount(place, weights=made.unsure, minlength=len(criteria))

@@ -14,6 +14,15 @@ from annotate.leaks import KEPT_FROM
 from annotate.models import Partition, Project
 from annotate.visible import visible
 
+# Of judgment j: it is meant as a label. What was asked again or has a known answer tells of its annotator alone.
+FOR_LABELS = "(SELECT l.kind = 'label' FROM annotate_claim l WHERE l.id = j.claim_id) IS NOT FALSE"
+
+# Of judgment j and the exclusion e of its annotator that holds: it is excluded.
+_BY = "(e.since IS NULL OR j.created_at >= e.since)"
+# Of judgment j: its annotator is excluded from labels, wholly or from a moment before it on.
+EXCLUDED = f"""EXISTS (SELECT FROM annotate_exclusion e
+                      WHERE e.annotator_id = j.annotator_id AND e.lifted_at IS NULL AND {_BY})"""
+
 # merged: each criterion of project %(project)s that was merged, and the one it counts as. Its canonical one may itself
 # have been merged since: the chain is followed to its end.
 _MERGED = """
@@ -47,7 +56,8 @@ STANDINGS = f"""
            j.annotator_id, j.strength, j.seconds, j.created_at, l.flip,
            CASE WHEN EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = j.id) THEN 'revised'
                 WHEN j.verdict = 'retracted' THEN 'retracted'
-                WHEN l.repeat_of_id IS NOT NULL THEN 'repeat'
+                WHEN l.kind <> 'label' THEN l.kind
+                WHEN e.id IS NOT NULL AND {_BY} THEN 'excluded'
                 WHEN s.head_id IS NULL THEN 'waiting'
                 WHEN row_number() OVER (PARTITION BY u.pair_id, u.criterion_id, j.annotator_id, s.head_id IS NULL
                                         ORDER BY u.canonical DESC, u.comparison_id) > 1 THEN 'twin'
@@ -56,6 +66,7 @@ STANDINGS = f"""
     JOIN annotate_judgment j ON j.comparison_id = u.comparison_id
     LEFT JOIN annotate_claim l ON l.id = j.claim_id
     LEFT JOIN annotate_seat s ON s.head_id = j.id
+    LEFT JOIN annotate_exclusion e ON e.annotator_id = j.annotator_id AND e.lifted_at IS NULL
     WHERE {visible("j")}
 )
 """

@@ -41,7 +41,6 @@ _COLUMNS = {
     "unsure": (">i2", "int2send((verdict = 'cannot_tell')::int::int2)"),
     # How the responses stood: 0 response 1 left, 1 response 2 left, -1 nobody knows (imported).
     "flip": (">i2", "int2send(COALESCE(flip::int, -1)::int2)"),
-    "repeat": (">i2", "int2send((standing = 'repeat')::int::int2)"),
     "day": (">i4", "int4send((created_at AT TIME ZONE 'UTC')::date - '1970-01-01'::date)"),
     "seconds": (">f4", "float4send(COALESCE(seconds, 'NaN')::float4)"),
 }
@@ -68,7 +67,7 @@ _NAMES = (
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Verdicts that count, and repeats, one a row; a unit is a pair under a canonical criterion."""
+    """Verdicts that count, one a row; a unit is a pair under a canonical criterion."""
 
     pair: Ints
     criterion: Ints
@@ -77,7 +76,6 @@ class Verdicts:
     level: Ints  # 0 to 6, or NO_OPINION
     unsure: NDArray[np.bool_]  # of those without an opinion: cannot tell
     flip: Ints
-    repeat: NDArray[np.bool_]
     day: Ints  # since 1970
     seconds: NDArray[np.float64]  # NaN: not told
 
@@ -91,11 +89,11 @@ class Verdicts:
 def read_verdicts(project: Project) -> Verdicts:
     """As they stand now, in one snapshot."""
     query = f"""
-        WITH {STANDINGS} {{packed}} FROM standings WHERE standing IN ('counted', 'repeat')
+        WITH {STANDINGS} {{packed}} FROM standings WHERE standing = 'counted'
         GROUP BY pair_id %% {{parts}}
     """
     rows = _packed(query, {"project": project.pk, "sources": None, "tasks": TaskType.values}, _COLUMNS)
-    kinds = {"seconds": np.float64, "repeat": np.bool_, "unsure": np.bool_}
+    kinds = {"seconds": np.float64, "unsure": np.bool_}
     return Verdicts(**{name: rows[name].astype(kinds.get(name, np.int64)) for name in _COLUMNS})
 
 
@@ -147,7 +145,9 @@ def read_wanted(project: Project) -> list[Wanted]:
                 SELECT s.comparison_id, count(*) AS n FROM annotate_seat s WHERE s.head_id IS NOT NULL
                 GROUP BY s.comparison_id
             ), held AS MATERIALIZED (
-                SELECT u.task_type, j.n, CASE WHEN {asked_of_many("c")} THEN c.k ELSE COALESCE(j.n, 0) END AS k
+                SELECT u.task_type, j.n, CASE WHEN {asked_of_many("c")}
+                                                AND NOT EXISTS (SELECT FROM annotate_gold g WHERE g.comparison_id = c.id)
+                                           THEN c.k ELSE COALESCE(j.n, 0) END AS k
                 FROM units u JOIN annotate_comparison c ON c.id = u.comparison_id
                 LEFT JOIN judged j ON j.comparison_id = u.comparison_id
             )

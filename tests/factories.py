@@ -13,6 +13,7 @@ from annotate.models import (
     Annotator,
     Asset,
     Claim,
+    ClaimKind,
     Comparison,
     Criterion,
     Draw,
@@ -165,9 +166,13 @@ def judge(
     seated: bool = True,
     supersedes: Judgment | None = None,
     route: Route | None = None,
+    kind: ClaimKind = ClaimKind.LABEL,
+    of: Judgment | None = None,
     **fields: Any,
 ) -> Judgment:
     """A judgment as the judge page leaves it: a submitted claim, the judgment and, unless told not, its seat.
+
+    `of`: the judgment that is asked again, of a repeat.
 
     `supersedes` makes it a revision of the same annotator's, which moves the seat to it.
     """
@@ -195,6 +200,8 @@ def judge(
             annotator=annotator,
             comparison_ids=[comparison.pk],
             flip=flip,
+            kind=kind,
+            repeat_of=of.claim if of else None,
             created_at=now,
             expires_at=now,
             closed_at=now,

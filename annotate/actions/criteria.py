@@ -10,7 +10,7 @@ from annotate.actions.judging import text_key
 from annotate.actions.moderation import hold_criterion, promote_criterion
 from annotate.actions.queue import open_pairs
 from annotate.later import send_on_commit
-from annotate.models import Criterion, CriterionState, Job, JobKind, Pair, Project, Route, User
+from annotate.models import Criterion, CriterionState, Gold, Job, JobKind, Pair, Project, Route, User
 from annotate.models.project import MAX_CRITERION
 from annotate.queries import pair_count
 from annotate.visible import visible
@@ -47,6 +47,41 @@ def add_criterion(*, by: User | None, project: Project, text: str) -> Criterion:
     elif not (criterion.in_library or criterion.canonical_id):
         return promote_criterion(by=by, criterion=criterion)
     return criterion
+
+
+@transaction.atomic
+def change_criterion(
+    *, by: User | None, criterion: Criterion, k: int | None, objective: bool = False
+) -> Criterion:
+    """Say how many labels comparisons by this criterion want that are made from now on, outside the reserve, and
+    whether it has one right answer, so that the answer of a comparison may be known.
+
+    `k` None: as many as the project. What is there already stays as it is.
+
+    Raises:
+        ValidationError: k is not within 1..9, or there are known answers though it shall have none.
+    """
+    require(by, Deed.MANAGE, criterion.project)
+    if k is not None and not 1 <= k <= 9:
+        raise ValidationError({"k": "Give a number from 1 to 9, or nothing."})
+    locked = Criterion.objects.select_for_update(no_key=True).get(pk=criterion.pk)
+    if not objective and (n := Gold.objects.filter(comparison__criterion=locked).count()):
+        raise ValidationError(
+            {
+                "objective": f"There are known answers under it ({n}). Take them away on their pairs' pages first."
+            }
+        )
+    wanted = {"k": k, "objective": objective}
+    changed = {
+        name: [getattr(locked, name), value]
+        for name, value in wanted.items()
+        if getattr(locked, name) != value
+    }
+    if changed:
+        audit.record(by, "change criterion", locked, locked.project, changed=changed)
+        locked.k, locked.objective = k, objective
+        locked.save(update_fields=list(changed))
+    return locked
 
 
 @transaction.atomic
@@ -110,7 +145,7 @@ def _apply(project: Project, criterion: Criterion, pair_ids: list[int]) -> None:
             {
                 "pairs": pair_ids,
                 "criterion": criterion.pk,
-                "k": project.k,
+                "k": criterion.k or project.k,
                 "reserve_k": project.reserve_k,
             },
         )

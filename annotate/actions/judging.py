@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from psycopg.types.json import Jsonb
 
 from annotate import evidence
+from annotate.actions.disagreement import ask_more
 from annotate.actions.queue import (
     Conflict,
     close_full_draws,
@@ -29,6 +30,7 @@ from annotate.models import (
     Authoring,
     Claim,
     ClaimDraft,
+    ClaimKind,
     Comparison,
     Criterion,
     CriterionState,
@@ -182,16 +184,19 @@ def submit(
     """
     project = annotator.project
     _validate(project, answers)
+    # The lock under which it is decided whether they count.
+    with prepared_cursor() as cursor:
+        cursor.execute("SELECT FROM annotate_annotator WHERE id = %s FOR NO KEY UPDATE", [annotator.pk])
     criteria = _hold_criteria(annotator, answers)
     claim = lock_claim(annotator, claim_id)
-    known, targets = _look(claim, [answer.id for answer in answers])
+    known, targets, counts = _look(claim, [answer.id for answer in answers])
     for answer in answers:
         if stored := known.get(answer.id):
             _same_or_conflict(stored, answer, claim)
     late = claim.expires_at < timezone.now() or claim.outcome in (Outcome.EXPIRED, Outcome.RELEASED)
     fresh = [(index, answer) for index, answer in enumerate(answers) if answer.id not in known]
     if fresh:
-        judged_pairs = _store(project, claim, fresh, criteria, targets, late, seconds)
+        judged_pairs = _store(project, claim, fresh, criteria, targets, counts, late, seconds)
     else:
         judged_pairs = Annotator.objects.values_list("judged_pairs", flat=True).get(pk=annotator.pk)
     return Receipt([answer.id for answer in answers], late, judged_pairs)
@@ -220,15 +225,25 @@ class _Target:
 
 
 # The comparisons that a claim may judge: those offered, those its annotator wrote and those named, which may have
-# been written by somebody else. Each row tells how many of the answers are stored already. IS TRUE hides the
+# been written by somebody else. Each row tells how many of the answers are stored already, and whether their annotator
+# is excluded from labels. IS TRUE hides the
 # annotator from the planner, who might else read all their judgments; see _OPEN_TO_ME.
+# What is said to a repeat is a chain of revisions of its own, beside that of the annotator's label; and of criteria
+# that the annotator wrote only those written in this claim belong to it: the others would tell that it is one.
 _LOOK = """
-    SELECT stored.n, c.id, c.author_id IS NOT DISTINCT FROM %(annotator)s, h.id
-    FROM (SELECT count(*) AS n FROM annotate_judgment WHERE id = ANY (%(ids)s)) stored
+    SELECT stored.n, stored.excluded, c.id, c.author_id IS NOT DISTINCT FROM %(annotator)s, h.id
+    FROM (SELECT count(*) AS n,
+                 EXISTS (SELECT FROM annotate_exclusion WHERE annotator_id = %(annotator)s AND lifted_at IS NULL) AS excluded
+          FROM annotate_judgment WHERE id = ANY (%(ids)s)) stored
     LEFT JOIN annotate_comparison c
-         ON c.pair_id = %(pair)s AND (c.id = ANY (%(offered)s) OR c.author_id = %(annotator)s)
+         ON c.pair_id = %(pair)s AND (c.id = ANY (%(offered)s) OR CASE WHEN %(labels)s
+             THEN c.author_id = %(annotator)s
+             ELSE EXISTS (SELECT FROM annotate_judgment m WHERE m.claim_id = %(claim)s AND m.comparison_id = c.id) END)
     LEFT JOIN annotate_judgment h ON h.comparison_id = c.id AND (h.annotator_id = %(annotator)s) IS TRUE
          AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = h.id)
+         AND CASE WHEN %(labels)s
+             THEN (SELECT k.kind = 'label' FROM annotate_claim k WHERE k.id = h.claim_id) IS NOT FALSE
+             ELSE h.claim_id = %(claim)s END
 """
 
 # Everything that a submission writes, at once: the judgments, which become heads of the annotator's seats; and where
@@ -247,12 +262,14 @@ _SETTLE = """
         FROM fresh
     ), seated AS (
         UPDATE annotate_seat s SET head_id = fresh.id FROM fresh
-        WHERE s.comparison_id = fresh.comparison AND s.annotator_id = %(annotator)s
+        WHERE %(counts)s AND s.comparison_id = fresh.comparison AND s.annotator_id = %(annotator)s
         RETURNING s.comparison_id
     ), given_back AS (
         DELETE FROM annotate_seat
-        WHERE %(ends)s AND claim_id = %(claim)s AND head_id IS NULL
-          AND comparison_id NOT IN (SELECT comparison FROM fresh)
+        WHERE (%(ends)s AND claim_id = %(claim)s AND head_id IS NULL
+               AND comparison_id NOT IN (SELECT comparison FROM fresh))
+           -- A label of before its annotator was excluded is revised: neither counts.
+           OR (%(excluded)s AND annotator_id = %(annotator)s AND comparison_id IN (SELECT comparison FROM fresh))
         RETURNING comparison_id
     ), closed AS (
         UPDATE annotate_claim SET closed_at = %(now)s, outcome = 'submitted', skip_reason = '', note = ''
@@ -275,14 +292,23 @@ _SETTLE = """
 
 def _look(
     claim: Claim, ids: list[UUID], named: Sequence[int] = ()
-) -> tuple[dict[UUID, Judgment], dict[int, _Target]]:
-    """Which of the answers are stored already, and what the claim may judge, by comparison."""
-    names = {"annotator": claim.annotator_id, "pair": claim.pair_id, "ids": ids}
+) -> tuple[dict[UUID, Judgment], dict[int, _Target], bool]:
+    """Which of the answers are stored already, what the claim may judge, by comparison, and whether its answers count
+    as labels.
+    """
+    names = {
+        "annotator": claim.annotator_id,
+        "pair": claim.pair_id,
+        "claim": claim.pk,
+        "labels": claim.kind == ClaimKind.LABEL,
+        "ids": ids,
+    }
     with prepared_cursor() as cursor:
         cursor.execute(_LOOK, {**names, "offered": [*claim.comparison_ids, *named]})
         rows = cursor.fetchall()
     stored = Judgment.objects.in_bulk(ids) if rows[0][0] else {}
-    return stored, {row[1]: _Target(*row[1:]) for row in rows if row[1] is not None}
+    counts = claim.kind == ClaimKind.LABEL and not rows[0][1]
+    return stored, {row[2]: _Target(*row[2:]) for row in rows if row[2] is not None}, counts
 
 
 def _store(
@@ -291,6 +317,7 @@ def _store(
     fresh: list[tuple[int, Answer]],
     criteria: dict[bytes, Criterion],
     targets: dict[int, _Target],
+    counts: bool,
     late: bool,
     seconds: float | None,
 ) -> int:
@@ -303,7 +330,9 @@ def _store(
             criterion = criteria[text_key(answer.criterion)]
             comparison, created = _author(project, claim, criterion, f"answers[{index}].criterion")
             made |= created
-            opened |= created and comparison.k > 1 and criterion.state == CriterionState.ACCEPTED
+            opened |= (
+                created and (comparison.k > 1 or not counts) and criterion.state == CriterionState.ACCEPTED
+            )
             named.append(comparison.pk)
         wanted.append(named[-1] if answer.comparison is None else answer.comparison)
     if named:
@@ -343,6 +372,8 @@ def _store(
             {
                 "rows": Jsonb(list(rows.values())),
                 "claim": claim.pk,
+                "counts": counts,
+                "excluded": claim.kind == ClaimKind.LABEL and not counts,
                 "annotator": claim.annotator_id,
                 "late": late,
                 "seconds": seconds,
@@ -351,10 +382,11 @@ def _store(
             },
         )
         seated, given_back, judged_pairs = cursor.fetchone()
-    _seat(claim, {comparison: row["id"] for comparison, row in rows.items() if comparison not in seated})
+    if counts:
+        _seat(claim, {comparison: row["id"] for comparison, row in rows.items() if comparison not in seated})
     if opened:
         open_pairs(project.pk, [claim.pair_id], Route.AUTHORED)
-    if given_back:
+    if given_back or (project.k_more and ask_more([claim.pair_id])):
         open_pairs(project.pk, [claim.pair_id], Route.REOPENED)
     return int(judged_pairs)
 
@@ -377,7 +409,7 @@ def _seat(claim: Claim, heads: dict[int, str]) -> None:
             """,
             [claim.annotator_id, claim.pk, list(heads), list(heads.values())],
         )
-    close_full_draws(claim.pair_id)
+    close_full_draws([claim.pair_id])
 
 
 # What becomes of a criterion that is written, by the project's policy: its state, and whether it is suggested.
@@ -457,7 +489,7 @@ def _author(project: Project, claim: Claim, criterion: Criterion, where: str) ->
     return Comparison.objects.get_or_create(
         pair_id=claim.pair_id,
         criterion=criterion,
-        defaults={"k": project.authored_k, "author": claim.annotator},
+        defaults={"k": criterion.k or project.authored_k, "author": claim.annotator},
     )
 
 

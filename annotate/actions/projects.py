@@ -69,6 +69,12 @@ SETTINGS = frozenset(
         "forget_days",
         "review_majority",
         "review_against",
+        "k_more",
+        "k_most",
+        "k_more_reserve",
+        "repeat_share",
+        "repeat_after",
+        "gold_share",
     }
 )
 _BATCH = 2000

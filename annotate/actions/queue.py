@@ -21,11 +21,14 @@ from django.utils.translation import ngettext
 
 from annotate import audit
 from annotate.access import Deed, Unknown, require
+from annotate.actions.controls import Shares, take_control
+from annotate.actions.disagreement import ask_more
 from annotate.asked import asked
 from annotate.models import (
     Annotator,
     Claim,
     Draw,
+    Exclusion,
     Membership,
     Outcome,
     Pair,
@@ -39,7 +42,8 @@ from annotate.models import (
     User,
 )
 from annotate.prepared import prepared_cursor
-from annotate.visible import visible
+from annotate.tallies import EXCLUDED, FOR_LABELS
+from annotate.visible import visible, wanted
 
 _DRAW_LOCK_SPACE = 0x455644  # "EVD"
 # How many draws are kept ready before the annotator who is furthest ahead, for each active annotator.
@@ -89,16 +93,16 @@ class Enough(NotOpen):
     code = "enough"
 
 
-# Comparisons of pair %(pair)s (or d.pair_id) with a free seat that this annotator has not sat on and was not
-# offered before in a claim that ended by submitting or skipping. Seats and claims are asked for by comparison and
+# Comparisons of pair %(pair)s (or d.pair_id) that want labels, with a free seat, that this annotator has not sat on and was not
+# offered before in a claim that ended by submitting or skipping, or to measure them. Seats and claims are asked for by comparison and
 # pair alone, in aggregates: the planner's statistics may know nothing of this annotator or this project yet, and
 # given the choice it would then read all that the annotator ever did.
 _OPEN_TO_ME = f"""
     FROM annotate_comparison c
-    WHERE c.pair_id = {{pair}} AND {visible("c")} AND {asked("c")}
+    WHERE c.pair_id = {{pair}} AND {wanted("c")} AND {asked("c")}
       AND (SELECT count(*) < c.k AND bool_or(s.annotator_id = %(annotator)s) IS NOT TRUE
            FROM annotate_seat s WHERE s.comparison_id = c.id)
-      AND (SELECT bool_or(l.annotator_id = %(annotator)s AND l.outcome IN ('submitted', 'skipped')
+      AND (SELECT bool_or(l.annotator_id = %(annotator)s AND (l.outcome IN ('submitted', 'skipped') OR l.kind = 'gold')
                           AND c.id = ANY (l.comparison_ids))
            FROM annotate_claim l WHERE l.pair_id = c.pair_id) IS NOT TRUE
 """
@@ -116,7 +120,8 @@ _LOCK_ANNOTATOR = """
     SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.offline_most, p.state,
            a.judged_pairs, a.crowd_until, a.day, a.day_pairs, p.most_a_day, p.most_share,
            CASE WHEN p.most_share < 1
-                THEN (SELECT sum(s.total) FROM annotate_stream s WHERE s.project_id = p.id) END
+                THEN (SELECT sum(s.total) FROM annotate_stream s WHERE s.project_id = p.id) END,
+           p.salt, p.repeat_share, p.repeat_after, p.gold_share
     FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id
     WHERE a.id = %s FOR NO KEY UPDATE OF a
 """
@@ -130,7 +135,7 @@ _CONSENTED = """
 """
 
 # One row: whose the claim is if it exists, how many claims this annotator holds, why they are paused if they are,
-# whether they may have another by what they consented to, the newest draw there is, and the next one for this
+# whether they may have another by what they consented to, whether they are excluded, the newest draw there is, and the next one for this
 # annotator, if any. A statement of its own after the lock on the annotator, as one that waits for a lock sees nothing
 # of what was committed meanwhile.
 _PICK = f"""
@@ -141,6 +146,7 @@ _PICK = f"""
             JOIN annotate_membership m ON m.project_id = a.project_id AND m.user_id = a.user_id
             WHERE a.id = %(annotator)s AND m.paused_at IS NOT NULL),
            {_CONSENTED},
+           EXISTS (SELECT FROM annotate_exclusion WHERE annotator_id = %(annotator)s AND lifted_at IS NULL),
            newest.id, first.id, first.pair_id, locked.id, locked.pair_id
     FROM (SELECT (SELECT id FROM annotate_draw WHERE project_id = %(project)s ORDER BY id DESC LIMIT 1)) newest (id)
     LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK}) first ON true
@@ -162,7 +168,7 @@ _TAKE = f"""
                COALESCE((SELECT CASE sign(sum(CASE WHEN l.flip THEN 1 ELSE -1 END))
                                 WHEN 1 THEN false WHEN -1 THEN true END
                          FROM annotate_claim l
-                         WHERE l.pair_id = %(pair)s AND l.outcome IN ('', 'submitted')),
+                         WHERE l.pair_id = %(pair)s AND l.kind = 'label' AND l.outcome IN ('', 'submitted')),
                         random() < 0.5),
                %(now)s, %(expires)s, '', '', ''
         FROM free HAVING count(*) > 0
@@ -175,7 +181,7 @@ _TAKE = f"""
         WHERE pair_id = %(pair)s AND open
           AND (SELECT count(*) FROM free) >= (
             SELECT sum(c.k - (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id))
-            FROM annotate_comparison c WHERE c.pair_id = %(pair)s AND {visible("c")} AND {asked("c")})
+            FROM annotate_comparison c WHERE c.pair_id = %(pair)s AND {wanted("c")} AND {asked("c")})
     ), moved AS (
         UPDATE annotate_annotator SET cursor = %(cursor)s, seen_at = %(now)s
         WHERE id = %(annotator)s AND EXISTS (SELECT FROM taken)
@@ -185,7 +191,7 @@ _TAKE = f"""
 
 _HAS_FREE_SEAT = f"""
     SELECT DISTINCT c.pair_id FROM annotate_comparison c
-    WHERE c.pair_id = ANY (%(pairs)s) AND {visible("c")} AND {asked("c")}
+    WHERE c.pair_id = ANY (%(pairs)s) AND {wanted("c")} AND {asked("c")}
       AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
 """
 
@@ -241,12 +247,17 @@ def take_offline(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> Taken:
 
 def _claim(annotator: Annotator, claim_id: UUID, *, offline: bool) -> Claim | None:
     claim = _claim_once(annotator, claim_id, offline)
-    if claim is None:
+    if claim is None and not is_excluded(annotator):
         # No worker kept the queue full, or somebody else is filling it this instant: look again either way.
         expire_claims(project_id=annotator.project_id, limit=50)
         fill_queue(annotator.project_id, READY_PER_ANNOTATOR)
         claim = _claim_once(annotator, claim_id, offline)
     return claim
+
+
+def is_excluded(annotator: Annotator) -> bool:
+    """What the annotator judges from now on counts for no label."""
+    return Exclusion.objects.filter(annotator=annotator, lifted_at__isnull=True).exists()
 
 
 @transaction.atomic
@@ -257,7 +268,8 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
         row = cursor.fetchone()
         if row is None:  # withdrawn this instant
             raise Unknown(_("There is no project for you here any more."))
-        reached, project_id, lease_minutes, claims_in_hand, offline_most, state, *spent = row
+        reached, project_id, lease_minutes, claims_in_hand, offline_most, state, *rest = row
+        spent, shares = rest[:7], rest[7:]
         most = offline_most if offline else claims_in_hand
         lease = OFFLINE_LEASE if offline else timedelta(minutes=lease_minutes)
         names: dict[str, Any] = {
@@ -270,7 +282,8 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
         }
         while True:
             cursor.execute(_PICK, names)
-            holder, held, paused, consented, newest, first_draw, first_pair, draw, pair = cursor.fetchone()
+            holder, held, paused, consented, excluded, newest, *found = cursor.fetchone()
+            first_draw, first_pair, draw, pair = found
             if holder == annotator.pk:  # this request, sent before, or its twin that won the race
                 if offline:
                     _extend(claim_id, lease)
@@ -294,6 +307,8 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
                     held,
                 )
                 raise HandFull(message % {"held": held})
+            if excluded:
+                return None
             _require_within_limits(held, now, *spent)
             if first_draw is None:
                 # None of the draws up to the newest will ever be for this annotator: whatever reopens is a new one.
@@ -303,6 +318,11 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
                     [newest, annotator.pk],
                 )
                 return None
+            # Only in the place of a pair that is there to be judged: whoever waits at the end is not asked again and
+            # again instead.
+            if control := take_control(cursor, names, Shares(*shares)):
+                control.annotator = annotator
+                return control
             if pair is None:  # every pair in reach is being claimed this instant: wait for the first of them
                 draw, pair = first_draw, first_pair
                 cursor.execute("SELECT FROM annotate_pair WHERE id = %s FOR NO KEY UPDATE", [pair])
@@ -375,7 +395,7 @@ def _require_within_limits(
 
 # IS TRUE hides the annotator from the planner, for the reason given at _OPEN_TO_ME.
 _LOCK_CLAIM = """
-    SELECT l.id, l.draw_id, l.pair_id, l.annotator_id, l.comparison_ids, l.flip, l.repeat_of_id,
+    SELECT l.id, l.draw_id, l.pair_id, l.annotator_id, l.comparison_ids, l.flip, l.kind, l.repeat_of_id,
            l.created_at, l.expires_at, l.closed_at, l.outcome, l.skip_reason, l.note
     FROM annotate_claim l JOIN annotate_pair p ON p.id = l.pair_id
     WHERE l.id = %s AND (l.annotator_id = %s) IS TRUE FOR NO KEY UPDATE OF l, p
@@ -516,15 +536,27 @@ def open_pairs(project_id: int, pair_ids: list[int], route: Route) -> None:
         )
         # Pairs that wait for their media are asked once these are prepared.
         ready = {pair_id for pair_id, is_ready in cursor.fetchall() if is_ready}
-        seat_waiting(pair_ids)
+        settle_seats(pair_ids)
         cursor.execute(_HAS_FREE_SEAT, {"pairs": pair_ids})
         free = sorted(ready.intersection(row[0] for row in cursor.fetchall()))
     if free:
         _append_draws(project_id, [(route, pair_id, None, None) for pair_id in free])
 
 
-def seat_waiting(pair_ids: list[int]) -> None:
-    """Give free seats to judgments that came too late for one, the earliest first. The pairs are locked."""
+def settle_seats(pair_ids: list[int]) -> set[int]:
+    """Seat who waits, and want more labels where that makes a comparison full and split, until neither changes
+    anything. The pairs are locked. Returns those where more are wanted.
+    """
+    split: set[int] = set()
+    _seat_waiting(pair_ids)
+    while raised := ask_more(pair_ids):
+        split |= raised
+        _seat_waiting(pair_ids)
+    return split
+
+
+def _seat_waiting(pair_ids: list[int]) -> None:
+    """Give free seats to judgments that came too late for one, the earliest first."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -533,7 +565,7 @@ def seat_waiting(pair_ids: list[int]) -> None:
                        row_number() OVER (PARTITION BY j.comparison_id ORDER BY j.created_at, j.id) AS line
                 FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
                 WHERE c.pair_id = ANY (%s) AND j.verdict <> 'retracted'
-                  AND {visible("j")}
+                  AND {visible("j")} AND {FOR_LABELS} AND NOT {EXCLUDED}
                   AND NOT EXISTS (SELECT FROM annotate_judgment r WHERE r.supersedes_id = j.id)
                   AND NOT EXISTS (SELECT FROM annotate_seat s WHERE s.comparison_id = j.comparison_id
                                                                 AND s.annotator_id = j.annotator_id)
@@ -551,13 +583,13 @@ def seat_waiting(pair_ids: list[int]) -> None:
         )
 
 
-def close_full_draws(pair_id: int) -> None:
-    """Close the draws of a locked pair if no comparison of it has a free seat."""
+def close_full_draws(pair_ids: list[int]) -> None:
+    """Close the draws of those of the locked pairs of which no comparison has a free seat."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE annotate_draw SET open = false WHERE pair_id = %(pair)s AND open"
-            f" AND NOT EXISTS ({_HAS_FREE_SEAT})",
-            {"pair": pair_id, "pairs": [pair_id]},
+            f"UPDATE annotate_draw SET open = false WHERE pair_id = ANY (%(pairs)s) AND open"
+            f" AND pair_id NOT IN ({_HAS_FREE_SEAT})",
+            {"pairs": pair_ids},
         )
 
 

@@ -11,12 +11,24 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from annotate.access import Deed
-from annotate.actions.criteria import apply_criterion
+from annotate.actions.criteria import apply_criterion, change_criterion
+from annotate.actions.gold import MAX_NOTE, mark_gold, unmark_gold
 from annotate.actions.moderation import merge_criteria
 from annotate.admin.acts import Act, ActingAdmin
-from annotate.admin.base import OwnProjectFilter, ScopedAdmin
+from annotate.admin.base import OwnProjectFilter
 from annotate.admin_site import signed_in
-from annotate.models import Asset, Comparison, Criterion, CriterionState, Judgment, Pair, PromptAsset, Seat
+from annotate.models import (
+    Asset,
+    Comparison,
+    Criterion,
+    CriterionState,
+    Gold,
+    Judgment,
+    Pair,
+    PromptAsset,
+    Seat,
+)
+from annotate.models.gold import KnownVerdict
 from annotate.opposites import opposed
 from annotate.queries import VISIBLE_IMPORT
 
@@ -24,11 +36,71 @@ _SHOWN_COMPARISONS = 100
 _SHOWN_JUDGMENTS = 1000
 
 
+class _ByCriterion(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return str(obj.criterion)
+
+
+class _OfPairForm(forms.Form):
+    """About one comparison of a pair, of those under an objective criterion."""
+
+    comparison = _ByCriterion(Comparison.objects.none(), label="Criterion", empty_label=None)
+
+    def __init__(self, *args: Any, row: Pair, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = self.fields["comparison"]
+        assert isinstance(choices, forms.ModelChoiceField)
+        choices.queryset = self.among(_objective(row)).order_by("pk")
+
+    def among(self, comparisons: QuerySet[Comparison]) -> QuerySet[Comparison]:
+        return comparisons
+
+
+class GoldForm(_OfPairForm):
+    verdict = forms.ChoiceField(label="Known answer", choices=KnownVerdict.choices)
+    note = forms.CharField(
+        label="Why", required=False, max_length=MAX_NOTE, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class UngoldForm(_OfPairForm):
+    def among(self, comparisons: QuerySet[Comparison]) -> QuerySet[Comparison]:
+        return comparisons.filter(gold__isnull=False)
+
+
+def _objective(pair: Pair) -> QuerySet[Comparison]:
+    found = Comparison.objects.filter(VISIBLE_IMPORT, pair=pair, criterion__objective=True)
+    return found.select_related("criterion", "pair__project")
+
+
+def _gold(request: HttpRequest, pair: Pair, data: dict[str, Any]) -> str:
+    mark_gold(by=signed_in(request), **data)
+    return "Its answer is known. The project's settings say how often annotators are asked such pairs."
+
+
+def _ungold(request: HttpRequest, pair: Pair, data: dict[str, Any]) -> str:
+    unmark_gold(by=signed_in(request), **data)
+    return "It has no known answer any more."
+
+
+class KnownFilter(admin.SimpleListFilter):
+    title = "known answer"
+    parameter_name = "known"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Pair]) -> QuerySet[Pair]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(pk__in=Gold.objects.values("comparison__pair"))
+
+
 @admin.register(Pair)
-class PairAdmin(ScopedAdmin):
+class PairAdmin(ActingAdmin):
     deed = Deed.SEE_JUDGMENTS
     list_display = ("id", "project", "source", "external_id", "task_type", "partition", "asked", "queued")
-    list_filter = (OwnProjectFilter,)
+    list_filter = (OwnProjectFilter, KnownFilter)
     list_select_related = ("project",)
     search_fields = ("external_id",)
     search_help_text = "The number of a pair, or the beginning of an external id."
@@ -40,6 +112,25 @@ class PairAdmin(ScopedAdmin):
         "created_at",
     )
     change_form_template = "admin/annotate/pair_change_form.html"
+    acts = (
+        Act(
+            "gold",
+            "Mark a known answer",
+            "Annotators who have not seen the pair are asked it now and then, without being told, and what they say is "
+            "held against this answer. It never counts as a label, and no more labels are asked for here.",
+            _gold,
+            GoldForm,
+            offered=lambda pair: _objective(pair).exists(),
+        ),
+        Act(
+            "ungold",
+            "Take a known answer away",
+            "Nobody is measured by it any more, and labels are asked for again. What was answered stays, and never counts.",
+            _ungold,
+            UngoldForm,
+            offered=lambda pair: Gold.objects.filter(comparison__pair=pair).exists(),
+        ),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Pair]:
         start = Left(KeyTextTransform("text", KeyTransform("-1", "prompt__turns")), 80)
@@ -79,12 +170,12 @@ def _shown(pair: Pair) -> dict[str, Any]:
     """What the page of a pair shows, in a fixed number of statements."""
     comparisons = list(
         Comparison.objects.filter(VISIBLE_IMPORT, pair=pair)
-        .select_related("criterion", "author")
+        .select_related("criterion", "author", "gold")
         .order_by("pk")[:_SHOWN_COMPARISONS]
     )
     judgments = (
         Judgment.objects.filter(VISIBLE_IMPORT, comparison__in=comparisons)
-        .select_related("annotator", "superseded_by")
+        .select_related("annotator", "superseded_by", "claim")
         .order_by("created_at")
     )
     counted = set(Seat.objects.filter(comparison__in=comparisons).values_list("head_id", flat=True))
@@ -145,6 +236,31 @@ def _merge(request: HttpRequest, criterion: Criterion, data: dict[str, Any]) -> 
     return f"Merged into {canonical.pk}: {canonical}"
 
 
+class WishForm(forms.Form):
+    k = forms.IntegerField(
+        label="Labels wanted",
+        min_value=1,
+        max_value=9,
+        required=False,
+        help_text="Of comparisons that are made from now on, outside the reserve. Empty: as many as the project wants.",
+    )
+    objective = forms.BooleanField(
+        label="It has one right answer",
+        required=False,
+        help_text="Whoever looks closely finds it. Only then may the answer of a pair be marked as known, on the pair's page.",
+    )
+
+    def __init__(self, *args: Any, row: Criterion, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["k"].initial = row.k
+        self.fields["objective"].initial = row.objective
+
+
+def _change(request: HttpRequest, criterion: Criterion, data: dict[str, Any]) -> str:
+    change_criterion(by=signed_in(request), criterion=criterion, **data)
+    return "Changed."
+
+
 def _apply(request: HttpRequest, criterion: Criterion, _: dict[str, Any]) -> HttpResponse:
     job = apply_criterion(by=signed_in(request), criterion=criterion)
     return HttpResponseRedirect(reverse("admin:annotate_job_progress", args=[job.pk]))
@@ -171,6 +287,7 @@ class CriterionAdmin(ActingAdmin):
     fields = (
         "text",
         "project",
+        ("k", "objective"),
         "author",
         "canonical",
         ("state", "in_library"),
@@ -180,6 +297,14 @@ class CriterionAdmin(ActingAdmin):
         "created_at",
     )
     acts = (
+        Act(
+            "change",
+            "Change how it is asked",
+            "How many labels comparisons by it want, and whether they can have a known answer.",
+            _change,
+            WishForm,
+            offered=lambda criterion: criterion.canonical_id is None,
+        ),
         Act(
             "apply",
             "Apply to all pairs",

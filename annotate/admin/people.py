@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -11,12 +12,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from annotate import audit
+from annotate.actions.exclusion import MAX_REASON, exclude_annotator, lift_exclusion
 from annotate.actions.groups import set_groups
+from annotate.actions.queue import is_excluded
 from annotate.actions.withdrawal import withdraw_annotator
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import AuditedAdmin, BoundedPaginator, OwnProjectFilter
 from annotate.admin_site import signed_in
-from annotate.models import Annotator, AnnotatorGroup, User
+from annotate.models import Annotator, AnnotatorGroup, Exclusion, User
 
 # Roles are memberships of projects.
 admin.site.unregister(Group)
@@ -99,13 +102,52 @@ def _set_groups(request: HttpRequest, annotator: Annotator, data: dict[str, Any]
     return "The groups are set."
 
 
+class ExcludeForm(forms.Form):
+    reason = forms.CharField(
+        max_length=MAX_REASON,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Kept with the exclusion, for whoever asks later.",
+    )
+    since = forms.SplitDateTimeField(
+        label="From",
+        required=False,
+        widget=AdminSplitDateTime(),
+        help_text="What was judged before still counts. Empty: nothing of this annotator counts.",
+    )
+
+    def __init__(self, *args: Any, row: Annotator, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+
+def _exclude(request: HttpRequest, annotator: Annotator, data: dict[str, Any]) -> str:
+    exclude_annotator(by=signed_in(request), annotator=annotator, **data)
+    return "Excluded: what lost a label is asked of others. The judgments are kept, and it can be taken back."
+
+
+def _count_again(request: HttpRequest, annotator: Annotator, _: dict[str, Any]) -> str:
+    if lift_exclusion(by=signed_in(request), annotator=annotator):
+        return "The judgments count again where a place is free; the others wait for one."
+    return "This annotator was not excluded."
+
+
 @admin.register(Annotator)
 class AnnotatorAdmin(ActingAdmin):
     list_display = ("pseudonym", "project", "user", "judged_pairs", "seen_at")
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project", "user")
     search_fields = ("pseudonym__startswith", "user__username__startswith")
-    fields = ("pseudonym", "project", "user", "judged_pairs", "day", "day_pairs", "seen_at", "created_at")
+    fields = (
+        "pseudonym",
+        "project",
+        "user",
+        "judged_pairs",
+        "day",
+        "day_pairs",
+        "excluded",
+        "seen_at",
+        "created_at",
+    )
+    readonly_fields = ("excluded",)
     acts = (
         Act(
             "groups",
@@ -113,6 +155,23 @@ class AnnotatorAdmin(ActingAdmin):
             "The groups of this project that the annotator is in. Groups are made on the project's page of groups.",
             _set_groups,
             GroupsForm,
+        ),
+        Act(
+            "exclude",
+            "Exclude from labels",
+            "The annotator's judgments are kept and count no more, and nothing new is asked of them. Pairs that lack "
+            "labels then are asked of others. Releases made before stay as they are. It can be taken back.",
+            _exclude,
+            ExcludeForm,
+            offered=lambda annotator: not is_excluded(annotator),
+        ),
+        Act(
+            "count-again",
+            "Count again",
+            "Takes the exclusion back: the judgments count where a place is free. Labels that others gave meanwhile "
+            "stay, and what finds no place waits for one.",
+            _count_again,
+            offered=is_excluded,
         ),
         Act(
             "withdraw",
@@ -123,3 +182,12 @@ class AnnotatorAdmin(ActingAdmin):
             WithdrawForm,
         ),
     )
+
+    @admin.display(description="excluded from labels")
+    def excluded(self, annotator: Annotator) -> str:
+        holding = Exclusion.objects.filter(annotator=annotator, lifted_at__isnull=True)
+        exclusion = holding.select_related("made_by").first()
+        if exclusion is None:
+            return "no"
+        since = f"from {exclusion.since:%Y-%m-%d %H:%M %Z}" if exclusion.since else "wholly"
+        return f"{since}, by {exclusion.made_by or 'the system'} on {exclusion.made_at:%Y-%m-%d}: {exclusion.reason}"

@@ -277,6 +277,14 @@ class ProjectAdmin(LearningAdmin):
             {"fields": ("crowd_open", "crowd_pairs", "crowd_code", "crowd_out_code")},
         ),
         ("What reviewers are shown", {"fields": ("review_majority", "review_against")}),
+        (
+            "More labels where annotators disagree (from now on)",
+            {"fields": ("k_more", "k_most", "k_more_reserve")},
+        ),
+        (
+            "How far annotators can be trusted",
+            {"fields": ("repeat_share", "repeat_after", "gold_share")},
+        ),
         ("Leases", {"fields": ("lease_minutes", "claims_in_hand", "offline_most")}),
         ("Privacy", {"fields": ("withdrawal", "unlink_days", "forget_days")}),
     )

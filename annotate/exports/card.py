@@ -15,7 +15,9 @@ from annotate.stats.labels import RULE, SETTLED_RULE, USABLE
 _STANDINGS = """\
 `standing` says whether a judgment counts: `counted`; `revised` by a later one of the same annotator; `retracted`
 (it takes one back); `waiting` (came too late for one of the places that a comparison has); `repeat` (asked again
-to measure consistency); `twin` (the annotator counts already under a criterion merged with this one)."""
+to measure consistency); `gold` (asked to measure the annotator, as the answer is known);
+`excluded` (its annotator was left out of the labels); `twin` (the annotator counts
+already under a criterion merged with this one)."""
 
 _DEMO = """\
 **This is a demo.** Prompts, responses and the judgments of its simulated annotators were made by code: nothing in it

@@ -8,10 +8,11 @@ from django.db import connection, transaction
 
 from annotate import audit, media
 from annotate.actions.jobs import Refused
-from annotate.actions.queue import READY_PER_ANNOTATOR, close_full_draws, fill_queue, open_pairs, seat_waiting
+from annotate.actions.queue import READY_PER_ANNOTATOR, close_full_draws, fill_queue, open_pairs, settle_seats
 from annotate.database_session import give_back
 from annotate.derivatives import ALL_PREPARED, prepare_media, settle_alone
 from annotate.models import Asset, DataImport, Route
+from annotate.tallies import EXCLUDED
 
 _LOCK_SPACE = 0x455649  # "EVI"
 _PAIRS_AT_ONCE = 1000
@@ -49,12 +50,33 @@ def publish(data_import: DataImport, *, send_follow_up: bool = True) -> None:
 
     What its media still need is a job of its own; without `send_follow_up` the caller runs that.
 
-    Locks in the order of the queue: the streams, then pairs, then the draw lock.
+    Locks in the order of the queue: annotators, the streams, then pairs, then the draw lock.
     """
     project = data_import.project
     names = {"import": data_import.pk, "project": project.pk}
     settle_alone(project.pk)
     with connection.cursor() as cursor:
+        if data_import.judgments_new:
+            cursor.execute(
+                """
+                UPDATE annotate_annotator a SET judged_pairs = judged.n
+                FROM (SELECT j.annotator_id, count(DISTINCT c.pair_id) AS n
+                      FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
+                      WHERE j.annotator_id IN (SELECT DISTINCT annotator_id FROM annotate_judgment
+                                               WHERE data_import_id = %(import)s)
+                      GROUP BY j.annotator_id) judged
+                WHERE a.id = judged.annotator_id
+                """,
+                names,
+            )
+            # Whoever excludes one of these annotators has done so by now, or waits for the end of this transaction.
+            cursor.execute(
+                f"""
+                DELETE FROM annotate_seat s USING annotate_judgment j
+                WHERE j.id = s.head_id AND j.data_import_id = %(import)s AND {EXCLUDED}
+                """,
+                names,
+            )
         cursor.execute(
             f"""
             UPDATE annotate_pair p SET ready = true
@@ -62,7 +84,10 @@ def publish(data_import: DataImport, *, send_follow_up: bool = True) -> None:
             """,
             names,
         )
+        cursor.execute("UPDATE annotate_dataimport SET visible = true WHERE id = %(import)s", names)
         if data_import.judgments_new:
+            if project.k_more:
+                _ask_more_of_new(data_import)
             # What the import itself has labelled fully waits for nobody.
             cursor.execute(
                 """
@@ -77,7 +102,6 @@ def publish(data_import: DataImport, *, send_follow_up: bool = True) -> None:
                 """,
                 names,
             )
-        cursor.execute("UPDATE annotate_dataimport SET visible = true WHERE id = %(import)s", names)
         cursor.execute(
             """
             INSERT INTO annotate_stream AS s (project_id, partition, total, queued)
@@ -111,19 +135,6 @@ def publish(data_import: DataImport, *, send_follow_up: bool = True) -> None:
             """,
             names,
         )
-        if data_import.judgments_new:
-            cursor.execute(
-                """
-                UPDATE annotate_annotator a SET judged_pairs = judged.n
-                FROM (SELECT j.annotator_id, count(DISTINCT c.pair_id) AS n
-                      FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
-                      WHERE j.annotator_id IN (SELECT DISTINCT annotator_id FROM annotate_judgment
-                                               WHERE data_import_id = %(import)s)
-                      GROUP BY j.annotator_id) judged
-                WHERE a.id = judged.annotator_id
-                """,
-                names,
-            )
     _serve_older(project.pk, older)
     data_import.visible = True
     audit.record(
@@ -143,6 +154,22 @@ def publish(data_import: DataImport, *, send_follow_up: bool = True) -> None:
         prepare_media(project, by=data_import.job.by, send_it=send_follow_up)
 
 
+def _ask_more_of_new(data_import: DataImport) -> None:
+    """More labels where those that the import brings for its own pairs are split."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT c.pair_id FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
+            JOIN annotate_pair p ON p.id = c.pair_id
+            WHERE j.data_import_id = %(import)s AND p.data_import_id = %(import)s
+            """,
+            {"import": data_import.pk},
+        )
+        pair_ids = [row[0] for row in cursor.fetchall()]
+    for start in range(0, len(pair_ids), _PAIRS_AT_ONCE):
+        settle_seats(pair_ids[start : start + _PAIRS_AT_ONCE])
+
+
 def _serve_older(project_id: int, older: list[tuple[int, bool]]) -> None:
     """Seat the labels that were brought for pairs which people see already, and ask for what is open again."""
     for start in range(0, len(older), _PAIRS_AT_ONCE):
@@ -150,11 +177,10 @@ def _serve_older(project_id: int, older: list[tuple[int, bool]]) -> None:
         queued = [pair_id for pair_id, drawn in some if drawn]
         if queued:
             open_pairs(project_id, queued, Route.REOPENED)
-            for pair_id in queued:
-                close_full_draws(pair_id)
+            close_full_draws(queued)
         undrawn = [pair_id for pair_id, drawn in some if not drawn]
         if undrawn:
-            seat_waiting(undrawn)
+            settle_seats(undrawn)
             _mark_full(project_id, undrawn)
 
 

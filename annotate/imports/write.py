@@ -258,6 +258,14 @@ class _Writer:
                 ids |= {bytes(key): pk for key, pk in cursor}
         return ids
 
+    def _wanted(self, criteria: list[int]) -> dict[int, int]:
+        """How many labels those criteria want that have a wish of their own."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id, k FROM annotate_criterion WHERE id = ANY (%s) AND k IS NOT NULL", [criteria]
+            )
+            return dict(cursor.fetchall())
+
     def _comparisons(self, pair_ids: list[int]) -> dict[tuple[int, int], _Comparison]:
         """The comparisons that known pairs have, by (pair, criterion)."""
         if not pair_ids:
@@ -297,13 +305,15 @@ class _Writer:
         fresh: dict[tuple[int, int], _Comparison] = {}
         raised: list[_Comparison] = []
         labels: list[tuple[UUID, _Comparison, int, Label]] = []
+        wanted = self._wanted(list(criteria.values()))
         spare_ids = iter(_ids("annotate_comparison", len(asked)))
         for plan, key, one in asked:
             pair_id = pair_ids[id(plan)]
             at = (pair_id, criteria[key])
             comparison = there.get(at) or fresh.get(at)
             if comparison is None:
-                k = one.k or (project.reserve_k if partitions[id(plan)] == Partition.RESERVE else project.k)
+                kept = partitions[id(plan)] == Partition.RESERVE
+                k = one.k or (project.reserve_k if kept else wanted.get(criteria[key], project.k))
                 comparison = fresh[at] = _Comparison(next(spare_ids), max(k, len(one.labels)), True, {})
             for name, label in one.labels.items():
                 judgment = digests.judgment_id(project.pk, plan.row.source, plan.row.external_id, key, name)

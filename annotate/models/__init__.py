@@ -1,7 +1,9 @@
 from annotate.models.audit import AuditEntry
 from annotate.models.consent import Consent, ConsentText
 from annotate.models.embeddings import CriterionEmbedding, TypedEmbedding
+from annotate.models.exclusion import Exclusion
 from annotate.models.frozen import FrozenComparison, FrozenJudgment, Standing
+from annotate.models.gold import Gold
 from annotate.models.groups import AnnotatorGroup, FrozenMember, GroupKind, GroupMember
 from annotate.models.judgments import Broken, Judgment, TieKind, Verdict
 from annotate.models.media import Asset, Derivative, Modality
@@ -31,7 +33,7 @@ from annotate.models.project import (
     Viewing,
     Withdrawal,
 )
-from annotate.models.queue import Claim, ClaimDraft, Draw, Outcome, Route, Seat
+from annotate.models.queue import Claim, ClaimDraft, ClaimKind, Draw, Outcome, Route, Seat
 from annotate.models.reports import Report
 from annotate.models.review import Comment, CommentSeen, Resolution, ReviewItem, ReviewState, Ruling
 from annotate.models.scores import Revision, RevisionState, Score
@@ -47,6 +49,7 @@ __all__ = [
     "Broken",
     "Claim",
     "ClaimDraft",
+    "ClaimKind",
     "Comment",
     "CommentSeen",
     "Comparison",
@@ -59,9 +62,11 @@ __all__ = [
     "DataImport",
     "Derivative",
     "Draw",
+    "Exclusion",
     "FrozenComparison",
     "FrozenJudgment",
     "FrozenMember",
+    "Gold",
     "GroupKind",
     "GroupMember",
     "Invitation",

@@ -19,6 +19,8 @@ class Standing(models.TextChoices):
     RETRACTED = "retracted", "takes an earlier one back"
     WAITING = "waiting", "came too late for a seat"
     REPEAT = "repeat", "asked again, to measure consistency"
+    GOLD = "gold", "asked to measure the annotator, as the answer is known"
+    EXCLUDED = "excluded", "its annotator was excluded from labels"
     TWIN = "twin", "counted already under a criterion merged with this one"
 
 

@@ -132,6 +132,17 @@ class Criterion(models.Model):
     text_key = models.BinaryField(max_length=32, help_text="hash of the text, case and white space folded")
     author = models.ForeignKey(Annotator, models.SET_NULL, null=True, blank=True, related_name="criteria")
     canonical = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="duplicates")
+    k = models.PositiveSmallIntegerField(
+        "labels wanted",
+        null=True,
+        blank=True,
+        help_text="of comparisons by it that are made from now on, outside the reserve. Empty: as the project wants",
+    )
+    objective = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="it has one right answer, which whoever looks closely finds: the answer may be known",
+    )
     data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="criteria")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -166,6 +177,7 @@ class Criterion(models.Model):
             models.CheckConstraint(
                 condition=Q(in_library=False) | Q(state="accepted"), name="criterion_library_is_accepted"
             ),
+            models.CheckConstraint(condition=Q(k__isnull=True) | Q(k__range=(1, 9)), name="criterion_k"),
         ]
         indexes = [
             models.Index(fields=["project", "-id"], name="criterion_list"),
@@ -188,6 +200,9 @@ class Comparison(models.Model):
     pair = models.ForeignKey(Pair, models.CASCADE, related_name="comparisons", db_index=False)
     criterion = models.ForeignKey(Criterion, models.PROTECT, related_name="comparisons")
     k = models.PositiveSmallIntegerField()
+    extra = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="of k, labels that were added because annotators disagreed"
+    )
     author = models.ForeignKey(Annotator, models.SET_NULL, null=True, blank=True, related_name="authored")
     data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="comparisons")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -198,6 +213,7 @@ class Comparison(models.Model):
             # Seats refer to (id, k): raising k goes through to them, and no seat can stand beyond it.
             models.UniqueConstraint(fields=["id", "k"], name="comparison_id_k"),
             models.CheckConstraint(condition=Q(k__range=(1, 9)), name="comparison_k"),
+            models.CheckConstraint(condition=Q(extra__lt=models.F("k")), name="comparison_extra"),
         ]
 
     def __str__(self) -> str:

@@ -106,6 +106,7 @@ MAX_TAG = 40  # characters
 MAX_TAGS = 30
 MAX_OFFLINE = 40  # claims
 MAX_RATE = 1_000_000  # of a currency, a verdict or an hour
+MAX_REPEAT_AFTER = 100  # pairs: so many claims are passed over to find one to repeat
 
 
 def different(tags: list[str]) -> None:
@@ -117,6 +118,7 @@ def different(tags: list[str]) -> None:
 _share = [MinValueValidator(0), MaxValueValidator(1)]
 _code = RegexValidator(r"\A[A-Za-z0-9_-]*\Z", "Give letters, digits, - and _ only.")
 _k = [MinValueValidator(1), MaxValueValidator(9)]
+_control_share = [MinValueValidator(0), MaxValueValidator(0.5)]
 
 
 class Project(models.Model):
@@ -335,6 +337,51 @@ class Project(models.Model):
         validators=_share,
         help_text="... and where the model is at least so sure of the response that the majority did not choose.",
     )
+    k_more = models.PositiveSmallIntegerField(
+        "labels added on disagreement",
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(8)],
+        help_text="So many more labels are asked for where a comparison has all that it wants and no verdict has more"
+        " than half of those for response 1, response 2 or a tie. 0: none.",
+    )
+    k_most = models.PositiveSmallIntegerField(
+        "labels at most",
+        default=7,
+        db_default=7,
+        validators=_k,
+        help_text="Where a comparison has as many, disagreement adds no more.",
+    )
+    k_more_reserve = models.BooleanField(
+        "also in the reserve",
+        default=False,
+        db_default=False,
+        help_text="Add labels on disagreement to comparisons of the benchmark, too.",
+    )
+
+    repeat_share = models.FloatField(
+        "share asked again",
+        default=0,
+        db_default=0,
+        validators=_control_share,
+        help_text="Share of what an annotator gets that they judged before, sides exchanged: it tells how steady they"
+        " are. They are not told, and it never counts as a label.",
+    )
+    gold_share = models.FloatField(
+        "share with known answers",
+        default=0,
+        db_default=0,
+        validators=_control_share,
+        help_text="Share of what an annotator gets whose answer is known, of pairs that they have not seen: it tells how"
+        " often they are right. They are not told, and it never counts as a label.",
+    )
+    repeat_after = models.PositiveSmallIntegerField(
+        "asked again after",
+        default=20,
+        db_default=20,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_REPEAT_AFTER)],
+        help_text="Pairs that an annotator judges in between, at least.",
+    )
 
     demo = models.BooleanField(
         default=False,
@@ -365,6 +412,18 @@ class Project(models.Model):
             models.CheckConstraint(condition=Q(uniform_share__range=(0, 1)), name="project_uniform_share"),
             models.CheckConstraint(condition=Q(viewing_share__range=(0, 1)), name="project_viewing_share"),
             models.CheckConstraint(condition=Q(viewing_turned__range=(0, 1)), name="project_viewing_turned"),
+            models.CheckConstraint(condition=Q(k_more__range=(0, 8)), name="project_k_more"),
+            models.CheckConstraint(condition=Q(k_most__range=(1, 9)), name="project_k_most"),
+            models.CheckConstraint(
+                condition=Q(gold_share__gte=0)
+                & Q(repeat_share__gte=0)
+                & Q(repeat_share__lte=0.5 - F("gold_share")),
+                name="project_control_shares",
+                violation_error_message="What is asked again and what has a known answer together must not exceed half.",
+            ),
+            models.CheckConstraint(
+                condition=Q(repeat_after__range=(1, MAX_REPEAT_AFTER)), name="project_repeat_after"
+            ),
             models.CheckConstraint(
                 condition=Q(most_share__gt=0, most_share__lte=1), name="project_most_share"
             ),

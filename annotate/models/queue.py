@@ -77,15 +77,27 @@ class Outcome(models.TextChoices):
     RELEASED = "released", "released"
 
 
+class ClaimKind(models.TextChoices):
+    """What a claim is for. Only one for labels holds seats; the others tell of the annotator, who is not told."""
+
+    LABEL = "label", "for labels"
+    REPEAT = "repeat", "asked again, sides exchanged"
+    GOLD = "gold", "its answer is known"
+
+
 class Claim(models.Model):
     """An annotator's lease on a pair. `flip`: response2 is shown as A. `comparison_ids`: what was offered."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    draw = models.ForeignKey(Draw, models.CASCADE, related_name="claims")
+    # Empty where no place in the queue led to it, as the answer is known.
+    draw = models.ForeignKey(Draw, models.CASCADE, null=True, blank=True, related_name="claims")
     pair = models.ForeignKey(Pair, models.CASCADE, related_name="claims", db_index=False)
     annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="claims", db_index=False)
     comparison_ids = ArrayField(models.BigIntegerField())
     flip = models.BooleanField()
+    kind = models.CharField(
+        max_length=6, choices=ClaimKind, default=ClaimKind.LABEL, db_default=ClaimKind.LABEL
+    )
     repeat_of = models.OneToOneField("self", models.CASCADE, null=True, blank=True, related_name="repeat")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -101,9 +113,26 @@ class Claim(models.Model):
                 | (Q(closed_at__isnull=False) & ~Q(outcome="")),
                 name="claim_closed_with_outcome",
             ),
+            models.CheckConstraint(
+                condition=Q(kind="repeat", repeat_of__isnull=False)
+                | (~Q(kind="repeat") & Q(repeat_of__isnull=True)),
+                name="claim_repeats_another",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="gold", draw__isnull=True) | (~Q(kind="gold") & Q(draw__isnull=False)),
+                name="claim_by_a_draw",
+            ),
+            models.UniqueConstraint(
+                fields=["pair", "annotator"], condition=Q(kind="gold"), name="claim_gold_once"
+            ),
         ]
         indexes = [
             models.Index(fields=["annotator", "-created_at"], name="claim_history"),
+            models.Index(
+                fields=["annotator", "-created_at"],
+                condition=Q(outcome="submitted", kind="label"),
+                name="claim_repeatable",
+            ),
             models.Index(fields=["pair", "annotator"], name="claim_pair"),
             models.Index(fields=["expires_at"], condition=Q(closed_at__isnull=True), name="claim_held"),
             models.Index(fields=["annotator"], condition=Q(closed_at__isnull=True), name="claim_in_hand"),

@@ -1,9 +1,8 @@
 """One annotator beside the others: how often they agree, which side they lean to, whether they repeat themselves."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from annotate.stats.estimates import Estimate, Floats, Ints, bootstrapped
+from annotate.stats.estimates import Estimate, Floats, Ints, bootstrapped, share, undefined
 from annotate.stats.patterns import gathered
 
 
@@ -48,19 +47,50 @@ def pair_tables(
     return tables
 
 
-def same_again(
-    units: Ints, raters: Ints, values: Ints, again: NDArray[np.bool_]
-) -> tuple[Ints, NDArray[np.bool_]]:
-    """Who was asked again, and whether they said the same: (asked again,) raters, and same or not.
+ENOUGH = 5  # answers of a kind, below which a share tells nothing of anybody
+
+
+def enough(n: int, what: str) -> str:
+    """Why a figure of `n` such answers is not told; empty where there are enough."""
+    if n >= ENOUGH:
+        return ""
+    return f"Fewer than {ENOUGH} {what} ({n})." if n else "None yet."
+
+
+def same_again(first: Ints, again: Ints) -> Estimate:
+    """The share of repeats that were answered as the first time, with Wilson's interval.
 
     Args:
-        again: (verdicts,) which rows are repeats; the first answer of the same rater on the same unit is another row.
+        first, again: (repeats,) places in USABLE of what one annotator said at first, and of the same comparison again.
     """
-    key = units * (int(raters.max(initial=0)) + 1) + raters
-    order = np.argsort(key[~again], kind="stable")
-    first_keys, first_values = key[~again][order], values[~again][order]
-    place = np.searchsorted(first_keys, key[again])
-    known = place < len(first_keys)
-    known[known] = first_keys[place[known]] == key[again][known]
-    same = first_values[place[known]] == values[again][known]
-    return raters[again][known], same
+    if why := enough(len(first), "answers to what was asked again"):
+        return undefined(why)
+    return share(int((first == again).sum()), len(first))
+
+
+def left_again(first: Ints, again: Ints, flip: Ints) -> Estimate:
+    """The share of preferences for what stood left, over repeats that were answered by a preference both times.
+
+    Each comparison was seen from both sides, so that without a habit the share is a half whatever the responses are:
+    who always says left has 1, always right 0, always the same response one half. Wilson's interval over repeats, of
+    which one with two different answers counts as a half: it is a little too wide for those, never too narrow.
+
+    Args:
+        flip: (repeats,) 1 where response 2 stood left at first; it stood right then when asked again.
+    """
+    both = (first < 2) & (again < 2)
+    if why := enough(int(both.sum()), "repeats answered by a preference both times"):
+        return undefined(why)
+    left = (first == flip).astype(np.int64) + (again == 1 - flip)
+    return share(float(left[both].sum() / 2), int(both.sum()))
+
+
+def accuracy(right: Ints) -> Estimate:
+    """The share of answers that are the known ones, with Wilson's interval.
+
+    Args:
+        right: (answers,) 1 where the verdict is the known one. Verdicts that are no opinion are not among them.
+    """
+    if why := enough(len(right), "verdicts on what has a known answer"):
+        return undefined(why)
+    return share(int(right.sum()), len(right))

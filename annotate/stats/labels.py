@@ -85,3 +85,21 @@ def final_label(people: Label, settled: str, how: Settled) -> tuple[Label | str,
     if how == Settled.LEAVE_OUT:
         return LEFT_OUT, Origin.SETTLED
     return (Label(settled) if settled in USABLE else NO_LABEL), Origin.SETTLED
+
+
+def split(tally: Sequence[int]) -> bool:
+    """Annotators disagree: there are usable verdicts, and none of the three has more than half of them.
+
+    Args:
+        tally: how many usable verdicts say response1, response2, tie, in the order of USABLE.
+    """
+    return sum(tally) > 0 and 2 * max(tally) <= sum(tally)
+
+
+def k_on_disagreement(tally: Sequence[int], k: int, more: int, most: int) -> int:
+    """How many labels a comparison wants, once all k that it wanted are there.
+
+    As many as before unless they are split; then `more` than that, but no more than `most`. Labels are never taken
+    away: where k is above `most` already, it stays.
+    """
+    return max(k, min(k + more, most)) if split(tally) else k

@@ -309,7 +309,7 @@ class JudgePage {
 
   #progress(judged) {
     const { crowd } = this.project;
-    const pairs = crowd ? crowd.pairs : this.project.pairs;
+    const pairs = crowd ? crowd.pairs : Math.max(this.project.pairs, judged); // a pair may be asked of somebody more than once
     if (crowd) judged = Math.min(Math.max(judged - crowd.before, 0), pairs);
     find("count").textContent = t("{n} of {all}", { n: judged, all: pairs });
     const bar = /** @type {HTMLProgressElement} */ (find("bar"));

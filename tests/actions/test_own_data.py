@@ -21,6 +21,7 @@ from annotate.models import (
     ClaimDraft,
     Comment,
     CrowdArrival,
+    Exclusion,
     GroupMember,
     Job,
     JobKind,
@@ -116,6 +117,7 @@ def everything(project: Any, name: str) -> User:
         reason=f"canary {name} reason",
         created_at=timezone.now(),
     )
+    Exclusion.objects.create(annotator=annotator, reason=f"canary {name} excluded", made_at=timezone.now())
     CrowdArrival.objects.create(
         project=project, user=user, participant=f"canary {name}", study="study", session="session", pairs=1
     )
@@ -160,7 +162,7 @@ def test_it_is_sent_in_pieces_as_it_is_read() -> None:
         Claim(
             id=uuid4(),
             draw=draw,
-            pair=draw.pair,
+            pair=comparison.pair,
             annotator=annotator,
             comparison_ids=[comparison.pk],
             flip=False,

@@ -13,14 +13,18 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from annotate.actions.jobs import run_job
 from annotate.models import (
     Annotator,
     AuditEntry,
     Claim,
+    Comparison,
     Criterion,
     DataImport,
+    Exclusion,
+    Gold,
     Job,
     JobKind,
     JobState,
@@ -29,9 +33,11 @@ from annotate.models import (
     Project,
     ProjectState,
     Release,
+    Report,
     Role,
     User,
 )
+from annotate.reports import full_report
 from tests.admin.conftest import Site, project_form
 from tests.factories import make_member, make_user
 
@@ -159,6 +165,30 @@ def test_criterion_added_applied_and_merged(ours: Site, as_manager: Client) -> N
     assert deeds(ours.project) == ["add criterion", "queue apply criterion", "merge criterion"]
 
 
+def test_an_answer_is_marked_as_known_on_its_pairs_page(ours: Site, theirs: Site, as_manager: Client) -> None:
+    pair, criterion = ours.rows["pair"], ours.rows["criterion"]
+    comparison = Comparison.objects.get(pair=pair)
+    page = reverse("admin:annotate_pair_change", args=[pair.pk])
+    assert "Mark a known answer" not in as_manager.get(page).content.decode(), "no criterion is objective"
+    act(as_manager, "criterion", criterion.pk, "change", k=4, objective="on")
+    criterion.refresh_from_db()
+    assert (criterion.k, criterion.objective) == (4, True)
+    foreign = Comparison.objects.get(pair=theirs.rows["pair"])
+    refused = act(as_manager, "pair", pair.pk, "gold", comparison=foreign.pk, verdict="tie")
+    assert "Select a valid choice" in refused.content.decode()
+    shown = act(
+        as_manager, "pair", pair.pk, "gold", comparison=comparison.pk, verdict="tie", note="So <b>it</b> is"
+    )
+    assert "Known answer: tie. So &lt;b&gt;it&lt;/b&gt; is" in shown.content.decode()
+    listed = as_manager.get(reverse("admin:annotate_pair_changelist"), {"known": "yes"})
+    assert [row.pk for row in listed.context["cl"].result_list] == [pair.pk]
+    refused = act(as_manager, "criterion", criterion.pk, "change", k=4)
+    assert "known answers under it" in refused.content.decode()
+    act(as_manager, "pair", pair.pk, "ungold", comparison=comparison.pk)
+    assert not Gold.objects.exists()
+    assert deeds(ours.project) == ["change criterion", "mark gold", "unmark gold"]
+
+
 def test_claim_released_on_its_page_and_from_the_list(ours: Site, theirs: Site, as_manager: Client) -> None:
     act(as_manager, "claim", ours.claim().pk, "release")
     assert Claim.objects.get(pk=ours.claim().pk).outcome == Outcome.RELEASED
@@ -169,6 +199,34 @@ def test_claim_released_on_its_page_and_from_the_list(ours: Site, theirs: Site, 
     assert Claim.objects.get(pk=ours.claim().pk).outcome == Outcome.RELEASED
     assert Claim.objects.get(pk=theirs.claim().pk).outcome == Outcome.HELD
     assert deeds(ours.project) == ["release claim", "release claim"]
+
+
+def test_an_annotator_is_excluded_from_labels_and_counted_again(ours: Site, as_manager: Client) -> None:
+    annotator = ours.rows["annotator"]
+    page = reverse("admin:annotate_annotator_change", args=[annotator.pk])
+    assert "Count again" not in as_manager.get(page).content.decode()
+    refused = act(as_manager, "annotator", annotator.pk, "exclude", reason="")
+    assert "This field is required" in refused.content.decode() and not Exclusion.objects.exists()
+    told = act(
+        as_manager,
+        "annotator",
+        annotator.pk,
+        "exclude",
+        reason="Answers <i>without</i> looking.",
+        since_0="2026-01-02",
+        since_1="03:04:05",
+    ).content.decode()
+    assert "from 2026-01-02 03:04 UTC, by manager" in told
+    assert "Answers &lt;i&gt;without&lt;/i&gt; looking." in told
+    assert "Exclude from labels" not in told
+    now = timezone.now()
+    content = full_report(ours.project, now.date())
+    Report.objects.create(project=ours.project, read_at=now, verdicts=0, seconds=1, content=content)
+    dashboard = as_manager.get(reverse("dashboard", args=[ours.project.slug])).content.decode()
+    assert annotator.pseudonym in dashboard and "2026-01-02 03:04" in dashboard
+    act(as_manager, "annotator", annotator.pk, "count-again")
+    assert not Exclusion.objects.filter(lifted_at__isnull=True).exists()
+    assert deeds(ours.project) == ["exclude annotator", "lift exclusion"]
 
 
 def test_annotator_withdrawn_after_typing_the_pseudonym(ours: Site, as_manager: Client) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.utils import timezone
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from annotate.actions.jobs import run_job
-from annotate.models import Job, JobKind, Project, Role, User
+from annotate.models import ClaimKind, Exclusion, Job, JobKind, Judgment, Project, Role, User
 from tests.browser.looking import LOOKS, clean
 from tests.factories import judge, make_annotator, make_comparison, make_member, make_pair, make_project
 
@@ -24,6 +25,18 @@ def judged_project() -> Project:
             comparison = make_comparison(pair, criterion)
             for place, annotator in enumerate(people):
                 judge(comparison, ("response1", "response2", "tie")[(n * (place + 1)) % 3], annotator)
+    for first in Judgment.objects.filter(annotator=people[0])[:8]:
+        judge(
+            first.comparison,
+            first.verdict,
+            people[0],
+            kind=ClaimKind.REPEAT,
+            of=first,
+            seated=False,
+            flip=True,
+        )
+    left_out = make_annotator(project, pseudonym="Dee")
+    Exclusion.objects.create(annotator=left_out, reason="Answers without looking.", made_at=timezone.now())
     return project
 
 
@@ -48,6 +61,8 @@ def test_it_computes_by_itself_and_is_taken_along(
     expect(page.locator("#state")).to_have_text("Computing: waiting for a worker")
     computed()
     expect(page.get_by_role("heading", name="Agreement")).to_be_visible()
+    expect(page.get_by_role("row", name="Ada -")).to_contain_text("100 % (68 to 100) n 8")
+    expect(page.get_by_role("row", name="Dee")).to_contain_text("Answers without looking.")
     clean(page, "statistics")
     page.locator("summary").last.click()
     clean(page, "another leaderboard")

@@ -31,9 +31,11 @@ from annotate.models import (
     DataImport,
     Derivative,
     Draw,
+    Exclusion,
     FrozenComparison,
     FrozenJudgment,
     FrozenMember,
+    Gold,
     GroupMember,
     Invitation,
     Job,
@@ -57,6 +59,7 @@ from tests.factories import (
     make_annotator,
     make_asset,
     make_comparison,
+    make_criterion,
     make_member,
     make_pair,
     make_project,
@@ -139,8 +142,21 @@ BREACHES: dict[str, str | Breach | list[str]] = {
     "asset_once": again(Asset, key="'another'"),
     "asset_prepared_or_problem": "UPDATE annotate_asset SET prepared = true, problem = 'is broken'",
     "claim_closed_with_outcome": "UPDATE annotate_claim SET closed_at = NULL",
-    "annotate_claim_repeat_of_id_key": "UPDATE annotate_claim SET repeat_of_id = '{claim}'",
+    "annotate_claim_repeat_of_id_key": (
+        "UPDATE annotate_claim SET repeat_of_id = '{claim}', kind = 'repeat' WHERE kind = 'label'"
+    ),
+    "claim_by_a_draw": [
+        "UPDATE annotate_claim SET draw_id = NULL WHERE kind = 'label'",
+        "UPDATE annotate_claim SET draw_id = {draw} WHERE kind = 'gold'",
+    ],
+    "claim_gold_once": again(Claim, "kind = 'gold'"),
+    "claim_repeats_another": [
+        "UPDATE annotate_claim SET kind = 'repeat' WHERE kind = 'label'",
+        "UPDATE annotate_claim SET repeat_of_id = '{claim}' WHERE id = '{claim}'",
+    ],
     "comparison_k": "UPDATE annotate_comparison SET k = 10",
+    "comparison_extra": "UPDATE annotate_comparison SET extra = k",
+    "criterion_k": "UPDATE annotate_criterion SET k = 10",
     "comparison_once": again(Comparison),
     "consent_text_version": again(ConsentText),
     "annotate_consenttext.append_only": [
@@ -198,6 +214,10 @@ BREACHES: dict[str, str | Breach | list[str]] = {
     "judgment_first_of_claim": judged_again(),
     "judgment_first_of_import": again(Judgment, "claim_id IS NULL"),
     "judgment_supersedes_own": judged_again(supersedes_id="id", annotator_id="{other}"),
+    "exclusion_once": again(Exclusion),
+    "exclusion_since": "UPDATE annotate_exclusion SET since = made_at + interval '1 hour'",
+    "annotate_gold_comparison_id_key": again(Gold),
+    "gold_verdict": "UPDATE annotate_gold SET verdict = 'cannot_te'",
     "membership_once": again(Membership),
     "pair_name": again(Pair),
     "pair_two_responses": "UPDATE annotate_pair SET response2_id = response1_id",
@@ -219,6 +239,10 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         project_pay="pay_per_hour = -1",
         project_refit="refit_seconds = 9",
         project_review="review_against = 1.1",
+        project_k_more="k_more = 9",
+        project_k_most="k_most = 10",
+        project_control_shares="repeat_share = 0.3, gold_share = 0.3",
+        project_repeat_after="repeat_after = 0",
     ),
     "prompt_once": again(Prompt),
     "prompt_asset_position": again(PromptAsset),
@@ -338,6 +362,21 @@ def names() -> dict[str, Any]:
     draw = Draw.objects.create(
         project=project, route="uniform", epoch=1, pos=9, pair=drawn, q=0.5, pool_size=2, open=True
     )
+    now = timezone.now()
+    known = make_comparison(undrawn, make_criterion(project, "Which is true?", objective=True))
+    Gold.objects.create(project=project, comparison=known, verdict="response1")
+    Claim.objects.create(
+        pair=undrawn,
+        annotator=annotator,
+        comparison_ids=[known.pk],
+        flip=False,
+        kind="gold",
+        created_at=now,
+        expires_at=now,
+    )
+    Exclusion.objects.create(
+        annotator=make_annotator(project), reason="Answers without looking.", made_at=now
+    )
     job = Job.objects.create(kind="import", project=project)
     data_import = DataImport.objects.create(project=project, job=job, spec={})
     imported = Judgment.objects.create(
@@ -443,8 +482,12 @@ def test_each_rule_is_what_stands_between(rule: str, names: dict[str, Any]) -> N
         assert found or rule not in VERIFIED, "verify does not see it"
 
 
-def test_a_repeat_that_holds_a_seat_is_found(names: dict[str, Any]) -> None:
-    assert "a repeat holds a seat" not in violations()
+def test_a_repeat_that_counts_or_holds_a_seat_is_found(names: dict[str, Any]) -> None:
+    before = set(violations())
     first = Claim.objects.exclude(pk=names["claim"]).first()
-    Claim.objects.filter(pk=names["claim"]).update(repeat_of=first)
-    assert "a repeat holds a seat" in violations()
+    Claim.objects.filter(pk=names["claim"]).update(repeat_of=first, kind="repeat")
+    assert set(violations()) - before == {
+        "a claim that is not for labels holds a seat",
+        "a seat counts what was not said as a label",
+        "a repeat of something else, or with the sides as they were",
+    }

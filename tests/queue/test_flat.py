@@ -20,6 +20,7 @@ from annotate.actions.judging import Answer, submit
 from annotate.models import Annotator, Project
 from annotate.queries import annotator_of, claim_work
 from tests.factories import make_annotator, make_comparison, make_member, make_pair, make_project, make_user
+from tests.queue.controls import an_id
 
 SHORT, LONG = 1_000, 50_000
 # A lookup takes three or four pages, a statement a dozen lookups. Whatever walks the queue takes hundreds at LONG.
@@ -188,7 +189,7 @@ def vacuum() -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def loop(annotator: Annotator) -> tuple[int | None, Meter]:
+def loop(annotator: Annotator, claim_id: UUID | None = None) -> tuple[int | None, Meter]:
     """The place in the queue of the pair that the annotator is served, and what it took to claim and judge it.
 
     All of it is undone.
@@ -198,8 +199,8 @@ def loop(annotator: Annotator) -> tuple[int | None, Meter]:
     user = annotator.user
     assert user
     with transaction.atomic(), connection.execute_wrapper(meter):
-        if claim := queue.claim_next(annotator=annotator, claim_id=uuid4()):
-            place = claim.draw.pos
+        if claim := queue.claim_next(annotator=annotator, claim_id=claim_id or uuid4()):
+            place = claim.draw.pos if claim.draw else 0
             assert annotator_of(user, claim.pk) == annotator and claim_work([claim])
             queue.heartbeat(annotator=annotator, claim_id=claim.pk)
             answers = [
@@ -272,4 +273,43 @@ def test_a_loop_is_flat_however_far_ahead_one_annotator_is() -> None:
         for sql, pages in meter.pages.items():
             assert pages <= MOST_PAGES, (who, sql, pages)
         # Trees of fifty times as many rows are a level deeper.
+        assert sum(meter.pages.values()) <= 1.5 * sum(short[who].pages.values()), who
+
+
+def play_controls(pairs: int) -> dict[str, Meter]:
+    """What it costs to be asked again, or what is known, for who has judged nearly all that there is, by the statistics of then and now."""
+    project = make_queue(pairs)
+    Project.objects.filter(pk=project.pk).update(repeat_share=0.25, repeat_after=20, gold_share=0.25)
+    annotator = make_annotator(project, make_member(project, user=make_user(password=None)))
+    judge_first(annotator, pairs - 10, seat=1)
+    costs = {}
+    for now in ("by the statistics of before", "by the statistics of now"):
+        served, costs[f"a repeat, {now}"] = loop(annotator, an_id(annotator, lambda at: at < 0.1))
+        assert served is not None and 0 < served <= pairs - 10, "it is a repeat"
+        # Half of the known answers are of pairs that this annotator has seen.
+        _run(
+            """
+            INSERT INTO annotate_gold (project_id, comparison_id, verdict, note, created_at)
+            SELECT %(project)s, c.id, 'tie', '', now()
+            FROM annotate_draw d JOIN annotate_comparison c ON c.pair_id = d.pair_id
+            WHERE d.project_id = %(project)s AND d.pos > %(pairs)s - 16 AND d.pos <= %(pairs)s - 4
+            ON CONFLICT DO NOTHING
+            """,
+            project=project.pk,
+            pairs=pairs,
+        )
+        served, costs[f"a known answer, {now}"] = loop(
+            annotator, an_id(annotator, lambda at: 0.3 < at < 0.45)
+        )
+        assert served == 0
+        vacuum()
+    return costs
+
+
+@pytest.mark.django_db(transaction=True)
+def test_being_asked_what_tells_of_oneself_is_flat() -> None:
+    short, long = play_controls(SHORT), play_controls(LONG)
+    for who, meter in long.items():
+        for sql, pages in meter.pages.items():
+            assert pages <= 2 * MOST_PAGES, (who, sql, pages)
         assert sum(meter.pages.values()) <= 1.5 * sum(short[who].pages.values()), who

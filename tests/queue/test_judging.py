@@ -210,7 +210,7 @@ def test_a_criterion_of_ones_own_opens_a_comparison_for_others() -> None:
     assert Judgment.objects.get(pk=own.id).authored
     other = queue.claim_next(annotator=make_annotator(claim.annotator.project), claim_id=uuid4())
     assert other and other.comparison_ids == [comparison.pk]
-    assert Draw.objects.get(pk=other.draw_id).route == Route.AUTHORED
+    assert other.draw and other.draw.route == Route.AUTHORED
     send(other, answer(other))
     assert not Judgment.objects.get(claim=other).authored
 

@@ -226,6 +226,10 @@ admin/annotate/criterion/<str:object_id>/act/{of_criterion}/  GET          302 4
 admin/annotate/criterion/<str:object_id>/act/{of_criterion}/  GET theirs   302 200 302 404 404 200
 admin/annotate/criterion/<str:object_id>/act/{of_criterion}/  POST         302 404 302 403 302w 302w
 admin/annotate/criterion/<str:object_id>/act/{of_criterion}/  POST theirs  302 302w 302 404 404 302w
+admin/annotate/pair/<str:object_id>/act/{of_pair}/            GET          302 404 302 403 200 200
+admin/annotate/pair/<str:object_id>/act/{of_pair}/            GET theirs   302 200 302 404 404 200
+admin/annotate/pair/<str:object_id>/act/{of_pair}/            POST         302 404 302 403 302w 302w
+admin/annotate/pair/<str:object_id>/act/{of_pair}/            POST theirs  302 302w 302 404 404 302w
 admin/annotate/asset/<str:object_id>/act/retry/    GET               302 404 302 403 200 200
 admin/annotate/asset/<str:object_id>/act/retry/    GET theirs        302 200 302 404 404 200
 admin/annotate/asset/<str:object_id>/act/retry/    POST              302 404 302 403 302w 302w
@@ -280,14 +284,10 @@ admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET          302 4
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     GET theirs   302 200 302 404 404 200
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     POST         302 404 302 404 200w 200w
 admin/annotate/project/<str:object_id>/act/{of_inviting}/     POST theirs  302 200w 302 404 404 200w
-admin/annotate/annotator/<str:object_id>/act/groups/          GET          302 404 302 404 200 200
-admin/annotate/annotator/<str:object_id>/act/groups/          GET theirs   302 200 302 404 404 200
-admin/annotate/annotator/<str:object_id>/act/groups/          POST         302 404 302 404 302w 302w
-admin/annotate/annotator/<str:object_id>/act/groups/          POST theirs  302 302w 302 404 404 302w
-admin/annotate/annotator/<str:object_id>/act/withdraw/        GET          302 404 302 404 200 200
-admin/annotate/annotator/<str:object_id>/act/withdraw/        GET theirs   302 200 302 404 404 200
-admin/annotate/annotator/<str:object_id>/act/withdraw/        POST         302 404 302 404 302w 302w
-admin/annotate/annotator/<str:object_id>/act/withdraw/        POST theirs  302 302w 302 404 404 302w
+admin/annotate/annotator/<str:object_id>/act/{of_annotator}/  GET          302 404 302 404 200 200
+admin/annotate/annotator/<str:object_id>/act/{of_annotator}/  GET theirs   302 200 302 404 404 200
+admin/annotate/annotator/<str:object_id>/act/{of_annotator}/  POST         302 404 302 404 302w 302w
+admin/annotate/annotator/<str:object_id>/act/{of_annotator}/  POST theirs  302 302w 302 404 404 302w
 
 admin/annotate/job/add/                            GET POST          302 403 302 403 403 403
 # A job and an import have one page for both: where they can be watched.
@@ -350,7 +350,9 @@ NAMES = {
     "read": "annotator auditentry claim crowdarrival draw invitation membership release",
     "axes": "accessattempt accessfailurelog accesslog",
     "axes_logs": "accessfailurelog accesslog",
-    "of_criterion": "apply merge",
+    "of_annotator": "exclude count-again groups withdraw",
+    "of_criterion": "apply change merge",
+    "of_pair": "gold ungold",
     "of_project": "export pause open close raise-k refit auto freeze go-uniform",
     "of_inviting": "link invite crowd-link",
     "of_member": "pause resume",

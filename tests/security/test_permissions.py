@@ -22,8 +22,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from annotate.access import Unknown
+from annotate.actions.exclusion import exclude_annotator
 from annotate.admin.acts import ActingAdmin
-from annotate.models import Asset, ConsentText, Job, Membership, Pair, Project
+from annotate.models import Asset, ConsentText, Criterion, Gold, Job, Membership, Pair, Project
 from tests.admin.conftest import project_form
 from tests.security.guarded import hold_guarded
 from tests.security.permissions import EXPECTED, MAY_SEE, Row
@@ -171,6 +172,10 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         "raise-k": {"k": 5},
         "link": {"role": "annotator", "uses": 2, "days": 14},
         "invite": {"rows": "ada@example.org,reviewer", "days": 14},
+        "change": {"k": 4},
+        "gold": {"comparison": place.rows["comparison"].pk, "verdict": "tie"},
+        "ungold": {"comparison": place.rows["comparison"].pk},
+        "exclude": {"reason": "Answers without looking."},
         "merge": {"into": place.rows["another criterion"].pk},
         "groups": {"groups": [group.pk for group in project.annotator_groups.all()]},
         "withdraw": {"pseudonym": place.rows["annotator"].pseudonym},
@@ -197,6 +202,12 @@ def prepare(route: str, place: Place) -> None:
         projects.update(demo=True)
     elif act == "resume":
         Membership.objects.filter(pk=place.rows["membership"].pk).update(paused_at=timezone.now())
+    elif act in ("gold", "ungold"):
+        Criterion.objects.filter(pk=place.rows["criterion"].pk).update(objective=True)
+        if act == "ungold":
+            Gold.objects.create(project=place.project, comparison=place.rows["comparison"], verdict="tie")
+    elif act == "count-again":
+        exclude_annotator(by=None, annotator=place.rows["annotator"], reason="Answers without looking.")
     elif act == "cancel":
         Job.objects.filter(pk=place.rows["job"].pk).update(state="queued")
     elif act == "retry" and "/asset/" in route:

@@ -14,7 +14,8 @@ from annotate.access import Denied, Unknown
 from annotate.actions.jobs import run_job
 from annotate.actions.reports import is_outdated, start_report
 from annotate.costs import Done, cost_of, read_done
-from annotate.models import Annotator, Claim, Judgment, Project, Report, Revision, Role
+from annotate.models import Annotator, ClaimKind, Judgment, Project, Report, Revision, Role
+from annotate.quality import read_repeats
 from annotate.reports import full_report
 from annotate.verdicts import USABLE_OF_LEVEL, read_pair_models, read_verdicts, read_wanted
 from tests.factories import (
@@ -144,17 +145,53 @@ def test_annotators_are_compared(site: Site) -> None:
     assert agreement["Cy"] == pytest.approx(3 / 8)
     assert agreement["Ada"] > agreement["Cy"]
     assert {row["annotator"]: row["seconds"] for row in rows} == {"Ada": 30, "Bo": 20, "Cy": 20}
-    assert {row["repeats"]["why"] for row in rows} == {"Nothing was asked again."}
+    assert {row["same_again"]["why"] for row in rows} == {"None yet."}
+
+
+def ask_again(first: Judgment, verdict: str) -> Judgment:
+    """The annotator's answer to a repeat of the claim of `first`."""
+    assert first.claim
+    again = judge(
+        first.comparison,
+        verdict,
+        first.annotator,
+        seated=False,
+        flip=not first.claim.flip,
+        kind=ClaimKind.REPEAT,
+        of=first,
+    )
+    return again
 
 
 def test_what_was_asked_again_tells_how_steady_somebody_is(site: Site) -> None:
-    first = Judgment.objects.get(comparison=site.last, annotator=site.people[0])
-    again = judge(site.last, "response2", site.people[0], seated=False)
-    Claim.objects.filter(judgments=again).update(repeat_of=first.claim_id)
+    ada = site.people[0]
+    firsts = list(Judgment.objects.filter(annotator=ada, verdict="response1")[:4])
+    for first in firsts:
+        ask_again(first, "response2")  # Ada said what stood left, and says so again
+    rows = full_report(site.project, TODAY)["annotators"]["rows"]
+    told = next(row for row in rows if row["annotator"] == "Ada")
+    assert told["same_again"]["value"] is None
+    assert told["same_again"]["why"] == "Fewer than 5 answers to what was asked again (4)."
+    ask_again(Judgment.objects.filter(annotator=ada, verdict="response2")[0], "response2")
     found = full_report(site.project, TODAY)
     assert found["agreement"]["overall"]["verdicts"] == 25, "a repeat does not count"
-    ada = next(row for row in found["annotators"]["rows"] if row["annotator"] == "Ada")
-    assert (ada["repeats"]["value"], ada["verdicts"]) == (0, 9)
+    told = next(row for row in found["annotators"]["rows"] if row["annotator"] == "Ada")
+    assert (told["repeated"], told["verdicts"]) == (5, 9)
+    assert told["same_again"]["value"] == pytest.approx(1 / 5)
+    assert told["left_again"]["value"] == pytest.approx((4 + 1 / 2) / 5)
+    # Wilson's interval of 1 in 5, worked out by hand.
+    assert told["same_again"]["low"] == pytest.approx(0.0362, abs=1e-3)
+    assert told["same_again"]["high"] == pytest.approx(0.6245, abs=1e-3)
+
+
+def test_a_repeat_is_held_against_what_was_said_by_then(site: Site) -> None:
+    """A first answer that is changed after the repeat does not make its annotator steady."""
+    ada = site.people[0]
+    for first in Judgment.objects.filter(annotator=ada, verdict="response1"):
+        ask_again(first, "response2")
+        judge(first.comparison, "response2", supersedes=first)
+    assert len(read_repeats(site.project).first) == 4
+    assert set(read_repeats(site.project).first.tolist()) == {0}
 
 
 def test_a_criterion_that_overturns_the_others(site: Site) -> None:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate.access import Deed, Denied, Unknown, may, require
 from annotate.actions.reports import is_outdated, start_report, unfinished_report
-from annotate.models import Project, Report, TaskType, User
+from annotate.models import Exclusion, Project, Report, TaskType, User
 from annotate.queries import project_for
 from annotate.report_tables import tables_of
 from webapp.pages import plots
@@ -46,6 +46,9 @@ _STATES = {
     "retired": "retired",
 }
 
+# What an annotator's control answers come to, and where their number stands.
+_CONTROLS = (("accuracy", "known"), ("same_again", "repeated"), ("left_again", "repeated"))
+
 # Each coefficient: its name, its key in the report, and what it says.
 _COEFFICIENTS = (
     ("Krippendorff's alpha", "alpha", "1 is perfect, 0 is chance"),
@@ -71,6 +74,9 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
         "report": report,
         "job": unfinished_report(project),
         "outdated": is_outdated(report),
+        "excluded": Exclusion.objects.filter(annotator__project=project, lifted_at__isnull=True)
+        .select_related("annotator")
+        .order_by("-made_at")[:_ANNOTATORS],
     }
     if report:
         context |= _shown(report.content)
@@ -187,6 +193,7 @@ def _shown(content: dict[str, Any]) -> dict[str, Any]:
             | {
                 "reliable": _share(row["annotator"], row["reliability"]),
                 "leaning": _share(row["annotator"], row["left"], 0.5),
+                "controls": [_control(row, name, n) for name, n in _CONTROLS],
             }
             for row in annotators["rows"][:_ANNOTATORS]
         ],
@@ -309,6 +316,17 @@ def _share(name: str, found: dict[str, Any], reference: float | None = None) -> 
             said += f" ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
     plot = plots.interval(found, f"{name}: {said}", 0, 1, reference)
     return {"name": name, "said": said, "why": found["why"], "plot": plot}
+
+
+def _control(row: dict[str, Any], name: str, n: str) -> dict[str, Any]:
+    """A share of an annotator's control answers in per cent with its interval and their number, or why there is none."""
+    if name not in row:  # a report of before it was told
+        return {"said": "", "why": "Comes with the next statistics."}
+    found = row[name]
+    if found["value"] is None:
+        return {"said": "", "why": found["why"]}
+    value, low, high = (f"{100 * found[end]:.0f}" for end in ("value", "low", "high"))
+    return {"said": f"{value} % ({low} to {high})", "n": row[n]}
 
 
 def _in_short(row: dict[str, Any]) -> dict[str, Any]:
