@@ -276,6 +276,7 @@ def test_exclusions_race_with_twenty_at_work() -> None:
         rng = random.Random(seed)
         try:
             for _ in range(40):
+                connections.close_all()  # there are fewer connections than threads
                 claim = queue.claim_next(annotator=annotator, claim_id=uuid4())
                 if claim is None:
                     continue
@@ -293,6 +294,7 @@ def test_exclusions_race_with_twenty_at_work() -> None:
         try:
             while not over.is_set():
                 since = timezone.now() - timedelta(milliseconds=200) if rng.random() < 0.5 else None
+                connections.close_all()
                 exclude(annotator, since=since)
                 lift_exclusion(by=None, annotator=annotator)
             exclude(annotator)

@@ -262,6 +262,7 @@ def test_racing_annotators_see_each_known_answer_once_and_none_counts() -> None:
                 if claim is None:
                     return
                 answer(claim, "response1")
+                connections.close_all()  # there are fewer connections than threads
         except Exception as error:
             errors.append(repr(error))
         finally:
