@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
@@ -22,6 +23,11 @@ class SessionStore(db.SessionStore):
 
 
 class Accounts(ModelBackend):
+    def authenticate(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Who has this name and password; superusers alone where others come through their provider."""
+        user = super().authenticate(request, *args, **kwargs)
+        return None if user and settings.OIDC_ONLY and not user.is_superuser else user
+
     def get_user(self, user_id: Any) -> User | None:
         user = fetch(User, "o.id = %(id)s", {"id": user_id})
         return user if user and self.user_can_authenticate(user) else None

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 from psycopg.conninfo import conninfo_to_dict
 
@@ -67,6 +68,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "axes",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
     "csp",
     "django_structlog",
 ]
@@ -86,6 +90,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "webapp.factor_first.factor_first",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -115,6 +121,33 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_LOCKOUT_CALLABLE = "webapp.pages.account.locked"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code"]
+
+# What allauth does for us: steps of a login, codes, the way to an OpenID provider. Signing up, addresses and mail are none of it.
+ACCOUNT_ADAPTER = "webapp.signing_in.Accounts"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False  # axes counts, in the database and for all processes
+MFA_ADAPTER = "annotate.second_factor.Secrets"
+MFA_TOTP_ISSUER = "Evenhand"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s that clocks may differ
+MFA_RECOVERY_CODE_COUNT = 10
+SOCIALACCOUNT_ADAPTER = "webapp.oidc.Identities"
+# Staff and managers must set up a second factor before they do anything else.
+MFA_STAFF = env.bool("MFA_STAFF", False)
+OIDC_ISSUER = env.str("OIDC_ISSUER", "")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", "")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", "")
+OIDC_NAME = env.str("OIDC_NAME", "") or urlsplit(OIDC_ISSUER).hostname or ""
+# The provider is the only way in, but for superusers.
+OIDC_ONLY = env.bool("OIDC_ONLY", False)
+if OIDC_ISSUER:
+    _ISSUER = urlsplit(OIDC_ISSUER)
+    if _ISSUER.scheme != "https" and _ISSUER.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ImproperlyConfigured(f"OIDC_ISSUER must be an https:// address, not {OIDC_ISSUER!r}.")
+    if not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
+        raise ImproperlyConfigured("OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET.")
+elif OIDC_ONLY:
+    raise ImproperlyConfigured("OIDC_ONLY needs OIDC_ISSUER: nobody could log in.")
 
 TEMPLATES = [
     {
@@ -126,6 +159,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "webapp.oidc.offered",
             ]
         },
     }

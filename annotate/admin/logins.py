@@ -1,7 +1,13 @@
-"""Failed logins, to read by superusers. A name or address that is locked out is let in again by deleting its attempt."""
+"""Failed logins, to read by superusers. A name or address that is locked out is let in again by deleting its attempt.
+
+Rows of allauth, secrets among them, are nobody's to edit.
+"""
 
 from typing import Any
 
+from allauth.account import admin as _account
+from allauth.mfa import admin as _mfa
+from allauth.socialaccount import admin as _social
 from axes.admin import AccessAttemptAdmin, AccessFailureLogAdmin, AccessLogAdmin
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
@@ -16,6 +22,11 @@ from annotate.admin_site import signed_in
 
 for _model in (AccessAttempt, AccessFailureLog, AccessLog):
     admin.site.unregister(_model)
+# What these have registered, whatever it is.
+_THEIRS = tuple(module.__package__ for module in (_account, _mfa, _social))
+for _class, _page in list(admin.site._registry.items()):
+    if type(_page).__module__.startswith(_THEIRS):
+        admin.site.unregister(_class)
 
 
 class ReadLogins(AuditedAdmin):

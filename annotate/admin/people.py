@@ -7,12 +7,15 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 
 from annotate import audit
 from annotate.actions.exclusion import MAX_REASON, exclude_annotator, lift_exclusion
+from annotate.actions.factors import reset_factor
 from annotate.actions.groups import set_groups
 from annotate.actions.queue import is_excluded
 from annotate.actions.withdrawal import withdraw_annotator
@@ -20,6 +23,12 @@ from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import AuditedAdmin, BoundedPaginator, OwnProjectFilter
 from annotate.admin_site import signed_in
 from annotate.models import Annotator, AnnotatorGroup, Exclusion, User
+from annotate.second_factor import app_of
+
+_RESET = (
+    "For somebody who has lost both the app and the recovery codes, and has proved to you who they are: from now on the "
+    "password alone logs in, until they set up a second factor anew."
+)
 
 # Roles are memberships of projects.
 admin.site.unregister(Group)
@@ -36,6 +45,7 @@ class UserAdmin(AuditedAdmin, StockUserAdmin):
     sortable_by = ()
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
+    change_form_template = "admin/annotate/acting_change_form.html"
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
@@ -45,6 +55,45 @@ class UserAdmin(AuditedAdmin, StockUserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # judgments and audit rows name accounts: one is made inactive instead
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.reset_factor_view)
+        return [path("<path:object_id>/reset-factor/", view, name="reset_factor"), *super().get_urls()]
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        user = kwargs.get("obj")
+        if user and app_of(user):
+            context["acts"] = [("Reset second factor", reverse("admin:reset_factor", args=[user.pk]))]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def reset_factor_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks, and takes away the second factor of who has lost it."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        user = self.get_object(request, object_id)
+        if user is None:
+            raise Http404("There is no such account.")
+        back = reverse("admin:annotate_user_change", args=[user.pk])
+        form = forms.Form(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                reset_factor(by=signed_in(request), user=user)
+            except ValidationError as error:
+                form.add_error(None, error)
+            else:
+                self.message_user(request, f"{user.get_username()} logs in without a second factor now.")
+                return HttpResponseRedirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Reset second factor",
+            "subtitle": user.get_username(),
+            "opts": self.opts,
+            "act": {"label": "Reset second factor", "explain": _RESET},
+            "row": user,
+            "form": form,
+            "back": back,
+        }
+        return TemplateResponse(request, "admin/annotate/act.html", context)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         obj.is_staff = obj.is_superuser

@@ -5,6 +5,7 @@ import { t } from "./tongue.js";
 const API = "/api/v1/";
 const HOME = "/";
 const LOGIN = "/login/";
+const LOGIN_CODE = "/login/code/";
 const TIMEOUT = 20_000; // ms
 
 /** The server answered, and refused. */
@@ -69,15 +70,22 @@ async function freshToken() {
   }
 }
 
-/** Logs in and returns the id of who that is. */
+/** Logs in and returns the id of who that is; null where a code must follow. */
 export async function login(username, password) {
   await freshToken();
-  const answer = await send(LOGIN, {
+  return enter(LOGIN, { username, password });
+}
+
+/** The second factor, after the password. An ApiError with the code "login": begin again with the password. */
+export const loginCode = (code) => enter(LOGIN_CODE, { code });
+
+async function enter(url, fields) {
+  const answer = await send(url, {
     method: "POST",
     headers: { Accept: "application/json", "X-CSRFToken": csrf() },
-    body: new URLSearchParams({ username, password }),
+    body: new URLSearchParams(fields),
   });
-  return String(answer.user);
+  return answer.user === undefined ? null : String(answer.user);
 }
 
 async function send(url, options) {

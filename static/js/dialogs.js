@@ -1,6 +1,6 @@
 // Dialogs: guidelines, keys, skip, log in again, refused answers. Native ones: they hold the focus and close by Esc.
 
-import { ApiError, login, whoIsIn } from "./api.js";
+import { ApiError, login, loginCode, whoIsIn } from "./api.js";
 import { h, key } from "./dom.js";
 import { render } from "./markdown.js";
 import { told } from "./scale.js";
@@ -201,9 +201,31 @@ export function askLogin() {
   asking ??= new Promise((resolve) => {
     const dialog = find("login");
     const form = dialog.querySelector("form");
+    const { username, password, code } = form.elements;
     const problem = form.querySelector(".error");
-    const go = form.querySelector(".go");
+    const go = form.querySelector("button.go");
+    const named = /** @type {HTMLElement} */ (form.querySelector(".named"));
+    const none = password.disabled && code.disabled; // no password to ask for
+    const unnamed = named.hidden;
     const done = new AbortController();
+    const came = (user) => {
+      if (done.signal.aborted) return;
+      password.value = "";
+      askCode(false);
+      done.abort();
+      dialog.close();
+      asking = null;
+      resolve(user);
+    };
+    /** The code in place of name and password, or these in place of it. */
+    const askCode = (asked) => {
+      named.hidden = asked || unnamed;
+      form.querySelector(".code").hidden = !asked;
+      username.disabled = password.disabled = asked || none;
+      code.disabled = !asked;
+      code.value = "";
+      (asked ? code : password).focus();
+    };
     dialog.addEventListener("cancel", (event) => event.preventDefault(), { signal: done.signal });
     form.addEventListener(
       "submit",
@@ -213,30 +235,30 @@ export function askLogin() {
         go.disabled = true;
         problem.textContent = "";
         try {
-          const { username, password } = form.elements;
-          // Who has no password came by a link, and is in again once it was opened.
-          const user = password ? await login(username.value, password.value) : await whoIsIn();
-          if (!user) {
-            problem.textContent = t("You are not in yet. Open the study from Prolific, then come back here.");
-            return;
-          }
-          if (password) password.value = "";
-          done.abort();
-          dialog.close();
-          asking = null;
-          resolve(user);
+          // Who has no password came by a link or a provider, and is in again once that was opened.
+          const user = await (none ? whoIsIn() : code.disabled ? login(username.value, password.value) : loginCode(code.value));
+          if (user === "") problem.textContent = t("You are not in yet. Open the study from Prolific, then come back here.");
+          else if (user === null) askCode(true);
+          else came(user);
         } catch (error) {
           problem.textContent = error instanceof ApiError ? error.message : t("The server does not answer. Try again.");
-          form.elements.password?.focus();
+          if (error.code === "login") askCode(false);
+          else (code.disabled ? password : code).focus();
         } finally {
           go.disabled = false;
         }
       },
       { signal: done.signal },
     );
+    // Who logged in through a provider did so in another tab.
+    if (form.querySelector(".elsewhere"))
+      window.addEventListener("focus", async () => {
+        const user = await whoIsIn().catch(() => "");
+        if (user) came(user);
+      }, { signal: done.signal });
     for (const other of document.querySelectorAll("dialog[open]")) /** @type {HTMLDialogElement} */ (other).close();
     dialog.showModal();
-    form.elements.password?.focus();
+    password.focus();
   });
   return asking;
 }

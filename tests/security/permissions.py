@@ -23,6 +23,19 @@ sw.js                                              POST PUT PATCH DELETE OPTIONS
 /                                                  POST PUT PATCH DELETE OPTIONS  405
 login/                                             GET POST PUT OPTIONS           200 302 302 302 302 302
 login/                                             PATCH DELETE                   405 302 302 302 302 302
+# Nobody is on their way in: the code is for who gave a password before. No provider is set up here; see test_oidc.py.
+login/code/                                        GET POST PUT PATCH DELETE OPTIONS  302
+login/oidc/                                        GET                            404
+login/oidc/                                        POST PUT PATCH DELETE OPTIONS  405
+login/oidc/callback/                               GET                            404
+login/oidc/callback/                               POST PUT PATCH DELETE OPTIONS  405
+# A second factor is one's own. Nobody here has one, nor an app that makes codes; see test_second_factor.py.
+second-factor/                                     GET                            302 200 200 200 200 200
+second-factor/                                     POST PUT PATCH DELETE OPTIONS  405
+second-factor/set-up/                              GET POST                       302 200 200 200 200 200
+second-factor/set-up/                              PUT PATCH DELETE OPTIONS       302 405 405 405 405 405
+second-factor/codes/                               GET POST PUT PATCH DELETE OPTIONS  302
+second-factor/remove/                              GET POST PUT PATCH DELETE OPTIONS  302
 logout/                                            POST                           302
 logout/                                            OPTIONS                        200
 logout/                                            GET PUT PATCH DELETE           405
@@ -319,6 +332,8 @@ admin/annotate/user/add/                           GET               302 403 302
 admin/annotate/user/add/                           POST              302 403 302 403 403 302w
 admin/annotate/user/<id>/password/                 GET               302 403 302 403 403 200
 admin/annotate/user/<id>/password/                 POST              302 403 302 403 403 302w
+admin/annotate/user/<path:object_id>/reset-factor/ GET               302 403 302 403 403 200
+admin/annotate/user/<path:object_id>/reset-factor/ POST              302 403 302 403 403 302w
 admin/annotate/user/<path:object_id>/              GET POST          302
 admin/annotate/user/<path:object_id>/history/      GET POST          302 404 302 404 404 200
 admin/annotate/user/<path:object_id>/change/       GET               302 403 302 403 403 200

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
@@ -147,6 +148,7 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
             "reason": "It is.",
             "seen": "",
         },
+        "second-factor/set-up/": {"password": PASSWORD, "code": "000000"},
         "admin/password_change/": own_password,
         "admin/annotate/project/": {"action": "pause", "_selected_action": project.pk},
         "admin/annotate/membership/": {"action": "pause", "_selected_action": place.rows["membership"].pk},
@@ -212,6 +214,8 @@ def prepare(route: str, place: Place) -> None:
         Job.objects.filter(pk=place.rows["job"].pk).update(state="queued")
     elif act == "retry" and "/asset/" in route:
         Asset.objects.filter(pk=place.rows["asset"].pk).update(prepared=False, problem="is broken")
+    elif route.endswith("/reset-factor/"):
+        TOTP.activate(place.rows["user"], generate_totp_secret())
 
 
 def written() -> dict[str, int]:

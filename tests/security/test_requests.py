@@ -70,6 +70,10 @@ def test_a_post_to_the_api_without_our_token_is_forged(route: str, world: World)
     "path",
     [
         "/login/",
+        "/login/code/",
+        "/second-factor/set-up/",
+        "/second-factor/codes/",
+        "/second-factor/remove/",
         "/logout/",
         "/password/",
         "/admin/logout/",
@@ -78,6 +82,7 @@ def test_a_post_to_the_api_without_our_token_is_forged(route: str, world: World)
         "/admin/annotate/project/{project}/act/pause/",
         "/admin/annotate/dataimport/add/",
         "/admin/annotate/user/add/",
+        "/admin/annotate/user/1/reset-factor/",
     ],
 )
 def test_a_form_without_our_token_is_forged(path: str, world: World) -> None:
