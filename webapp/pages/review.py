@@ -284,6 +284,7 @@ def _page(
         "wanted": wanted,
         "list_url": f"{reverse('review', args=[project.slug])}?{query_of(wanted)}",
         "here": _url_of(project, comparison_id, wanted),
+        "query": query_of(wanted),
         **_beside(project, comparison_id, wanted),
         "found": found,
         "comparison": found.comparison,
