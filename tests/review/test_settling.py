@@ -9,11 +9,13 @@ from django.db import connections
 
 from annotate import review
 from annotate.access import Denied, Unknown
+from annotate.actions.erasure import erase_demo
 from annotate.actions.judging import Answer, Invalid, submit
 from annotate.actions.queue import Conflict, claim_next
 from annotate.actions.review import (
     accept_majority,
     answer_comment,
+    note_seen,
     retract_comment,
     send_back,
     send_back_to_all,
@@ -357,3 +359,21 @@ def test_a_question_goes_with_who_asked_or_was_asked() -> None:
     withdraw_annotator(by=None, annotator=mine)
     assert not Comment.objects.exists() and item_of(comparison).state == ReviewState.OPEN
     assert ReviewItem.objects.get().response2 == 1
+
+
+def test_a_demo_goes_with_all_that_was_reviewed_in_it() -> None:
+    project = make_project(demo=True)
+    mine = make_annotator(project, make_member(project))
+    comparison = make_comparison(make_pair(project), k=2)
+    judgment = judge(comparison, "response1", mine)
+    judge(comparison, "response2")
+    me = reviewer(project)
+    asked = sent(comparison, me, judgment)
+    retract_comment(by=me, project=project, comment_id=asked.pk)
+    first = decide(me, comparison, Ruling.TIE)
+    decide(me, comparison, Ruling.RESPONSE1, seen=first.pk)
+    note_seen(reader=mine, comparison=comparison, upto=asked.pk)
+    kept = judged(make_project(), ["response1", "response2"])
+    erase_demo(by=None, project=project)
+    assert not Comment.objects.exists() and not Resolution.objects.exists()
+    assert ReviewItem.objects.get().comparison == kept and lies() == []
