@@ -380,7 +380,7 @@ MAY_SEE = {
     "anonymous": "nothing",
     "stranger": "(?!.*(-key|@))canary-theirs-.*",
     "annotator": _OURS_TO_JUDGE,
-    "reviewer": rf"{_OURS_TO_JUDGE}|canary-ours-(pseudonym|rationale|row|\d|model-\d|source|metadata)",
+    "reviewer": rf"{_OURS_TO_JUDGE}|canary-ours-(pseudonym|rationale|group|row|\d|model-\d|source|metadata)",
     "manager": "(?!.*(-key|@))canary-ours-.*",
     "root": "(?!.*-key).*",
 }
