@@ -207,10 +207,9 @@ def test_declining_while_claims_are_asked_for_gives_none_afterwards() -> None:
 
     with ThreadPoolExecutor(6) as pool:
         done = list(pool.map(act, range(32)))
-    assert done.count("declined") == 1 and done[-1] == "refused"
-    assert (
-        Claim.objects.filter(created_at__gt=Consent.objects.latest("pk").at).count() <= 5
-    )  # those under way
+    assert done.count("declined") == 1
+    # The lock puts them in a row: whatever was given had begun before the refusal was noted.
+    assert not Claim.objects.filter(created_at__gt=Consent.objects.latest("pk").at).exists()
     with pytest.raises(queue.ConsentNeeded):
         queue.claim_next(annotator=annotator, claim_id=uuid4())
 
