@@ -26,9 +26,9 @@ def test_groups_on_the_dashboard(look: Any, page: Page, sign_in) -> None:
             groups.set_groups(by=None, annotator=one, groups=[group])
     for n in range(3):
         comparison = make_comparison(make_pair(project, external_id=f"row-{n}"), "Which is nicer?", k=9)
-        for one in range(4):
-            judge(comparison, "response1", people[(n + one) % 5])
-            judge(comparison, "response2", people[5 + (n + one) % 5])
+        for step in range(4):
+            judge(comparison, "response1", people[(n + step) % 5])
+            judge(comparison, "response2", people[5 + (n + step) % 5])
     content = full_report(project, timezone.now().date())
     Report.objects.create(project=project, read_at=timezone.now(), verdicts=24, seconds=1, content=content)
     sign_in(make_member(project, Role.REVIEWER))
