@@ -184,10 +184,10 @@ def submit(
     """
     project = annotator.project
     _validate(project, answers)
+    criteria = _hold_criteria(annotator, answers)
     # The lock under which it is decided whether they count.
     with prepared_cursor() as cursor:
         cursor.execute("SELECT FROM annotate_annotator WHERE id = %s FOR NO KEY UPDATE", [annotator.pk])
-    criteria = _hold_criteria(annotator, answers)
     claim = lock_claim(annotator, claim_id)
     known, targets, counts = _look(claim, [answer.id for answer in answers])
     for answer in answers:

@@ -22,6 +22,7 @@ from annotate.models import (
     Claim,
     ClaimDraft,
     Comment,
+    Criterion,
     CrowdArrival,
     GroupMember,
     Invitation,
@@ -111,7 +112,10 @@ def _again(act: Callable[[], T]) -> T:
 
 
 def _lock(annotator: Annotator) -> Annotator:
-    """The annotator's row, after the pairs of all that it ever claimed."""
+    """The annotator's row, after the criteria that they wrote, which lose their author, and the pairs of all that it ever
+    claimed: everybody who holds criteria holds them first."""
+    authored = Criterion.objects.filter(author=annotator).order_by("pk")
+    list(authored.select_for_update(no_key=True).values_list("pk"))
     pairs = Claim.objects.filter(annotator=annotator).values("pair_id")
     list(Pair.objects.filter(pk__in=pairs).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     locked = Annotator.objects.select_for_update().filter(pk=annotator.pk).first()
