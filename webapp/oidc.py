@@ -77,7 +77,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
             RequestException: it does not answer with JSON.
         """
         # Kept a while: whoever asks for the login page's link makes us ask nobody else each time.
-        name = f"oidc {settings.OIDC_ISSUER}"
+        name = f"oidc:{settings.OIDC_ISSUER}"
         config = cache.get(name)
         if config is not None:
             return dict(config)
