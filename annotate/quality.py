@@ -1,15 +1,24 @@
 """What annotators said to claims that are not for labels, as arrays: how far they can be trusted."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from django.db import connection
+from django.db.models import Q
 
-from annotate.models import Project
+from annotate.models import Exclusion, Project
 from annotate.stats.estimates import Ints
 from annotate.stats.labels import USABLE
 
 _USABLE = f"ARRAY[{', '.join(repr(str(label)) for label in USABLE)}]"
+
+
+def exclusions_changed(project_id: int, since: datetime) -> bool:
+    """Whether somebody was excluded from labels, or counted again, after a moment."""
+    later = Q(made_at__gt=since) | Q(lifted_at__gt=since)
+    return Exclusion.objects.filter(later, annotator__project=project_id).exists()
+
 
 # A repeat's answer that holds, beside what its annotator had said of the same comparison by the time that they were
 # asked again: what they changed later, perhaps because they were asked again, is another answer.

@@ -4,12 +4,12 @@ import time
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from annotate.access import Deed, require
 from annotate.actions.jobs import Lease, create_job, send, unfinished_job
-from annotate.models import UNFINISHED, Exclusion, Job, JobKind, JobState, Judgment, Project, Report, User
+from annotate.models import UNFINISHED, Job, JobKind, JobState, Judgment, Project, Report, User
+from annotate.quality import exclusions_changed
 from annotate.reports import full_report
 
 # A page that is watched asks for new statistics no sooner than this, or this many times what they took.
@@ -48,10 +48,9 @@ def is_outdated(report: Report | None) -> bool:
     imported = Job.objects.filter(
         project=report.project_id, kind=JobKind.IMPORT, state=JobState.DONE, ended_at__gt=report.read_at
     )
-    excluded = Exclusion.objects.filter(annotator__project=report.project_id).filter(
-        Q(made_at__gt=report.read_at) | Q(lifted_at__gt=report.read_at)
+    return timezone.now() >= due and (
+        newer.exists() or imported.exists() or exclusions_changed(report.project_id, report.read_at)
     )
-    return timezone.now() >= due and (newer.exists() or imported.exists() or excluded.exists())
 
 
 def run(lease: Lease) -> None:

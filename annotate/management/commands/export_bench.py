@@ -14,6 +14,7 @@ from annotate.exports.build import build
 from annotate.exports.records import settled_of
 from annotate.management.terminal import Bar, run_with_bar
 from annotate.models import JobState, Judgment, Project, Release, Resolution
+from annotate.quality import exclusions_changed
 from annotate.stats.labels import Settled
 
 
@@ -123,11 +124,16 @@ class Command(BaseCommand):
             )
         if files.is_finished(out) and release.job.state == JobState.DONE:
             # A worker may have ended what was killed here. But what is asked for may also be a newer release.
+            assert release.frozen_at
             since = {"created_at__gt": release.frozen_at, "comparison__pair__project": project}
-            if Judgment.objects.filter(**since).exists() or Resolution.objects.filter(**since).exists():
+            if (
+                Judgment.objects.filter(**since).exists()
+                or Resolution.objects.filter(**since).exists()
+                or exclusions_changed(project.pk, release.frozen_at)
+            ):
                 raise Refused(
-                    f"{out} holds finished release {held}, and something was judged or settled since. For a new release give"
-                    " an empty directory."
+                    f"{out} holds finished release {held}, and something was judged or settled since, or other judgments"
+                    " count. For a new release give an empty directory."
                 )
             self.stdout.write(f"{out} holds this release already, and nothing was judged since.")
         if release.directory != str(out):
