@@ -266,11 +266,14 @@ _SETTLE = """
         RETURNING s.comparison_id
     ), given_back AS (
         DELETE FROM annotate_seat
-        WHERE (%(ends)s AND claim_id = %(claim)s AND head_id IS NULL
-               AND comparison_id NOT IN (SELECT comparison FROM fresh))
-           -- A label of before its annotator was excluded is revised: neither counts.
-           OR (%(excluded)s AND annotator_id = %(annotator)s AND comparison_id IN (SELECT comparison FROM fresh))
+        WHERE %(ends)s AND claim_id = %(claim)s AND head_id IS NULL
+          AND comparison_id NOT IN (SELECT comparison FROM fresh)
         RETURNING comparison_id
+    ), left_out AS (
+        -- A label of before its annotator was excluded is revised: neither counts.
+        DELETE FROM annotate_seat s USING fresh
+        WHERE %(excluded)s AND s.comparison_id = fresh.comparison AND s.annotator_id = %(annotator)s
+        RETURNING s.comparison_id
     ), closed AS (
         UPDATE annotate_claim SET closed_at = %(now)s, outcome = 'submitted', skip_reason = '', note = ''
         WHERE %(ends)s AND id = %(claim)s
@@ -284,7 +287,7 @@ _SETTLE = """
     ), forgotten AS (
         DELETE FROM annotate_claimdraft WHERE claim_id = %(claim)s
     )
-    SELECT ARRAY(SELECT comparison_id FROM seated), EXISTS (SELECT FROM given_back),
+    SELECT ARRAY(SELECT comparison_id FROM seated), EXISTS (SELECT FROM given_back) OR EXISTS (SELECT FROM left_out),
            COALESCE((SELECT judged_pairs FROM counted),
                     (SELECT judged_pairs FROM annotate_annotator WHERE id = %(annotator)s))
 """
