@@ -13,6 +13,8 @@ from io import RawIOBase
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
@@ -48,6 +50,8 @@ name the sides as you saw them, a and b. What was judged (prompts, responses, me
 # By the model's label: the file its rows stand in, or in parentheses why they are left out.
 DECIDED = {
     "annotate.User": "account.json",
+    "socialaccount.SocialAccount": "identities.json",
+    "mfa.Authenticator": "second_factors.json",
     "annotate.Membership": "memberships.json",
     "annotate.Annotator": "pseudonyms.json",
     "annotate.CrowdArrival": "arrivals.json",
@@ -62,6 +66,7 @@ DECIDED = {
     "annotate.Exclusion": "exclusions.json",
     "annotate.AuditEntry": "deeds.json",
     "annotate.Job": "jobs.json",
+    "account.EmailAddress": "(allauth's own table, which nothing writes)",
     "annotate.Gold": "(that somebody marked an answer as known is among the deeds)",
     "annotate.CommentSeen": "(up to where comments were read)",
     "annotate.Invitation": "(that somebody made a link is among the deeds)",
@@ -132,6 +137,23 @@ def _account(user: User) -> Iterator[Row]:
         "is_active",
     )
     yield {name: getattr(user, name) for name in names}
+
+
+def _identities(user: User) -> Iterator[Row]:
+    """What an OpenID provider calls the account."""
+    for row in SocialAccount.objects.filter(user=user).order_by("pk"):
+        yield {
+            "provider": row.provider,
+            "identity": row.uid,
+            "since": row.date_joined,
+            "last_login": row.last_login,
+        }
+
+
+def _factors(user: User) -> Iterator[Row]:
+    """Without their secrets: this file may lie about."""
+    for row in Authenticator.objects.filter(user=user).order_by("pk"):
+        yield {"type": row.type, "created_at": row.created_at, "last_used_at": row.last_used_at}
 
 
 def _memberships(user: User) -> Iterator[Row]:
@@ -322,6 +344,8 @@ def _jobs(user: User) -> Iterator[Row]:
 
 FILES: dict[str, Callable[[User], Iterator[Row]]] = {
     "account.json": _account,
+    "identities.json": _identities,
+    "second_factors.json": _factors,
     "memberships.json": _memberships,
     "arrivals.json": _arrivals,
     "pseudonyms.json": _pseudonyms,

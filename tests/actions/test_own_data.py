@@ -7,6 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.apps import apps
 from django.test import Client
 from django.urls import reverse
@@ -117,6 +119,8 @@ def everything(project: Any, name: str) -> User:
         reason=f"canary {name} reason",
         created_at=timezone.now(),
     )
+    SocialAccount.objects.create(user=user, provider="provider", uid=f"canary {name} identity")
+    Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": "canary detail"})
     Exclusion.objects.create(annotator=annotator, reason=f"canary {name} excluded", made_at=timezone.now())
     CrowdArrival.objects.create(
         project=project, user=user, participant=f"canary {name}", study="study", session="session", pairs=1
