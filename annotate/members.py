@@ -31,12 +31,16 @@ def open_invitations(token: str) -> QuerySet[Invitation]:
 
     One statement whatever the reason why there is none: unknown, used up, expired or revoked.
     """
-    return Invitation.objects.filter(
-        token_sha256=token_sha256(token),
-        revoked_at__isnull=True,
-        expires_at__gt=timezone.now(),
-        uses_left__gt=0,
-    )
+    return _open().filter(token_sha256=token_sha256(token))
+
+
+def invitations_of(email: str) -> QuerySet[Invitation]:
+    """Those that name an address and let in whoever it belongs to now."""
+    return _open().filter(email__iexact=email)
+
+
+def _open() -> QuerySet[Invitation]:
+    return Invitation.objects.filter(revoked_at__isnull=True, expires_at__gt=timezone.now(), uses_left__gt=0)
 
 
 def secret_sha256(secret: str) -> str:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from annotate import audit
 from annotate.access import Deed, Unknown, outranks, require
 from annotate.actions.people import create_user
-from annotate.members import open_invitations, token_sha256
+from annotate.members import invitations_of, open_invitations, token_sha256
 from annotate.models import Invitation, Membership, Project, Role, User
 from annotate.models.project import MAX_TAG, MAX_TAGS
 
@@ -188,6 +188,13 @@ def accept_invitation(*, user: User, token: str) -> Membership:
         Unknown: the link opens nothing, whatever the reason.
     """
     return _let_in(user, _locked(token))
+
+
+@transaction.atomic
+def accept_invitations_of(*, user: User, email: str) -> list[Membership]:
+    """Become a member by every invitation that names an address, which somebody trusted says is the user's."""
+    found = invitations_of(email).select_related("project").order_by("pk")
+    return [_let_in(user, one) for one in found.select_for_update(of=("self",), no_key=True)]
 
 
 @transaction.atomic

@@ -4,18 +4,12 @@ from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 
 from annotate import audit
+from annotate.actions.invitations import accept_invitations_of
 from annotate.actions.people import create_user
+from annotate.members import invitations_of
 from annotate.models import User
 
 _NAME = User._meta.get_field("username").max_length or 150
-
-
-def invited(email: str) -> bool:
-    """May somebody with this verified address who has no account get one? Nobody may: there are no invitations yet.
-
-    The one place that decides it.
-    """
-    return False
 
 
 @transaction.atomic
@@ -23,7 +17,7 @@ def account_for(*, issuer: str, subject: str, email: str) -> User | None:
     """The account that an identity logs in to, tied to it from then on; None if it has none here.
 
     The first time it is found by `email`, an address that the issuer has verified, or "": the one account that has it,
-    or a new one for who was invited. Two accounts with the same address are nobody's. Two requests at once tie it once.
+    or a new one for who was invited by that address, a member at once. Two accounts with the same address are nobody's. Two requests at once tie it once.
     """
     tied = SocialAccount.objects.filter(provider=issuer, uid=subject).select_related("user").first()
     if tied:
@@ -31,8 +25,9 @@ def account_for(*, issuer: str, subject: str, email: str) -> User | None:
     if not email:
         return None
     users = list(User.objects.filter(email__iexact=email, simulated=False).select_for_update(no_key=True)[:2])
-    if not users and invited(email):
+    if not users and invitations_of(email).exists():
         users = [create_user(by=None, username=_free_name(email), password=None, email=email)]
+        accept_invitations_of(user=users[0], email=email)
     if len(users) != 1:
         return None
     tied, new = SocialAccount.objects.get_or_create(provider=issuer, uid=subject, defaults={"user": users[0]})

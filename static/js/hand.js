@@ -21,7 +21,7 @@ export class Hand extends EventTarget {
   #stopped = false;
   #begun = false;
   #told = false; // whether the server has said what we hold: before that, asking would find the hand full of it
-  #done = new Set(); // ids of claims that left the hand: what the server said before that does not bring them back
+  #done = new Set(); // ids of claims that left the hand or were sent: what was known before does not bring them back
   #fetched = new Set(); // ids of claims whose media are fetched ahead
   /** Server time less ours, in ms: the server's clock decides leases. */
   #ahead = 0;
@@ -33,6 +33,7 @@ export class Hand extends EventTarget {
   constructor({ store, outbox, kept, owner, slug, size }) {
     super();
     Object.assign(this, { store, outbox, kept, owner, slug, size });
+    outbox.addEventListener("sent", ({ detail: { entry } }) => this.#done.add(entry.claim));
   }
 
   get current() {
@@ -55,7 +56,8 @@ export class Hand extends EventTarget {
 
   /** Takes up what is held: what is kept here, then what the server says, where it can be reached or nothing is kept. */
   async resume() {
-    for (const claim of this.kept.claims) this.add(claim);
+    // What was sent this instant is still being cleared away.
+    for (const claim of this.kept.claims) if (!this.#done.has(claim.id)) this.add(claim);
     try {
       await this.#ask();
     } catch (error) {

@@ -208,6 +208,51 @@ def test_a_session_that_ended_meanwhile_loses_nothing(
     assert Judgment.objects.count() == 6 and violations() == {}
 
 
+# What is kept is cleared away slowly.
+SLOW = """
+  const open = caches.open.bind(caches);
+  caches.open = async (name) => {
+    await new Promise((done) => setTimeout(done, 3000));
+    return open(name);
+  };
+"""
+
+
+def test_what_was_judged_offline_is_not_shown_again_while_it_is_cleared_away(
+    context: BrowserContext, page: Page, ada: User, watch: Watch
+) -> None:
+    watch.allow(NO_LINE)
+    project = project_of(ada, 4)
+    judge = JudgePage(page, project).open()
+    take(judge, 4)
+    context.set_offline(True)
+    judged = []
+    for _ in range(2):
+        judged.append(judge.prompt)
+        judge_some(judge, 1)
+    page.close()
+    context.set_offline(False)
+    other = context.new_page()
+    other.add_init_script(SLOW)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "GET":
+            held.append(route)
+        else:
+            route.continue_()
+
+    other.route(f"**/projects/{project.slug}/claims/", hold)  # what the server holds is not known yet
+    again = JudgePage(other, project).open()
+    assert again.prompt not in judged
+    for route in held:
+        route.continue_()
+    again.saved()
+    judge_some(again, 2)
+    again.saved()
+    assert Judgment.objects.count() == 4 and violations() == {}
+
+
 def test_videos_play_and_seek_from_what_is_kept(
     context: BrowserContext, page: Page, ada: User, watch: Watch
 ) -> None:

@@ -17,7 +17,8 @@ from django.contrib.auth import SESSION_KEY
 from django.core.cache import cache
 from django.test import Client
 
-from annotate.models import AuditEntry, Role, User
+from annotate.actions.invitations import Invited, invite, revoke_invitation
+from annotate.models import AuditEntry, Invitation, Role, User
 from tests.factories import make_member, make_project, make_user
 from tests.paths import ROOT
 from tests.security.apps import shown, with_app
@@ -135,8 +136,11 @@ def test_accounts_without_or_with_the_same_address_are_nobodys(provider: Provide
     refuses(client, log_in(client), 403, "No account here has your e-mail address")
 
 
-def test_who_was_invited_gets_an_account(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotate.actions.logins.invited", lambda email: email == "ada@example.org")
+def test_who_was_invited_gets_an_account_and_is_a_member(provider: Provider) -> None:
+    project, other = make_project(), make_project()
+    invite(by=None, project=project, invited=[Invited("ADA@example.org", Role.REVIEWER)])
+    [revoked] = invite(by=None, project=other, invited=[Invited("ada@example.org", Role.MANAGER)])
+    revoke_invitation(by=None, invitation=revoked.invitation)
     make_user("ada@example.org").__class__.objects.update(email="")
     client = Client()
     assert log_in(client)["Location"] == "/"
@@ -145,6 +149,8 @@ def test_who_was_invited_gets_an_account(provider: Provider, monkeypatch: pytest
     assert not user.has_usable_password() and not user.is_superuser
     deeds = AuditEntry.objects.filter(subject=f"user {user.pk}").order_by("pk")
     assert list(deeds.values_list("deed", flat=True)) == ["create user", "tie to identity"]
+    assert [(one.project, one.role) for one in user.memberships.all()] == [(project, Role.REVIEWER)]
+    assert Invitation.objects.get(project=project).uses_left == 0
 
 
 def test_an_account_that_is_closed_does_not_get_in(provider: Provider, ada: User) -> None:
