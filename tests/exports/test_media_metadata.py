@@ -131,7 +131,8 @@ def test_tracks_of_anything_else_go(pool: MediaSandbox) -> None:
     two = clips.video(tracks=2, frames=5)
     original = b"gpmd".join(b"meta".join(two.rsplit(b"vide", 1)).rsplit(b"avc1", 1))
     clean = stripped(pool, original, "video/mp4")
-    assert clips.decoded(clean, "video/mp4") == clips.decoded(clips.video(frames=5), "video/mp4")
+    # Not those of another encoding, which now and then gives other bytes for the same pictures.
+    assert clips.decoded(clean, "video/mp4") == clips.decoded(two, "video/mp4")
     assert clean.count(b"trak") == 1 and len(clean) < 0.7 * len(original)
     assert stripped(pool, original, "video/mp4") == clean
 

@@ -109,7 +109,7 @@ def _reopened(target: io.BytesIO) -> io.BytesIO:
 
 
 def decoded(data: bytes, media_type: str) -> dict[str, Any]:
-    """A digest of all pictures and of all samples, and when each picture is shown."""
+    """A digest of all pictures and of all samples, and when each picture is shown; of the first track of each kind."""
     found: dict[str, Any] = {}
     with av.open(io.BytesIO(data), "r") as container:
         for stream in [*container.streams.video, *container.streams.audio]:
@@ -119,7 +119,7 @@ def decoded(data: bytes, media_type: str) -> dict[str, Any]:
             for frame in container.decode(stream):
                 digest.update(frame.to_ndarray().tobytes())
                 times.append(frame.time)
-            found[stream.type] = (digest.hexdigest(), times if stream.type == "video" else None)
+            found.setdefault(stream.type, (digest.hexdigest(), times if stream.type == "video" else None))
     return found
 
 
