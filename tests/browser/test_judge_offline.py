@@ -81,7 +81,12 @@ def nothing_is_kept(page: Page) -> None:
     page.wait_for_function(
         "async () => !(await caches.keys()).length && !(await navigator.serviceWorker.getRegistrations()).length"
     )
-    found = stored(page)
+    # One after the other they go.
+    for _ in range(100):
+        found = stored(page)
+        if not found["claims"] and not found["projects"]:
+            break
+        page.wait_for_timeout(100)
     assert (found["claims"], found["projects"]) == ([], [])
 
 
@@ -317,6 +322,7 @@ def test_what_is_given_back_is_there_for_others_at_once(page: Page, ada: User) -
     assert queue.claim_next(annotator=other, claim_id=uuid4())
     assert violations() == {}
     judge.press("Escape")
+    expect(dialog_of(page)).to_be_hidden()
     judge_some(judge, 1)
     judge.saved()
     nothing_is_kept(page)

@@ -283,7 +283,7 @@ def test_an_ended_session_asks_to_log_in_and_goes_on(judge: JudgePage, watch: Wa
 def test_answers_wait_for_the_one_who_made_them(
     judge: JudgePage, context: BrowserContext, sign_in, watch: Watch
 ) -> None:
-    watch.allow(f"40[134]|{NO_LINE}")
+    watch.allow(f"40[1349]|{NO_LINE}")
     page = judge.page
     in_hand(page, 4)
     context.set_offline(True)

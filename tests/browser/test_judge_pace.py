@@ -23,6 +23,7 @@ def test_pace_and_a_break_that_is_due(page: Page, sign_in) -> None:
             page.clock.run_for(MINUTE // 2)
 
     for _ in range(3):
+        judge.ready()
         work(1)
         judge.press("0", "0")
         judge.submit()

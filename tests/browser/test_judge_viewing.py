@@ -88,7 +88,9 @@ def test_a_sound_counts_where_it_was_heard_and_an_image_as_near_as_it_was_seen(p
     image_pair(project, CLARITY)
     sign_in(make_member(project))
     judge = JudgePage(page, project).open()
-    expect(page.locator("#sides .view.image img").first).to_be_visible()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('#sides .view.image img')].filter(one => one.naturalWidth).length === 2"
+    )
     judge.press("z", "+", "+", "f", "1")
     judge.submit()
     judge.saved()
