@@ -21,8 +21,8 @@ from annotate.actions.reports import is_outdated, start_report, unfinished_repor
 from annotate.models import Exclusion, Project, Report, TaskType, User
 from annotate.queries import project_for
 from annotate.report_tables import tables_of
+from annotate.sheets import lines
 from webapp.pages import plots
-from webapp.pages.spreadsheets import lines
 
 _DAYS = 60  # of throughput shown
 _CRITERIA = 50

@@ -18,7 +18,7 @@ from annotate import trail
 from annotate.access import Deed, Denied, Unknown, require
 from annotate.models import AuditEntry, Project, User
 from annotate.queries import project_for
-from webapp.pages.spreadsheets import lines
+from annotate.sheets import lines
 
 _SHOWN = 50
 
