@@ -21,7 +21,6 @@ from annotate.models import (
     Judgment,
     Membership,
     Outcome,
-    Pair,
     Project,
     Role,
     Stream,
@@ -109,10 +108,6 @@ def project_for(user: User, slug: str) -> Project:
     if project is None:
         raise Unknown(_("There is no project %(slug)s for you.") % {"slug": slug})
     return project
-
-
-def visible_pairs(project: Project) -> QuerySet[Pair]:
-    return Pair.objects.filter(VISIBLE_IMPORT, project=project)
 
 
 def pair_count(project: Project) -> int:
