@@ -52,12 +52,17 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@contextmanager
-def serving(environ: dict[str, str]) -> Iterator[str]:
-    """The URL of a web server, as `manage.py up` starts it, on the database that this process tests with."""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(environ: dict[str, str], port: int | None = None) -> Iterator[str]:
+    """The URL of a web server, as `manage.py up` starts it, on the database that this process tests with."""
+    port = port or free_port()
     ours, tests = "/evenhand?", f"/{connection.settings_dict['NAME']}?"
     whole = os.environ | {"DATABASE_URL": os.environ["DATABASE_URL"].replace(ours, tests)} | environ
     command = web_command("127.0.0.1", port, workers=1, threads=4)

@@ -1,6 +1,7 @@
 """A project to judge in, and the judge page driven as an annotator drives it."""
 
 import io
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +17,19 @@ from playwright.sync_api import Locator, Page, expect
 from annotate.modalities import HOUSES, Kind
 from annotate.modalities.sandbox import MediaSandbox, Request
 from annotate.models import Asset, Claim, Derivative, Judgment, Modality, Pair, Project, User
+from tests.browser.conftest import PATIENCE
 from tests.factories import make_asset, make_comparison, make_member, make_pair, make_project
 
 CLARITY = "The answer is easy to follow."
 TRUTH = "The answer keeps every fact of the prompt."
+
+
+def comes_true(page: Page, question: str, arg: Any = None) -> None:
+    """Waits for what a script asks and answers by a promise, which `wait_for_function` would take for a yes."""
+    until = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(question, arg):
+        assert time.monotonic() < until, question
+        page.wait_for_timeout(50)
 
 
 def picture(colour: tuple[int, int, int], size: tuple[int, int] = (320, 240)) -> bytes:

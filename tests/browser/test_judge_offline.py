@@ -17,7 +17,7 @@ from annotate.integrity import violations
 from annotate.models import Claim, Judgment, Outcome, Project, User, Verdict
 from tests.api.test_blindness import secrets_of
 from tests.browser.conftest import Watch
-from tests.browser.judging import CLARITY, JudgePage, image_pair, judge_project, text_pair
+from tests.browser.judging import CLARITY, JudgePage, comes_true, image_pair, judge_project, text_pair
 from tests.browser.playables import make_video
 from tests.browser.test_blindness import CANARIES
 from tests.browser.test_pages_look import LOOKS, clean
@@ -78,8 +78,9 @@ def stored(page: Page, *, bodies: bool = False) -> Any:
 
 
 def nothing_is_kept(page: Page) -> None:
-    page.wait_for_function(
-        "async () => !(await caches.keys()).length && !(await navigator.serviceWorker.getRegistrations()).length"
+    comes_true(
+        page,
+        "async () => !(await caches.keys()).length && !(await navigator.serviceWorker.getRegistrations()).length",
     )
     # One after the other they go.
     for _ in range(100):
@@ -119,7 +120,8 @@ def held() -> int:
 
 def draft_is_kept(page: Page, words: str) -> None:
     """Until the draft with these words is on the disk."""
-    page.wait_for_function(
+    comes_true(
+        page,
         """words => new Promise((done) => {
           const opened = indexedDB.open("evenhand");
           opened.onsuccess = () => {
@@ -127,7 +129,7 @@ def draft_is_kept(page: Page, words: str) -> None:
             asked.onsuccess = () => { opened.result.close(); done(JSON.stringify(asked.result).includes(words)); };
           };
         })""",
-        arg=words,
+        words,
     )
 
 
@@ -361,32 +363,6 @@ def test_somebody_else_finds_nothing_and_neither_does_who_comes_after_a_logout(
     nothing_is_kept(page)
 
 
-def test_a_new_version_takes_the_place_of_the_kept_one(
-    context: BrowserContext, page: Page, ada: User, watch: Watch
-) -> None:
-    watch.allow(NO_LINE)
-    project = project_of(ada, 6)
-    judge = JudgePage(page, project).open()
-    take(judge, 5)
-    [before] = [name for name in stored(page)["caches"] if "shell" in name]
-
-    def newer(route: Route) -> None:
-        answer = route.fetch()
-        body = re.sub(r'"version": "\w+"', '"version": "newer"', answer.text())
-        route.fulfill(response=answer, body=body)
-
-    context.route("**/sw.js", newer)
-    judge.open()
-    page.wait_for_function("() => caches.has('evenhand-shell-newer')")
-    assert before in stored(page)["caches"]  # this tab may still need it
-    page.close()
-    again = JudgePage(context.new_page(), project).open()
-    again.page.wait_for_function("async name => !(await caches.has(name))", arg=before)
-    again.page.close()
-    context.set_offline(True)
-    JudgePage(context.new_page(), project).open()
-
-
 def test_a_page_is_never_old_where_there_is_a_network(
     context: BrowserContext, page: Page, ada: User, watch: Watch
 ) -> None:
@@ -398,9 +374,10 @@ def test_a_page_is_never_old_where_there_is_a_network(
     judge.open()
     expect(page.locator("h1")).to_have_text("Garden robots")
     page.wait_for_function("() => document.getElementById('offline-open').textContent.includes('3 offline')")
-    page.wait_for_function(
+    comes_true(
+        page,
         "async path => (await (await caches.match(path)).text()).includes('Garden robots')",
-        arg=f"/judge/{project.slug}/",
+        f"/judge/{project.slug}/",
     )
     context.set_offline(True)
     judge.open()
