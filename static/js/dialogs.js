@@ -19,8 +19,14 @@ const GROUPS = {
 const OUTCOMES = { submitted: t("Judged"), skipped: t("Skipped"), expired: t("Not judged in time") };
 const find = (id) => /** @type {HTMLDialogElement} */ (document.getElementById(id));
 
-for (const dialog of document.querySelectorAll("dialog"))
+for (const dialog of document.querySelectorAll("dialog")) {
   for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
+  // Where nothing had the focus before, a button that is gone would keep it until the next frame, and take the next key.
+  new MutationObserver(() => {
+    const { activeElement: focused } = document;
+    if (!dialog.open && focused instanceof HTMLElement && dialog.contains(focused)) focused.blur();
+  }).observe(dialog, { attributeFilter: ["open"] });
+}
 
 /** Resolves when a dialog is no longer open, before the next key: the event "close" may come after it, and the key be lost. */
 function closing(dialog) {

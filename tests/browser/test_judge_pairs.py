@@ -357,3 +357,25 @@ def test_pairs_that_come_while_there_are_none_are_counted(page: Page, sign_in) -
     text_pair(project, prompt="Explain.")
     JudgePage(page, project).look_again()
     expect(page.locator("#count")).to_have_text("0 of 1")
+
+
+def test_a_key_in_the_instant_after_a_dialog_is_not_for_its_button(page: Page, sign_in) -> None:
+    project = judge_project()
+    sign_in(make_member(project))
+    judge = JudgePage(page, project).open()
+    left = page.evaluate(
+        """async () => {
+          const dialog = document.getElementById("guidelines");
+          dialog.showModal();
+          const button = dialog.querySelector("button");
+          button.focus();
+          dialog.close();
+          await null; // but no frame is drawn
+          return document.activeElement === button;
+        }"""
+    )
+    assert not left
+    before = judge.prompt
+    judge.press("G", "Escape", "1", "1")
+    judge.submit()
+    assert judge.prompt != before
