@@ -36,8 +36,10 @@ def start_worker(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
     app.control.purge()
 
-    def start(application: str = "tests.workers.stepping") -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "celery", "-A", application, "worker", "-c1", "-Qdefault,export"]
+    def start(
+        application: str = "tests.workers.stepping", queues: str = "default,export"
+    ) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "celery", "-A", application, "worker", "-c1", f"-Q{queues}"]
         with (tmp_path / "worker.log").open("ab") as log:
             worker = subprocess.Popen(
                 [*command, f"-nworker{len(started)}@test"],
