@@ -5,6 +5,7 @@ Nothing in this package knows Django: whoever calls turns rows into `Compared` a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol, Self, runtime_checkable
@@ -53,6 +54,12 @@ class Compared:
 
     def swapped(self) -> "Compared":
         return replace(self, first=self.second, second=self.first)
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """Of all its media, the prompt's and the sides'."""
+        media = (*self.prompt_media, self.first.medium, self.second.medium)
+        return frozenset(medium.modality for medium in media if medium is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,61 @@ class RewardModel(Protocol):
     def load(cls, path: Path) -> Self:
         """Read a saved model. UnfitArtefact if it is another backend's, another version's or broken."""
         ...
+
+
+class Without(StrEnum):
+    """Why a judge gave no verdict."""
+
+    UNREADABLE = "unreadable"  # it answered, and no verdict could be read
+    UNSUPPORTED = "unsupported"  # the item holds a modality that it cannot look at
+    ERROR = "error"  # it could not be asked: the endpoint failed, or a medium could not be opened
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a judge that is asked in words says of one item: a verdict (1 the first side, -1 the second, 0 a tie), or
+    why there is none, never both.
+
+    Tokens are counted over all replies that this opinion took, `spent` those of them that were paid for now: a reply
+    that was kept costs nothing again.
+    """
+
+    verdict: int | None = None
+    without: Without | None = None
+    detail: str = ""
+    rationale: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    spent_in: int = 0
+    spent_out: int = 0
+    replies: int = 0
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """A judge that is asked in words, one item at a time. Safe to be called from several threads.
+
+    What it is shown first may sway it: ask with `item.swapped()` too, and turn the verdict round.
+    """
+
+    # What it can look at beside text.
+    modalities: frozenset[str]
+    # Which model by which settings: equal revisions are asked equally.
+    revision: str
+    # The name of the words that it is asked in.
+    template: str
+
+    def judge(self, item: Compared, *, ties: bool) -> Opinion:
+        """Which side is better by the item's criterion; `ties`: may it call them equal?
+
+        Raises:
+            JudgeBroken: it cannot be asked about any item.
+        """
+        ...
+
+
+class JudgeBroken(Exception):
+    """No item can be judged: a key that is refused, a model that is not there. The message says what to mend."""
 
 
 # Where each backend's class lives; looked up when asked for, so that naming one loads no weights and no torch.

@@ -1,0 +1,294 @@
+"""A generative judge behind an OpenAI-compatible chat endpoint: shown both responses, it says which is better, and why."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from workers.reward_models.base import Compared, MediumRef, Opinion, Side, Without
+from workers.reward_models.endpoint import Completion, Endpoint, EndpointError
+from workers.reward_models.judge_media import Part, parts, text
+from workers.reward_models.judge_template import DEFAULT, PROMPT, RESPONSE, Template, schema
+from workers.reward_models.reply_cache import ReplyCache, digest
+
+# Raised whenever the same item would be sent otherwise: replies kept before are then not used.
+VERSION = 1
+_VERDICTS = {"A": 1, "B": -1, "C": 0}
+# [[A]] as published for judges, \boxed{A} as reasoning models were trained to.
+_MARKED = re.compile(r"\[\[\s*([ABC])\s*\]\]|\\boxed\{\s*(?:\\text\{\s*)?([ABC])\s*\}")
+_SEEN = ("image", "video", "audio", "mesh")
+_OWN_FIELDS = frozenset({"messages", "model", "response_format", "stream", "n"})
+
+
+class SpecError(Exception):
+    """A specification that cannot be used. The message names the field."""
+
+
+@dataclass(frozen=True)
+class JudgeSpec:
+    """How a judge is asked. What changes replies stands in `asked`; how fast it is asked does not.
+
+    `sees`: modalities beside text. `orders` "both" asks with either response first. `tries`: how many replies may be
+    asked for until one can be read. `prices`: of a million tokens that go in and come out.
+    """
+
+    url: str
+    model: str
+    name: str = ""
+    key_env: str = ""
+    sees: tuple[str, ...] = ("image", "video", "mesh")
+    form: str = "published"
+    orders: str = "both"
+    ties: str = "both"
+    tries: int = 5
+    temperature: float = 0.0
+    max_tokens: int = 2048
+    prompt_frames: int = 10
+    response_frames: int = 5
+    image_side: int = 768
+    template: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int = 8
+    per_minute: float = 0.0
+    timeout: float = 120.0
+    retries: int = 6
+    price_in: float | None = None
+    price_out: float | None = None
+
+    @classmethod
+    def from_json(cls, values: Any) -> Self:
+        """
+        Raises:
+            SpecError: naming the field that is unknown, missing or of another kind, and what it may be.
+        """
+        if not isinstance(values, dict):
+            raise SpecError("a judge's specification is a mapping with url and model")
+        known = {one.name: one for one in fields(cls)}
+        if strange := sorted(str(name) for name in values.keys() - known.keys()):
+            raise SpecError(f"{strange[0]}: no such field. There are: {', '.join(known)}")
+        for name in ("url", "model"):
+            if not isinstance(values.get(name), str) or not values[name]:
+                raise SpecError(f"{name}: is missing")
+        checked = {name: _checked(name, value) for name, value in values.items()}
+        return cls(**checked)
+
+    def __post_init__(self) -> None:
+        if (self.price_in is None) != (self.price_out is None):
+            raise SpecError("price_in, price_out: give both, or neither")
+
+    @property
+    def title(self) -> str:
+        return self.name or self.model
+
+    def asked(self) -> dict[str, Any]:
+        """All that replies hang on besides the item: not the key, not the speed."""
+        speed = ("name", "key_env", "orders", "ties", "concurrency", "per_minute", "timeout", "retries")
+        left_out = {*speed, "price_in", "price_out", "tries", "sees"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out} | {
+            "version": VERSION
+        }
+
+    def cost(self, tokens_in: int, tokens_out: int) -> float | None:
+        """What so many tokens cost; None without prices."""
+        if self.price_in is None or self.price_out is None:
+            return None
+        return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
+
+
+_CHOICES = {
+    "form": ("published", "structured"),
+    "orders": ("both", "one"),
+    "ties": ("both", "with", "without"),
+}
+_LEAST = {
+    "tries": 1,
+    "max_tokens": 1,
+    "prompt_frames": 1,
+    "response_frames": 1,
+    "image_side": 16,
+    "concurrency": 1,
+    "retries": 0,
+    "temperature": 0,
+    "per_minute": 0,
+    "timeout": 0.001,
+    "price_in": 0,
+    "price_out": 0,
+}
+_WHOLE = ("tries", "max_tokens", "prompt_frames", "response_frames", "image_side", "concurrency", "retries")
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise SpecError(f"{name}: is {value!r:.60}; must be {' or '.join(_CHOICES[name])}")
+    elif name in _LEAST:
+        kinds = (int,) if name in _WHOLE else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not _LEAST[name] <= value < 1e9:
+            what = "a whole number" if name in _WHOLE else "a number"
+            raise SpecError(f"{name}: is {value!r:.60}; must be {what} of at least {_LEAST[name]:g}")
+    elif name == "sees":
+        if not isinstance(value, list) or any(one not in _SEEN for one in value):
+            raise SpecError(f"sees: is {value!r:.80}; must be a list of {', '.join(_SEEN)}")
+        return tuple(value)
+    elif name == "extra":
+        if not isinstance(value, dict) or _OWN_FIELDS & value.keys():
+            raise SpecError(
+                f"extra: must be a mapping of further request fields, and none of {', '.join(sorted(_OWN_FIELDS))}"
+            )
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise SpecError("extra: must hold nothing but JSON") from None
+    elif not isinstance(value, str):
+        raise SpecError(f"{name}: is {value!r:.60}; must be text")
+    return value
+
+
+class ChatJudge:
+    """Asks an endpoint. Replies are kept by what was asked: the media by content, the words, the settings."""
+
+    def __init__(
+        self, spec: JudgeSpec, endpoint: Endpoint, cache: ReplyCache, template: Template = DEFAULT
+    ) -> None:
+        self.spec = spec
+        self.modalities = frozenset(spec.sees)
+        self.template = template.name
+        self._asked = spec.asked() | {"template": template.system}
+        self.revision = f"{spec.model}@{digest(self._asked)[:12]}"
+        self._endpoint, self._cache, self._words = endpoint, cache, template
+
+    @classmethod
+    def from_spec(cls, spec: JudgeSpec, cache: ReplyCache, *, beside: Path | None = None) -> Self:
+        """`beside`: where the template's file is looked for.
+
+        Raises:
+            SpecError: the key's variable is not set, the address is none, the template cannot be read.
+        """
+        key = os.environ.get(spec.key_env, "") if spec.key_env else ""
+        if spec.key_env and not key:
+            raise SpecError(f"key_env: the environment variable {spec.key_env} is not set")
+        try:
+            endpoint = Endpoint(
+                spec.url,
+                key=key,
+                timeout=spec.timeout,
+                retries=spec.retries,
+                per_minute=spec.per_minute,
+                connections=spec.concurrency,
+            )
+        except ValueError as error:
+            raise SpecError(f"url: {error}") from None
+        if not spec.template:
+            return cls(spec, endpoint, cache)
+        path = (beside or Path()) / spec.template
+        try:
+            return cls(spec, endpoint, cache, Template(path.name, path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError(f"template: {path} cannot be read ({error})") from None
+        except ValueError as error:
+            raise SpecError(f"template: {path}: {error}") from None
+
+    def judge(self, item: Compared, *, ties: bool) -> Opinion:
+        """See base.Judge. A reply that cannot be read is asked for again, as often as the specification says."""
+        if unseen := sorted(item.modalities - self.modalities):
+            return Opinion(without=Without.UNSUPPORTED, detail=f"it is not shown {', '.join(unseen)}")
+        named = {"judge": self._asked, "item": _named(item), "ties": ties}
+        body: dict[str, Any] | None = None
+        tokens_in = tokens_out = spent_in = spent_out = replies = 0
+        for attempt in range(self.spec.tries):
+            key = digest(named | {"attempt": attempt})
+            kept = self._cache.get(key)
+            if kept is None:
+                try:
+                    body = body or self._body(item, ties)
+                    found = self._endpoint.complete(body | {"seed": attempt})
+                except (EndpointError, OSError, ValueError) as error:
+                    return Opinion(
+                        None,
+                        Without.ERROR,
+                        str(error)[:500],
+                        "",
+                        tokens_in,
+                        tokens_out,
+                        spent_in,
+                        spent_out,
+                        replies,
+                    )
+                self._cache.put(key, asdict(found))
+                spent_in, spent_out = spent_in + found.tokens_in, spent_out + found.tokens_out
+            else:
+                found = Completion(**kept)
+            replies += 1
+            tokens_in, tokens_out = tokens_in + found.tokens_in, tokens_out + found.tokens_out
+            verdict, rationale, problem = read(found, structured=self.spec.form == "structured", ties=ties)
+            if verdict is not None:
+                return Opinion(
+                    verdict, None, "", rationale, tokens_in, tokens_out, spent_in, spent_out, replies
+                )
+        return Opinion(
+            None, Without.UNREADABLE, problem, rationale, tokens_in, tokens_out, spent_in, spent_out, replies
+        )
+
+    def _body(self, item: Compared, ties: bool) -> dict[str, Any]:
+        structured = self.spec.form == "structured"
+        system = self._words.fill(item.criterion, ties=ties, structured=structured)
+        content = [text(f"{PROMPT}\n{item.prompt_text}".rstrip())]
+        for medium in item.prompt_media:
+            content += self._shown(medium, self.spec.prompt_frames)
+        for letter, side in (("A", item.first), ("B", item.second)):
+            content += self._side(letter, side)
+        body: dict[str, Any] = {
+            "model": self.spec.model,
+            "messages": [{"role": "system", "content": system}, {"role": "user", "content": content}],
+            "temperature": self.spec.temperature,
+            "max_tokens": self.spec.max_tokens,
+            **self.spec.extra,
+        }
+        return body | {"response_format": schema(ties=ties)} if structured else body
+
+    def _side(self, letter: str, side: Side) -> list[Part]:
+        shown = [text(f"{RESPONSE.format(letter=letter)}\n{side.text}".rstrip())]
+        return shown + (self._shown(side.medium, self.spec.response_frames) if side.medium else [])
+
+    def _shown(self, medium: MediumRef, frames: int) -> list[Part]:
+        try:
+            return parts(medium, side=self.spec.image_side, frames=frames)
+        except Exception as error:  # whatever a decoder throws is an error of this row, and of no other
+            raise ValueError(
+                f"{medium.modality} {medium.sha256.hex()[:12]} cannot be opened: {error}"
+            ) from error
+
+
+def read(reply: Completion, *, structured: bool, ties: bool) -> tuple[int | None, str, str]:
+    """(verdict, rationale, why there is no verdict). A reply that names both sides names none."""
+    said = reply.text.strip()
+    if structured:
+        try:
+            found = json.loads(said)
+            letters, rationale = {found["verdict"]}, str(found.get("rationale", ""))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None, said, "it is not the JSON that was asked for"
+    else:
+        letters, rationale = {one or other for one, other in _MARKED.findall(said)}, said
+    if len(letters) > 1:
+        return None, rationale, f"it names {' and '.join(sorted(map(str, letters)))}"
+    if not letters:
+        ended = " It was cut off: raise max_tokens." if reply.finish == "length" else ""
+        return None, rationale, f"it names no verdict.{ended}"
+    letter = letters.pop()
+    if letter not in _VERDICTS or (letter == "C" and not ties):
+        return None, rationale, f"its verdict is {letter!r:.40}, which was not offered"
+    return _VERDICTS[letter], rationale, ""
+
+
+def _named(item: Compared) -> list[Any]:
+    """An item by its content: what a judge is shown, and in which order."""
+    media = [(medium.modality, medium.sha256.hex()) for medium in item.prompt_media]
+    sides = [
+        (side.text, (side.medium.modality, side.medium.sha256.hex()) if side.medium else None)
+        for side in (item.first, item.second)
+    ]
+    return [item.prompt_text, item.criterion, media, sides]
