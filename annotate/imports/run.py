@@ -183,7 +183,8 @@ class _Import:
             if raw.problem:
                 raise raw.problem
             assert schema
-            batch.add(schema(raw.values, place))
+            for row in schema(raw.values, place):
+                batch.add(row)
         except RowError as error:
             given = raw.values.get("id")
             batch.refused.append((place, str(given)[:200] if isinstance(given, (str, int)) else "", error))

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-Layout = Literal["auto", "evenhand", "omni", "preference", "mapping"]
+Layout = str  # "auto" or one of schemas.LAYOUTS
 OnError = Literal["abort", "skip"]
 
 

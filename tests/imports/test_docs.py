@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from annotate.imports import checks
+from annotate.imports.schemas import detect
+from annotate.imports.schemas.context import Context
 from annotate.models import Judgment, Pair
 from tests.factories import make_project
 from tests.imports.reading import import_files, write_json
@@ -60,6 +62,26 @@ def test_preference(tmp_path: Path) -> None:
     import_files(make_project(), write_json(tmp_path / "p.json", rows))
     found = Judgment.objects.values_list("comparison__criterion__text", flat=True)
     assert len(rows) == 3 == Pair.objects.count() and "Prefer the answer that is shorter." in found
+
+
+def test_published_rows(tmp_path: Path) -> None:
+    """Each row of the table is of the layout that it stands under."""
+    _, section = DOCS.split("\n## Published benchmarks and battles\n", 1)
+    (tmp_path / "1.png").write_bytes(coded("PNG"))
+    (tmp_path / "2.png").write_bytes(coded("PNG"))
+    found: list[str] = []
+    layout = ""
+    for line in section.split("\n## ")[0].splitlines():
+        cells = [cell.strip() for cell in line.split(" | ")]
+        if shown := re.search(r"`(\{.*\})`", line):
+            layout = re.match(r"\| `(\w+)`", cells[0])[1] if "`" in cells[0] else layout  # type: ignore[index]
+            path = write_json(tmp_path / f"{len(found)}.json", [json.loads(shown[1])])
+            made = import_files(make_project(), path, media=tmp_path)
+            assert made.judgments_new >= 1
+            row = json.loads(shown[1])
+            found.append(detect(set(row), Context("", "salt", "")))
+            assert found[-1] == layout
+    assert len(found) == 8
 
 
 def test_mapping_is_the_committed_example() -> None:

@@ -1,18 +1,21 @@
 """chosen/rejected rows, as plain texts or messages: the layout of most preference data.
 
+TRL's preference types (trl, docs/source/dataset_formats.md: standard and conversational, explicit and implicit prompt,
+vision with `images`) and LLaMA-Factory's ranking form (its data/README.md: sharegpt, `conversations`), in which
+Omni-RewardData is published.
+
 Which of the two becomes response1 is decided by a salted hash of the responses, so that the better one is not
 always the first, and the same two responses stand in the same order under every criterion.
 """
 
-import hashlib
-import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from annotate.imports import checks
 from annotate.imports.record import AskedCriterion, Label, MediaRef, PairRow, Place, RowError, Side
 from annotate.imports.schemas.context import OVERALL, PUBLISHED, Context
-from annotate.imports.schemas.evenhand import media as own_media
+from annotate.imports.schemas.published import content_name, in_secret_order, media_key, medium, side_key
 from annotate.models import Modality
 
 COLUMNS = {"chosen", "rejected"}
@@ -26,6 +29,24 @@ _ROLES = {
 }
 _MEDIA = {"images": Modality.IMAGE, "videos": Modality.VIDEO, "audios": Modality.AUDIO}
 _PLACEHOLDERS = ("<image>", "<video>", "<audio>")
+
+# The subsets of Omni-RewardData, as its files are named, and what each is of (published in LLaMA-Factory's sharegpt
+# ranking form; its data/README.md).
+SUBSETS = {
+    "skywork_reward": "text_to_text",
+    "omni_t2t_skywork": "text_to_text",
+    "omni_t2t_ultrafeedback": "text_to_text",
+    "rlaifv": "text_image_to_text",
+    "omnialign": "text_image_to_text",
+    "omni_ti2t_rlaifv": "text_image_to_text",
+    "omni_ti2t_vlfeedback": "text_image_to_text",
+    "hpdv2": "text_to_image",
+    "evalmuse": "text_to_image",
+    "omni_t2i_hpd": "text_to_image",
+    "omni_t2i_oip": "text_to_image",
+    "videodpo": "text_to_video",
+    "visionreward": "text_to_video",
+}
 
 Turns = list[tuple[str, str]]
 
@@ -43,19 +64,16 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
             raise RowError("prompt", "is missing: give a prompt column, or messages that begin with it.")
         first = _side(row, "chosen", chosen, chosen_media)
         second = _side(row, "rejected", rejected, rejected_media)
-        keys = [_key(side) for side in (first, second)]
-        better = "response1"
-        if context.secret_order(keys[0]) > context.secret_order(keys[1]):
-            first, second, better = second, first, "response2"
+        keys = sorted(side_key(side) for side in (first, second))
+        first, second, better = in_secret_order(context, first, second)
         labels = (Label(PUBLISHED, better),) if context.labels else ()
-        content = [turns, [_media_key(ref) for ref in prompt_media], sorted(keys)]
-        content_name = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+        name = content_name(turns, [media_key(ref) for ref in prompt_media], keys)
         source = row.get("source")
         return PairRow(
             place=place,
             source=context.source or (checks.name(source, "source") if source else stem),
-            external_id=content_name if row.get("id") is None else checks.name(row["id"], "id"),
-            task_type=context.pair_task_type,
+            external_id=name if row.get("id") is None else checks.name(row["id"], "id"),
+            task_type=context.task_type or SUBSETS.get(stem, context.project_task_type),
             turns=tuple(turns),
             media=tuple(prompt_media),
             response1=first,
@@ -73,9 +91,11 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
 def _conversation(row: Mapping[str, Any]) -> tuple[Turns, str, str]:
     """The prompt's turns and the two answers. Without a prompt of their own, messages begin with it."""
     given = next((key for key in ("prompt", "conversations", "messages") if row.get(key)), None)
-    turns = _messages(row[given], given, "user") if given else []
-    chosen = _messages(row["chosen"], "chosen", "assistant")
-    rejected = _messages(row["rejected"], "rejected", "assistant")
+    if given is None and isinstance(row["chosen"], str) and isinstance(row["rejected"], str):
+        return _of_texts(checks.text(row["chosen"], "chosen"), checks.text(row["rejected"], "rejected"))
+    turns = messages(row[given], given, "user") if given else []
+    chosen = messages(row["chosen"], "chosen", "assistant")
+    rejected = messages(row["rejected"], "rejected", "assistant")
     if given is None:
         while len(chosen) > 1 and len(rejected) > 1 and chosen[0] == rejected[0]:
             turns.append(chosen.pop(0))
@@ -83,7 +103,39 @@ def _conversation(row: Mapping[str, Any]) -> tuple[Turns, str, str]:
     return turns, _answer(chosen, "chosen"), _answer(rejected, "rejected")
 
 
-def _messages(value: Any, field: str, role: str) -> Turns:
+def _of_texts(chosen: str, rejected: str) -> tuple[Turns, str, str]:
+    """Texts that hold the prompt: a dialogue of HH-RLHF's, else what both begin with, as TRL takes it.
+
+    But TRL may end the prompt within a word; here it ends with one, where the texts have words.
+    """
+    if chosen == rejected:
+        return [], chosen, rejected
+    if chosen.lstrip().startswith("Human:") and rejected.lstrip().startswith("Human:"):
+        sides = [_dialogue(text) for text in (chosen, rejected)]
+        turns: Turns = []
+        while all(len(side) > 1 for side in sides) and sides[0][0] == sides[1][0]:
+            turns.append(sides[0][0])
+            sides = [side[1:] for side in sides]
+        return turns, _answer(sides[0], "chosen"), _answer(sides[1], "rejected")
+    at = next(
+        (n for n, (one, other) in enumerate(zip(chosen, rejected, strict=False)) if one != other),
+        min(len(chosen), len(rejected)),
+    )
+    if word := re.match(r".*\s", chosen[:at], re.DOTALL):
+        at = word.end()
+    return [("user", chosen[:at].rstrip())], chosen[at:], rejected[at:]
+
+
+def _dialogue(text: str) -> Turns:
+    parts = re.split(r"(?:^|\n\n)(Human|Assistant): ?", text.strip())
+    return [
+        ("user" if said == "Human" else "assistant", words)
+        for said, words in zip(parts[1::2], parts[2::2], strict=True)
+    ]
+
+
+def messages(value: Any, field: str, role: str) -> Turns:
+    """A text as one turn of this role; messages, of OpenAI's or ShareGPT's keys, as theirs."""
     if isinstance(value, str):
         return [(role, checks.text(value, field))]
     if isinstance(value, dict):
@@ -99,8 +151,26 @@ def _messages(value: Any, field: str, role: str) -> Turns:
         if not isinstance(said, str) or said not in _ROLES:
             raise RowError(f"{where}.role", f"is {said!r:.60}; must be one of {', '.join(sorted(_ROLES))}.")
         content = message.get("content", message.get("value"))
-        turns.append((_ROLES[said], checks.text(content, f"{where}.content")))
+        turns.append((_ROLES[said], _content(content, f"{where}.content")))
     return turns
+
+
+def _content(value: Any, field: str) -> str:
+    """A message's text; of one in parts, as vision models are given, the text of them. Media stand in columns."""
+    if not isinstance(value, list):
+        return checks.text(value, field)
+    texts = []
+    for number, part in enumerate(value):
+        where = f"{field}[{number}]"
+        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+            raise RowError(where, 'must be a part: {"type": "text", "text": "..."} or {"type": "image"}.')
+        if part["type"] == "text":
+            texts.append(checks.text(part.get("text"), f"{where}.text"))
+        elif any(part.get(key) for key in ("image_url", "url", "data")):
+            raise RowError(where, "holds its medium in the message: put it in the column images.")
+        elif part["type"] not in ("image", "video", "audio"):
+            raise RowError(f"{where}.type", f"is {part['type']!r:.60}; must be text, image, video or audio.")
+    return "\n".join(texts)
 
 
 def _answer(messages: Turns, field: str) -> str:
@@ -141,23 +211,18 @@ def _media(
             if len(value) != 2:
                 raise RowError(column, "must hold two lists: the media of chosen and of rejected.")
             for side, refs in zip(sides, value, strict=True):
-                side += [_ref(one, column, modality) for one in refs]
+                side += [medium(one, column, modality) for one in refs]
         elif generation and len(value) == 2:
             for side, one in zip(sides, value, strict=True):
-                side.append(_ref(one, column, modality))
+                side.append(medium(one, column, modality))
         else:
-            prompt += [_ref(one, column, modality) for one in value]
-    while sides[0] and sides[1] and _media_key(sides[0][0]) == _media_key(sides[1][0]):
+            prompt += [medium(one, column, modality) for one in value]
+    while sides[0] and sides[1] and media_key(sides[0][0]) == media_key(sides[1][0]):
         prompt.append(sides[0].pop(0))
         sides[1].pop(0)
     if len(sides[0]) > 1 or len(sides[1]) > 1:
         raise RowError("images", "leave more than one media file to a response; one is shown.")
     return prompt, *(side[0] if side else None for side in sides)  # type: ignore[return-value]
-
-
-def _ref(value: Any, column: str, modality: Modality) -> MediaRef:
-    ref = own_media(value, column)
-    return MediaRef(column, ref.path, ref.data, modality)
 
 
 def _side(row: Mapping[str, Any], column: str, text: str, media: MediaRef | None) -> Side:
@@ -169,13 +234,3 @@ def _bare(text: str) -> str:
     for placeholder in _PLACEHOLDERS:
         text = text.replace(placeholder, "")
     return text
-
-
-def _media_key(ref: MediaRef | None) -> str:
-    if ref is None:
-        return ""
-    return ref.path if ref.data is None else hashlib.sha256(ref.data).hexdigest()
-
-
-def _key(side: Side) -> str:
-    return json.dumps([side.text, _media_key(side.media), side.model])
