@@ -42,9 +42,10 @@ def measure(path: Path, count: int) -> dict[str, object]:
     import django
 
     django.setup()
-    from annotate.actions.imports import local_file, start_import
+    from annotate.actions.imports import start_import
     from annotate.actions.jobs import run_job
     from annotate.actions.projects import create_project
+    from annotate.imports.places import local_file
     from annotate.imports.spec import ImportSpec
     from annotate.models import Pair
 

@@ -13,6 +13,7 @@ from annotate import audit, media
 from annotate.access import Deed, require
 from annotate.actions.jobs import Refused, create_job, send
 from annotate.imports.files import reader_of
+from annotate.imports.places import ZIP, members_of
 from annotate.imports.schemas import LAYOUTS
 from annotate.imports.schemas import mapping as mapping_schema
 from annotate.imports.schemas.context import Context, task_type
@@ -20,21 +21,6 @@ from annotate.imports.spec import FileSpec, ImportSpec
 from annotate.models import UNFINISHED, DataImport, JobKind, Project, User
 
 MAX_MAPPING = 100_000  # characters
-
-
-def local_file(path: Path) -> FileSpec:
-    """A file or folder of this machine, to be read where it lies.
-
-    Raises:
-        Refused: it is not there.
-    """
-    try:
-        found = path.resolve().stat()
-    except OSError as error:
-        raise Refused(f"{path}: {error.strerror}.") from None
-    if path.is_dir():
-        return FileSpec(name=path.name, path=str(path.resolve()))
-    return FileSpec(path.name, str(path.resolve()), size=found.st_size, modified=found.st_mtime_ns)
 
 
 def read_mapping(text: str) -> dict[str, Any]:
@@ -148,12 +134,18 @@ def start_import_of_upload(
     require(by, Deed.MANAGE, project)
     mapping = read_mapping(mapping_text) if mapping_text.strip() else None
     for upload in uploads:
-        reader_of(upload.name or "")
+        if not (upload.name or "").lower().endswith(ZIP):
+            reader_of(upload.name or "")
     folder = media.new_folder()
     try:
-        files = tuple(_stored(folder, upload) for upload in uploads)
+        stored = [_stored(folder, upload) for upload in uploads]
+        files: list[FileSpec] = []
+        for file in stored:
+            files += members_of(file) if file.name.lower().endswith(ZIP) else [file]
         media_file = _stored(folder, media_zip) if media_zip else None
-        spec = ImportSpec(files=files, media=media_file, mapping=mapping, **options)
+        if media_file is None and len(stored) == 1 and files != stored:
+            media_file = stored[0]  # a zip of both
+        spec = ImportSpec(files=tuple(files), media=media_file, mapping=mapping, **options)
         return start_import(by=by, project=project, spec=spec)
     except BaseException:
         media.remove_folder(folder)

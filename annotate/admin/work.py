@@ -155,7 +155,10 @@ class ImportForm(forms.Form):
     """What an import is asked for; the options are those of ImportSpec."""
 
     project = forms.ModelChoiceField(Project.objects.none())
-    uploads = FilesField(label="Files", help_text="JSON, JSONL, CSV or Parquet; several are read in turn.")
+    uploads = FilesField(
+        label="Files",
+        help_text="JSON, JSONL, CSV or Parquet, or a zip of them with their media; several are read in turn.",
+    )
     media_zip = forms.FileField(
         label="Media", required=False, help_text="A zip of the images and other media that the rows name."
     )

@@ -8,11 +8,12 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from annotate.actions.imports import local_file, start_import
+from annotate.actions.imports import start_import
 from annotate.actions.jobs import AlreadyRunning, Lease, Refused, cancel_job, run_job
 from annotate.actions.people import annotator_for, create_user
 from annotate.actions.projects import add_member
 from annotate.demo import annotators, plan
+from annotate.imports.places import local_file
 from annotate.imports.publish import renew_plans
 from annotate.imports.spec import ImportSpec
 from annotate.models import (

@@ -129,7 +129,7 @@ class ZipMedia:
             _check_directory(file)
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError, struct.error, ValueError) as error:
-            raise FileError(f"--media {name}: no zip that can be read ({error}).") from None
+            raise FileError(f"{name}: no zip that can be read ({error}).") from None
         self._entries: dict[str, zipfile.ZipInfo | None] = {}
         for info in self._zip.infolist():
             # Of two entries of one name, readers disagree which one counts.
@@ -138,18 +138,35 @@ class ZipMedia:
     def close(self) -> None:
         self._zip.close()
 
+    def names(self) -> list[str]:
+        """Of all files in it, as they stand there."""
+        return [name for name in self._entries if not name.endswith("/")]
+
+    def sizes(self, path: str, field: str) -> tuple[int, int]:
+        """(unpacked, packed) bytes of a file, as the zip says.
+
+        Raises:
+            RowError: as `open`.
+        """
+        info = self._allowed(path, field)
+        return info.file_size, info.compress_size
+
     @contextmanager
     def open(self, path: str, field: str) -> Iterator[tuple[BinaryIO, int]]:
-        info = self._find(path, field)
-        if stat.S_ISLNK(info.external_attr >> 16):
-            raise RowError(field, f"{path!r:.120} is a symbolic link in the zip: put the file itself there.")
-        if info.flag_bits & 1:
-            raise RowError(field, f"{path!r:.120} is encrypted in the zip.")
+        info = self._allowed(path, field)
         try:
             with self._zip.open(info) as file:
                 yield file, info.file_size  # type: ignore[misc]
         except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
             raise RowError(field, f"{path!r:.120} cannot be unpacked: {error}.") from None
+
+    def _allowed(self, path: str, field: str) -> zipfile.ZipInfo:
+        info = self._find(path, field)
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise RowError(field, f"{path!r:.120} is a symbolic link in the zip: put the file itself there.")
+        if info.flag_bits & 1:
+            raise RowError(field, f"{path!r:.120} is encrypted in the zip.")
+        return info
 
     def _find(self, path: str, field: str) -> zipfile.ZipInfo:
         for candidate in candidates(path):

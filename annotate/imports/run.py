@@ -4,11 +4,8 @@ import gc
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
@@ -16,7 +13,7 @@ from annotate.actions.jobs import Cancelled, Lease, Refused
 from annotate.imports.ahead import ahead
 from annotate.imports.assets import MediaDesk
 from annotate.imports.files import reader_of
-from annotate.imports.media_source import FolderMedia, MediaSource, NoMedia, ZipMedia
+from annotate.imports.places import media_source, opened
 from annotate.imports.publish import discard, only_import_of, publish, remove_folders, renew_plans
 from annotate.imports.record import FileError, PairRow, Place, RawRow, RowError
 from annotate.imports.schemas import Schema, schema_for
@@ -115,15 +112,15 @@ class _Import:
     def run(self) -> None:
         remove_folders(self._import)  # of a batch that was killed before its rows were written
         with ExitStack() as stack:
-            source = stack.enter_context(_media_source(self._spec.media))
+            source = stack.enter_context(media_source(self._spec.media))
             sandbox = stack.enter_context(MediaSandbox())
             desk = MediaDesk(self._project.pk, source, sandbox, self._announce)
             sizes = [file.size for file in self._spec.files]
             self._lease.beat(total=sum(sizes), step="reading")
             for index, file in enumerate(self._spec.files):
                 if index >= self._import.position.get("file", 0):
-                    with _opened(file) as opened:
-                        self._read_file(index, opened, desk, sum(sizes[:index]))
+                    with opened(file) as local:
+                        self._read_file(index, local, desk, sum(sizes[:index]))
         self._lease.beat(step="publishing")
         publish(self._import, send_follow_up=not self._lease.by_hand)
         renew_plans()
@@ -153,7 +150,7 @@ class _Import:
                     continue
                 self._take(batch, schema, raw, index)
                 if batch.full:
-                    batch.read_to = opened.tell()
+                    batch.read_to = min(opened.tell(), file.size)  # unpacked, a zip's file is larger
                     yield batch
                     batch = _Batch()
         except FileError as error:
@@ -165,7 +162,7 @@ class _Import:
     def _context(self, file: FileSpec) -> Context:
         spec = self._spec
         return Context(
-            file=file.path or file.name,
+            file=file.member or file.path or file.name,
             salt=self._project.salt,
             project_task_type=self._project.task_type,
             source=spec.source,
@@ -253,46 +250,3 @@ def _printable(text: str) -> str:
 def _sentence(refusal: dict[str, Any]) -> str:
     field = f", {refusal['field']}" if refusal["field"] else ""
     return f"{refusal['file']}, row {refusal['row']}{field}: {refusal['problem']}"
-
-
-@contextmanager
-def _opened(file: FileSpec) -> Iterator[BinaryIO]:
-    """The file for reading, with seeking, wherever it lies.
-
-    Raises:
-        Refused: it is gone, or is not what it was when the import began.
-    """
-    if not file.path:
-        try:
-            stored = default_storage.open(file.key)
-        except FileNotFoundError:
-            raise Refused(f"{file.name} is no longer kept: upload it again, as a new import.") from None
-        with stored, NamedTemporaryFile() as local:
-            for chunk in stored.chunks():
-                local.write(chunk)
-            local.seek(0)
-            yield local  # type: ignore[misc]
-        return
-    try:
-        opened = open(file.path, "rb")  # noqa: SIM115
-    except OSError as error:
-        raise Refused(f"{file.path}: {error.strerror}.") from None
-    with opened:
-        found = Path(file.path).stat()
-        if (found.st_size, found.st_mtime_ns) != (file.size, file.modified):
-            raise Refused(f"{file.path} has changed since this import began: start it anew.")
-        yield opened
-
-
-@contextmanager
-def _media_source(spec: FileSpec | None) -> Iterator[MediaSource]:
-    source: MediaSource
-    with ExitStack() as stack:
-        if spec is None:
-            source = NoMedia()
-        elif spec.path and Path(spec.path).is_dir():
-            source = FolderMedia(Path(spec.path))
-        else:
-            source = ZipMedia(stack.enter_context(_opened(spec)), spec.name)
-        stack.callback(source.close)
-        yield source

@@ -3,19 +3,23 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-Layout = str  # "auto" or one of schemas.LAYOUTS
 OnError = Literal["abort", "skip"]
 
 
 @dataclass(frozen=True)
 class FileSpec:
-    """One file: at `path` on this machine, or under `key` in storage. Size and time tell whether it changed."""
+    """One file: at `path` (of this machine, or s3://), or under `key` in storage; `member`: which, of a zip.
+
+    Size and time, or the ETag, tell whether it changed.
+    """
 
     name: str
     path: str = ""
     key: str = ""
     size: int = 0
     modified: int = 0  # nanoseconds; 0 for storage, whose keys are never written twice
+    member: str = ""
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class ImportSpec:
 
     files: tuple[FileSpec, ...]
     media: FileSpec | None = None
-    layout: Layout = "auto"
+    layout: str = "auto"  # or one of schemas.LAYOUTS
     mapping: dict[str, Any] | None = None
     on_error: OnError = "abort"
     source: str = ""

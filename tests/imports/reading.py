@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from annotate.actions.imports import local_file, start_import
+from annotate.actions.imports import start_import
 from annotate.actions.jobs import Refused, run_job
+from annotate.imports.places import local_file
 from annotate.imports.spec import ImportSpec
 from annotate.models import (
     Asset,

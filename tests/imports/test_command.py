@@ -62,7 +62,7 @@ def test_refused_rows_are_listed(
         (("p.json", "--project", "there", "--media", "gone.zip"), "No such file"),
         (("p.json", "--project", "new", "--create", "--reserve-share", "7"), "less than or equal to 1"),
         (("p.json", "--project", "there", "--mapping", "p.json"), "mapping"),
-        ((".", "--project", "there"), "what kind of file"),
+        (("p.txt", "--project", "there"), "what kind of file"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(
@@ -71,6 +71,7 @@ def test_what_is_wrong_is_told_in_a_line(
     monkeypatch.chdir(tmp_path)
     make_project(slug="there")
     write_json(tmp_path / "p.json", [row(1)])
+    (tmp_path / "p.txt").write_text("")
     with pytest.raises(CommandError, match=words):
         command(*arguments)
 

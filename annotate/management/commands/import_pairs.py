@@ -2,15 +2,16 @@
 
 import json
 from argparse import ArgumentParser
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from annotate.actions.imports import local_file, read_mapping, start_import
+from annotate.actions.imports import read_mapping, start_import
 from annotate.actions.jobs import AlreadyRunning, Refused
 from annotate.actions.projects import create_project
+from annotate.imports.places import files_at, media_at
 from annotate.imports.schemas import LAYOUTS
 from annotate.imports.spec import ImportSpec
 from annotate.management.terminal import run_with_bar, tell_problems
@@ -21,14 +22,19 @@ class Command(BaseCommand):
     help = "Read pairs, with their criteria and judgments, from JSON, JSONL, CSV or Parquet into a project."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        parser.add_argument(
+            "files",
+            nargs="+",
+            metavar="FILE",
+            help="or a folder, a zip, or an s3:// prefix, with their media",
+        )
         parser.add_argument("--project", required=True, metavar="SLUG")
         parser.add_argument("--create", action="store_true", help="make the project if there is none")
         parser.add_argument("--name", help="of the project made; else its slug")
         parser.add_argument("--reserve-share", type=float, help="of the project made: kept as benchmark")
         parser.add_argument("--validation-share", type=float, help="of the project made")
         parser.add_argument("--task-type", choices=TaskType.values, help="where the file does not say")
-        parser.add_argument("--media", type=Path, metavar="DIR|ZIP", help="where the rows' media paths lead")
+        parser.add_argument("--media", metavar="DIR|ZIP|s3://", help="where the rows' media paths lead")
         parser.add_argument("--mapping", type=Path, metavar="FILE.yaml", help="which column means what")
         parser.add_argument("--layout", choices=("auto", *LAYOUTS), default="auto")
         parser.add_argument("--on-error", choices=("abort", "skip"), default="abort")
@@ -42,7 +48,7 @@ class Command(BaseCommand):
         try:
             project = self._project(options)
             data_import = start_import(by=None, project=project, spec=self._spec(options), by_hand=True)
-            report = options["report"] or Path(f"{options['files'][0].name}.refused.jsonl")
+            report = options["report"] or Path(f"{PurePath(options['files'][0]).name}.refused.jsonl")
             try:
                 self._run(data_import)
             except Refused:
@@ -84,9 +90,14 @@ class Command(BaseCommand):
                 mapping = read_mapping(options["mapping"].read_text())
             except (OSError, UnicodeDecodeError) as error:
                 raise CommandError(f"{options['mapping']}: {error}") from None
+        files, media = [], None
+        for place in options["files"]:
+            found, own_media = files_at(place)
+            files += found
+            media = own_media if len(options["files"]) == 1 else None
         return ImportSpec(
-            files=tuple(local_file(path) for path in options["files"]),
-            media=local_file(options["media"]) if options["media"] else None,
+            files=tuple(files),
+            media=media_at(options["media"]) if options["media"] else media,
             layout=options["layout"],
             mapping=mapping,
             on_error=options["on_error"],
