@@ -4,12 +4,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from django.db import connection
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from annotate.asked import asked_of_many
 from annotate.leaks import KEPT_FROM
-from annotate.models import UNFINISHED, Draw, Job, JobKind, JobState, Project, Revision, RevisionState
+from annotate.models import (
+    UNFINISHED,
+    Draw,
+    Job,
+    JobKind,
+    JobState,
+    Project,
+    Revision,
+    RevisionState,
+    TaskType,
+)
+from annotate.packing import packed
 from annotate.tallies import FOR_LABELS
 from annotate.visible import visible, wanted
 
@@ -55,53 +68,159 @@ def new_judgments(project: Project, since: datetime | None) -> int:
     return count
 
 
+# Verdicts of a criterion, of train pairs, from which on it counts as known.
+KNOWN = 3
+
+
 @dataclass(frozen=True)
 class Pool:
-    """The pairs that the sampler may choose, as one snapshot saw them: parallel lists, in the order of ids.
+    """The pairs that the sampler may choose, as one snapshot saw them, in the order of ids.
 
-    A pair's acquisition is the sum of its open comparisons' mutual information; its criterion that of the most
-    telling one. Pairs with an open comparison that has no score yet are not in it, but counted.
+    Lists have an entry for each pair; `comparisons` a row for each open comparison of these pairs, in the order of
+    pairs, as COLUMNS say. A pair's criterion is that of the most telling one, or one that is not known yet. Pairs with
+    an open comparison that has no score yet are not in it, but counted.
     """
 
     drawn: int  # of the train partition when it was looked at: as long as it is the same, so is the pool
+    revision: int  # number of the one whose scores these are
     pair_ids: list[int]
-    acquisition: list[float]
     task_types: list[str]
     criterion_ids: list[int]
+    comparisons: NDArray[np.void]
+    unknown: frozenset[int]  # criteria
     unscored: int
+    # What further models say, the newest revision of each: margin and p_tie of each comparison, NaN where not scored.
+    others: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = ()
 
     def __len__(self) -> int:
         return len(self.pair_ids)
 
+    @property
+    def nats(self) -> list[float]:
+        """Of each pair, what a look at all its open comparisons would tell the model."""
+        if not len(self):
+            return []
+        starts = np.flatnonzero(np.diff(self.comparisons["pair"], prepend=-1))
+        return [float(nats) for nats in np.add.reduceat(self.comparisons["bald"].astype(float), starts)]
+
+
+COLUMNS = {
+    "pair": (">i8", "int8send(p.id)"),
+    "comparison": (">i8", "int8send(c.id)"),
+    "criterion": (">i8", "int8send(c.criterion_id)"),
+    "task": (">i2", "int2send((array_position(%(tasks)s::text[], p.task_type::text) - 1)::int2)"),
+    "scored": (">i2", "int2send((s.bald IS NOT NULL)::int::int2)"),
+    "margin": (">f8", "float8send(COALESCE(s.margin, 0))"),
+    "p_tie": (">f8", "float8send(COALESCE(s.p_tie, 0))"),
+    "bald": (">f8", "float8send(COALESCE(s.bald, 0))"),
+    "cell": (">i8", "int8send(COALESCE(s.cell, p.group))"),
+    # Verdicts that there are already: imported ones, or of a comparison that wants several.
+    "response1": (">i4", "int4send(COALESCE(i.response1, 0))"),
+    "response2": (">i4", "int4send(COALESCE(i.response2, 0))"),
+    "tie": (">i4", "int4send(COALESCE(i.tie, 0))"),
+}
+
 
 def freeze_pool(revision: Revision) -> Pool:
-    """The pool by the scores of a revision, in one statement."""
+    """The pool by the scores of a revision. What is drawn meanwhile makes `drawn` too small, and what is chosen refused."""
+    names: dict[str, Any] = {
+        "project": revision.project_id,
+        "revision": revision.pk,
+        "tasks": TaskType.values,
+    }
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            WITH {KEPT_FROM}, open AS (
-                SELECT p.id, p.task_type, c.criterion_id, s.bald
-                FROM annotate_pair p JOIN annotate_comparison c ON c.pair_id = p.id
-                LEFT JOIN annotate_score s ON s.comparison_id = c.id AND s.revision_id = %(revision)s
-                WHERE {IN_POOL} AND {OPEN} AND {NO_LEAK}
-            ), pool AS (
-                SELECT id, task_type, sum(bald) AS acquisition, bool_and(bald IS NOT NULL) AS scored,
-                       (array_agg(criterion_id ORDER BY bald DESC, criterion_id))[1] AS criterion_id
-                FROM open GROUP BY id, task_type
-            )
-            SELECT (SELECT queued FROM annotate_stream
-                    WHERE project_id = %(project)s AND partition = 'train'),
-                   array_agg(id ORDER BY id) FILTER (WHERE scored),
-                   array_agg(acquisition ORDER BY id) FILTER (WHERE scored),
-                   array_agg(task_type ORDER BY id) FILTER (WHERE scored),
-                   array_agg(criterion_id ORDER BY id) FILTER (WHERE scored),
-                   count(*) FILTER (WHERE NOT scored)
-            FROM pool
-            """,
-            {"project": revision.project_id, "revision": revision.pk},
+            "SELECT queued FROM annotate_stream WHERE project_id = %(project)s AND partition = 'train'", names
         )
-        drawn, ids, acquisition, task_types, criteria, unscored = cursor.fetchone()
-    return Pool(drawn or 0, ids or [], acquisition or [], task_types or [], criteria or [], unscored)
+        drawn = (cursor.fetchone() or [0])[0]
+    rows = packed(
+        f"""
+        WITH {KEPT_FROM} {{packed}}
+        FROM annotate_pair p JOIN annotate_comparison c ON c.pair_id = p.id
+        LEFT JOIN annotate_score s ON s.comparison_id = c.id AND s.revision_id = %(revision)s
+        LEFT JOIN annotate_reviewitem i ON i.comparison_id = c.id
+        WHERE {IN_POOL} AND {OPEN} AND {NO_LEAK} GROUP BY p.id %% {{parts}}
+        """,
+        names,
+        COLUMNS,
+    )
+    rows = rows[np.lexsort((rows["comparison"], rows["pair"]))]
+    unscored = np.unique(rows["pair"][rows["scored"] == 0])
+    rows = rows[~np.isin(rows["pair"], unscored)]
+    unknown = _unknown_criteria(revision.project_id, np.unique(rows["criterion"]).tolist())
+    # Of each pair the first row in this order: an unknown criterion, else the most telling, else the oldest.
+    best = np.lexsort(
+        (
+            rows["criterion"],
+            -rows["bald"].astype(float),
+            ~np.isin(rows["criterion"], list(unknown)),
+            rows["pair"],
+        )
+    )
+    pairs, first = np.unique(rows["pair"][best], return_index=True)
+    lead = rows[best[first]]
+    return Pool(
+        drawn=drawn,
+        revision=revision.number,
+        pair_ids=pairs.tolist(),
+        task_types=[TaskType.values[place] for place in lead["task"].tolist()],
+        criterion_ids=lead["criterion"].tolist(),
+        comparisons=rows,
+        unknown=unknown,
+        unscored=len(unscored),
+        others=_others(revision, rows["comparison"].astype(np.int64)),
+    )
+
+
+def _unknown_criteria(project_id: int, criteria: list[int]) -> frozenset[int]:
+    """Those of which fewer than KNOWN verdicts on train pairs count. No more are looked for than that."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT t.id FROM unnest(%s::bigint[]) AS t (id)
+            WHERE (SELECT count(*) FROM (
+                SELECT FROM annotate_seat s JOIN annotate_comparison c ON c.id = s.comparison_id
+                JOIN annotate_pair p ON p.id = c.pair_id AND p.partition = 'train' AND p.project_id = %s
+                WHERE c.criterion_id = t.id AND s.head_id IS NOT NULL LIMIT %s)) < %s
+            """,
+            [criteria, project_id, KNOWN, KNOWN],
+        )
+        return frozenset(row[0] for row in cursor.fetchall())
+
+
+def _others(
+    revision: Revision, comparisons: NDArray[np.int64]
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
+    scored = Revision.objects.filter(
+        project=revision.project_id, state=RevisionState.READY, scored_at__isnull=False
+    ).exclude(backend=revision.backend)
+    newest = scored.order_by("backend", "-number").distinct("backend")
+    found = []
+    for other in newest:
+        rows = packed(
+            """
+            {packed} FROM annotate_score s JOIN annotate_comparison c ON c.id = s.comparison_id
+            JOIN annotate_pair p ON p.id = c.pair_id AND p.partition = 'train' AND NOT p.queued
+            WHERE s.revision_id = %(revision)s GROUP BY s.comparison_id %% {parts}
+            """,
+            {"revision": other.pk},
+            {
+                "comparison": (">i8", "int8send(s.comparison_id)"),
+                "margin": (">f8", "float8send(s.margin)"),
+                "p_tie": (">f8", "float8send(s.p_tie)"),
+            },
+        )
+        rows = rows[np.argsort(rows["comparison"])]
+        place = np.searchsorted(rows["comparison"], comparisons)
+        there = place < len(rows)
+        there[there] = rows["comparison"][place[there]] == comparisons[there]
+        columns = []
+        for name in ("margin", "p_tie"):
+            column = np.full(len(comparisons), np.nan)
+            column[there] = rows[name][place[there]]
+            columns.append(column)
+        found.append((columns[0], columns[1]))
+    return tuple(found)
 
 
 def pool_by_criterion(project: Project, revision: Revision | None) -> list[dict[str, Any]]:

@@ -1,19 +1,15 @@
-"""A project's counted verdicts as arrays: what statistics are made of.
-
-PostgreSQL packs the rows into long strings of bytes, which numpy reads as they are: a million rows are no million
-objects.
-"""
+"""A project's counted verdicts as arrays: what statistics are made of."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import connection
 from numpy.typing import NDArray
 
 from annotate.asked import asked_of_many
 from annotate.models import Project, TaskType
+from annotate.packing import packed
 from annotate.stats.estimates import Ints
 from annotate.tallies import STANDINGS
 
@@ -25,7 +21,6 @@ USABLE_OF_LEVEL = np.array([0, 0, 0, 2, 1, 1, 1])
 NO_OPINION = -1  # cannot tell, not applicable, media broken
 
 _FIRST_DAY = date(1970, 1, 1)
-_PARTS = 64  # that rows are packed into: a string of bytes in PostgreSQL has an end
 
 # Of each column: its type in the packed row, and the expression that packs it.
 _COLUMNS = {
@@ -92,7 +87,7 @@ def read_verdicts(project: Project) -> Verdicts:
         WITH {STANDINGS} {{packed}} FROM standings WHERE standing = 'counted'
         GROUP BY pair_id %% {{parts}}
     """
-    rows = _packed(query, {"project": project.pk, "sources": None, "tasks": TaskType.values}, _COLUMNS)
+    rows = packed(query, {"project": project.pk, "sources": None, "tasks": TaskType.values}, _COLUMNS)
     kinds = {"seconds": np.float64, "unsure": np.bool_}
     return Verdicts(**{name: rows[name].astype(kinds.get(name, np.int64)) for name in _COLUMNS})
 
@@ -112,7 +107,7 @@ class PairModels:
 
 
 def read_pair_models(project: Project) -> PairModels:
-    rows = _packed(_PAIRS, {"project": project.pk}, _PAIR_COLUMNS)
+    rows = packed(_PAIRS, {"project": project.pk}, _PAIR_COLUMNS)
     rows = rows[np.argsort(rows["pair"])]
     with connection.cursor() as cursor:
         cursor.execute(_NAMES, [project.pk])
@@ -171,20 +166,3 @@ def read_used(project: Project) -> dict[int, int]:
 
 def day_of(number: int) -> date:
     return _FIRST_DAY + timedelta(days=number)
-
-
-def _packed(query: str, params: dict[str, Any], columns: dict[str, tuple[str, str]]) -> NDArray[np.void]:
-    """The rows of a query, which has places for what packs them and for the number of parts they are packed into."""
-    layout = np.dtype([(name, kind) for name, (kind, _) in columns.items()])
-    row = " || ".join(sql for _, sql in columns.values())
-    packed = f"SELECT string_agg({row}, ''::bytea), count(*)"
-    with transaction.atomic(), connection.cursor() as cursor:
-        # Sorts and hashes of all there is, for this statement alone.
-        cursor.execute("SET LOCAL work_mem = '128MB'")
-        cursor.execute(query.format(packed=packed, parts=_PARTS), params)
-        parts = cursor.fetchall()
-    data = b"".join(part for part, _ in parts)
-    count = sum(count for _, count in parts)
-    if len(data) != count * layout.itemsize:
-        raise ValueError("A column of what was to be packed is null.")
-    return np.frombuffer(data, dtype=layout)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.sampling import Chosen, epoch, fair_quotas
+from workers.sampling.draws import ALIKE, EXPLORE_EVERY, Chosen, epoch, fair_quotas
 
 pools = st.lists(st.tuples(st.floats(0, 100), st.sampled_from("abc")), min_size=1, max_size=30).map(
     lambda rows: ([value for value, _ in rows], [group for _, group in rows])
@@ -109,30 +109,24 @@ def test_the_order_of_the_pool_changes_nothing(pool, seed) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("values", "groups", "want", "share", "quotas"),
-    [
-        ([5.0, 3.0, 1.0, 1.0], "aabb", 2, 0.3, None),
-        ([5.0, 3.0, 1.0, 1.0], "aabb", 2, 0.3, {"a": 0.4}),
-        # Groups that are full for a draw or two and open again.
-        ([1.0, 1.0, 1.0, 1.0], "aabb", 3, 0.0, {"a": 0.5}),
-        ([1.0, 1.0, 1.0, 1.0], "aabb", 3, 0.3, {"a": 0.5}),
-        ([4.0, 2.0, 1.0, 1.0, 1.0], "aaabb", 4, 0.0, {"a": 0.5, "b": 0.5}),
-        ([5.0, 1.0, 3.0, 1.0, 2.0, 1.0], "aabbcc", 4, 0.0, {"a": 0.4, "b": 0.34, "c": 0.34}),
-        ([5.0, 1.0, 3.0, 1.0, 2.0], "aabbc", 5, 0.2, {"a": 0.34, "b": 0.34, "c": 0.5}),
-    ],
-)
-def test_what_is_drawn_is_drawn_as_often_as_q_says(values, groups, want, share, quotas) -> None:
-    """Every way in which the draws may go, 12,000 times: chi-square against the product of their q's.
+def as_often_as_q_says(values, groups, want, share, times=12_000, least=11, **rules) -> None:
+    """Every way in which the draws may go, `times` times: chi-square against the product of their q's.
 
     What comes next depends on the routes so far too, where there are quotas: a way is the pairs and the routes. A route
     has its own part of q: what is not the uniform share's is the policy's.
     """
-    times = 12_000
     seen: Counter[tuple[tuple[int, str], ...]] = Counter()
     expected: dict[tuple[tuple[int, str], ...], float] = {}
     for seed in range(times):
-        draws = drawn(values, list(groups), want, seed, share, quotas)
+        draws = epoch(
+            range(len(values)),
+            values,
+            list(groups),
+            want,
+            np.random.default_rng(seed),
+            uniform_share=share,
+            **rules,
+        )
         way = tuple((draw.index, draw.route) for draw in draws)
         seen[way] += 1
         by_chance = [share / (len(values) - before) for before in range(want)]
@@ -153,9 +147,142 @@ def test_what_is_drawn_is_drawn_as_often_as_q_says(values, groups, want, share, 
     if rest >= 5:
         square += (times - sum(seen[way] for way in common) - rest) ** 2 / rest
         freedom += 1
-    assert freedom >= 11
+    assert freedom >= least
     # Three and a half standard deviations above what chi-square has on average.
     assert square < freedom + 3.5 * np.sqrt(2 * freedom)
+
+
+@pytest.mark.parametrize(
+    ("values", "groups", "want", "share", "quotas"),
+    [
+        ([5.0, 3.0, 1.0, 1.0], "aabb", 2, 0.3, None),
+        ([5.0, 3.0, 1.0, 1.0], "aabb", 2, 0.3, {"a": 0.4}),
+        # Groups that are full for a draw or two and open again.
+        ([1.0, 1.0, 1.0, 1.0], "aabb", 3, 0.0, {"a": 0.5}),
+        ([1.0, 1.0, 1.0, 1.0], "aabb", 3, 0.3, {"a": 0.5}),
+        ([4.0, 2.0, 1.0, 1.0, 1.0], "aaabb", 4, 0.0, {"a": 0.5, "b": 0.5}),
+        ([5.0, 1.0, 3.0, 1.0, 2.0, 1.0], "aabbcc", 4, 0.0, {"a": 0.4, "b": 0.34, "c": 0.34}),
+        ([5.0, 1.0, 3.0, 1.0, 2.0], "aabbc", 5, 0.2, {"a": 0.34, "b": 0.34, "c": 0.5}),
+    ],
+)
+def test_what_is_drawn_is_drawn_as_often_as_q_says(values, groups, want, share, quotas) -> None:
+    as_often_as_q_says(values, groups, want, share, quotas=quotas)
+
+
+@pytest.mark.parametrize(
+    ("rules", "share"),
+    [
+        ({"cells": [1, 1, 1, 2, 3], "alike": 0.3}, 0.0),
+        ({"cells": [1, 1, 1, 2, 3], "alike": 0.3}, 0.3),
+        ({"unknown": {"b"}}, 0.3),
+        ({"cells": [1, 2, 1, 2, 3], "alike": 0.1, "unknown": {"b"}, "quotas": {"a": 0.5}}, 0.2),
+    ],
+)
+def test_so_it_is_with_near_duplicates_and_new_criteria(rules, share) -> None:
+    as_often_as_q_says([4.0, 2.0, 1.0, 3.0, 1.0], "aaabc", 4, share, **rules)
+
+
+@given(pools, seeds, shares, bounds, st.sampled_from([(), ("a",), ("b", "c")]), st.integers(1, 6))
+def test_the_probabilities_of_all_that_may_come_next_sum_to_one(
+    pool, seed, share, quotas, unknown, kinds
+) -> None:
+    """At each place, of every candidate left: what the stored q of it would have been."""
+    values, groups = pool
+    cells = [n % kinds for n in range(len(values))]
+    weights = (
+        np.maximum(np.array(values) / (np.mean(values) or 1), 1e-6) if any(values) else np.ones(len(values))
+    )
+    taken: Counter[str] = Counter()
+    remaining, explored = set(range(len(values))), set()
+    for draw in epoch(
+        range(len(values)),
+        values,
+        groups,
+        len(values),
+        np.random.default_rng(seed),
+        uniform_share=share,
+        quotas=quotas,
+        unknown=unknown,
+        cells=cells,
+        alike=0.1,
+    ):
+        number = taken.total()
+        left = {groups[n] for n in remaining}
+        open_ = {name for name in left if name in unknown and name not in explored}
+        if number % EXPLORE_EVERY or not open_:
+            shared = quotas or {}
+            open_ = {n for n in left if taken[n] < max(1, np.ceil(shared.get(n, 1.0) * (number + 1)))} or left
+        among = sum(weights[n] for n in remaining if groups[n] in open_)
+        q = {
+            n: share / len(remaining) + (1 - share) * (weights[n] / among if groups[n] in open_ else 0.0)
+            for n in remaining
+        }
+        assert sum(q.values()) == pytest.approx(1)
+        assert draw.q == pytest.approx(q[draw.index], rel=1e-6)
+        taken[groups[draw.index]] += draw.route == "policy"
+        explored.add(groups[draw.index])
+        remaining.remove(draw.index)
+        weights = np.where(np.array(cells) == cells[draw.index], weights * 0.1, weights)
+        if max(Counter(cells).values()) > 6:
+            break  # what is drawn very often of one cell becomes no less likely for ever
+
+
+def test_near_duplicates_do_not_fill_a_batch() -> None:
+    """Nine tenths of what the policy weighs are copies of one comparison."""
+    values, cells = [9.0] * 300 + [1.0] * 300, [7] * 300 + list(range(100, 400))
+    copies = [
+        sum(
+            draw.index < 300
+            for draw in epoch(
+                range(600), values, ["a"] * 600, 40, np.random.default_rng(seed), cells=cells, alike=alike
+            )
+        )
+        for alike in (1.0, ALIKE)
+        for seed in range(20)
+    ]
+    assert np.mean(copies[:20]) > 27
+    assert np.mean(copies[20:]) < 9
+
+
+@given(seeds, st.integers(1, 4))
+def test_new_criteria_are_explored_within_one_batch(seed, new) -> None:
+    """However little the model makes of them, and however many pairs the others have; a batch is 20 draws."""
+    groups = ["old"] * 500 + [f"new {n}" for n in range(new) for _ in range(2)]
+    values = [5.0] * 500 + [0.0] * (2 * new)
+    chosen = epoch(
+        range(len(values)),
+        values,
+        groups,
+        20,
+        np.random.default_rng(seed),
+        unknown=set(groups) - {"old"},
+        quotas=fair_quotas(groups),
+        uniform_share=0.0,
+    )
+    assert {groups[draw.index] for draw in chosen} == set(groups)
+
+
+@given(seeds)
+def test_a_fifth_is_left_to_chance(seed) -> None:
+    chosen = drawn([1.0] * 400, ["a"] * 400, 300, seed)
+    by_chance = sum(draw.route == "uniform" for draw in chosen)
+    assert abs(by_chance - 60) < 5 * np.sqrt(300 * 0.2 * 0.8)
+
+
+@given(seeds)
+@settings(max_examples=20)
+def test_blocks_are_seams_that_nothing_shows(seed) -> None:
+    """Candidates beyond one block, of groups that end inside one: each q from its definition."""
+    rng = np.random.default_rng(seed)
+    values, groups = (
+        rng.exponential(size=3000),
+        [int(n) for n in rng.choice([0, 1, 2], 3000, p=[0.5, 0.45, 0.05])],
+    )
+    weights, left = np.maximum(values / values.mean(), 1e-6), np.ones(3000, dtype=bool)
+    for draw in epoch(range(3000), values, groups, 60, rng):
+        expected = 0.2 / left.sum() + 0.8 * weights[draw.index] / weights[left].sum()
+        assert draw.q == pytest.approx(expected, rel=1e-9)
+        left[draw.index] = False
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from annotate.models import (
     Job,
     JobKind,
     JobState,
+    Policy,
     Project,
     ProjectState,
     Revision,
@@ -31,6 +32,7 @@ from annotate.models import (
     Sampling,
 )
 from workers import sampling
+from workers.sampling.policies import Candidates, acquisition, by_pair, name_of
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +95,8 @@ def draw(project: Project, rng: np.random.Generator | None = None) -> int:
         if pool.unscored:
             _score(revision)
         want = depth.wanted - depth.ready
-        chosen = choose(pool, want, project.uniform_share, rng or np.random.default_rng())
+        chance = rng or np.random.default_rng()
+        chosen = choose(pool, want, project.uniform_share, chance, project.policy)
         if not chosen:
             return 0
         try:
@@ -103,16 +106,44 @@ def draw(project: Project, rng: np.random.Generator | None = None) -> int:
     return 0
 
 
-def choose(pool: Pool, want: int, uniform_share: float, rng: np.random.Generator) -> list[ChosenPair]:
-    """What the sampler draws from the pool, no task type and criterion beyond its fair quota."""
+def choose(
+    pool: Pool,
+    want: int,
+    uniform_share: float,
+    rng: np.random.Generator,
+    policy: str = Policy.POWERBALD,
+) -> list[ChosenPair]:
+    """What the sampler draws from the pool, no task type and criterion beyond its fair quota, new criteria first."""
+    rows = pool.comparisons
+    candidates = Candidates(
+        margin=rows["margin"].astype(np.float64),
+        p_tie=rows["p_tie"].astype(np.float64),
+        bald=rows["bald"].astype(np.float64),
+        people=np.column_stack([rows[name] for name in ("response1", "response2", "tie")]),
+        others=pool.others,
+    )
+    worth = by_pair(rows["pair"].astype(np.int64), acquisition(policy, candidates))
     groups = list(zip(pool.task_types, pool.criterion_ids, strict=True))
     drawn = sampling.epoch(
         pool.pair_ids,
-        pool.acquisition,
+        worth,
         groups,
         want,
         rng,
         uniform_share=uniform_share,
         quotas=sampling.fair_quotas(groups),
+        unknown={group for group in groups if group[1] in pool.unknown},
+        cells=_cells(pool),
     )
-    return [ChosenPair(Route(one.route), pool.pair_ids[one.index], one.q, one.pool_size) for one in drawn]
+    name = name_of(policy, pool.revision)
+    return [
+        ChosenPair(Route(one.route), pool.pair_ids[one.index], one.q, one.pool_size, name) for one in drawn
+    ]
+
+
+def _cells(pool: Pool) -> np.ndarray:
+    """A pair is in the cell of its most telling comparison."""
+    rows = pool.comparisons
+    telling = np.lexsort((-rows["bald"].astype(float), rows["pair"]))
+    _, first = np.unique(rows["pair"][telling], return_index=True)
+    return rows["cell"][telling[first]].astype(np.int64)

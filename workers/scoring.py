@@ -68,10 +68,17 @@ def _score(lease: Lease, revision: Revision, model: RewardModel) -> None:
                 rows = listed[start : start + BATCH]
                 items = compared([(pair, merged.get(criterion, criterion)) for _, pair, criterion in rows])
                 scored = model.score(items, cache=feature_cache())
-                columns = (scored.margin, scored.p_tie, scored.variance, scored.bald)
                 _, names["pair"], names["criterion"] = rows[-1]
                 with transaction.atomic():
-                    add_scores(revision, [row[0] for row in rows], *(column.tolist() for column in columns))
+                    add_scores(
+                        revision,
+                        [row[0] for row in rows],
+                        scored.margin.tolist(),
+                        scored.p_tie.tolist(),
+                        scored.variance.tolist(),
+                        scored.bald.tolist(),
+                        None if scored.cell is None else scored.cell.tolist(),
+                    )
                     lease.beat(
                         done=job.done + len(rows), place={"after": [names["pair"], names["criterion"]]}
                     )

@@ -157,15 +157,18 @@ def add_scores(
     p_ties: list[float],
     variances: list[float],
     balds: list[float],
+    cells: list[int] | None = None,
 ) -> int:
-    """Write scores by this revision of comparisons without one, given in parallel; returns how many were new."""
-    columns: tuple[Sequence[float], ...] = (comparisons, margins, p_ties, variances, balds)
+    """Write scores by this revision of comparisons without one, given in parallel; returns how many were new.
+
+    `cells` where the model tells what is nearly the same."""
+    columns: tuple[Sequence[float], ...] = (comparisons, margins, p_ties, variances, balds, cells or [])
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO annotate_score (revision_id, comparison_id, margin, p_tie, variance, bald)
-            SELECT %s, given.* FROM unnest(%s::bigint[], %s::float8[], %s::float8[], %s::float8[], %s::float8[])
-                                    AS given
+            INSERT INTO annotate_score (revision_id, comparison_id, margin, p_tie, variance, bald, cell)
+            SELECT %s, given.* FROM unnest(%s::bigint[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
+                                           %s::bigint[]) AS given
             ON CONFLICT DO NOTHING
             """,
             [revision.pk, *map(_array, columns)],

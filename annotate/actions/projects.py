@@ -49,6 +49,7 @@ SETTINGS = frozenset(
         "validation_share",
         "reserve_claim_share",
         "sampling",
+        "policy",
         "refit_judgments",
         "refit_seconds",
         "uniform_share",

@@ -50,6 +50,7 @@ _DRAW_LOCK_SPACE = 0x455644  # "EVD"
 READY_PER_ANNOTATOR = 20
 ACTIVE = timedelta(minutes=10)
 OFFLINE_LEASE = timedelta(hours=24)  # of claims that somebody takes along to where there is no network
+BY_CHANCE = "uniform-1"  # the policy of draws that no model has weighed
 LOW = 4  # A queue with less than this part of what should be ready has run low.
 
 
@@ -540,7 +541,7 @@ def open_pairs(project_id: int, pair_ids: list[int], route: Route) -> None:
         cursor.execute(_HAS_FREE_SEAT, {"pairs": pair_ids})
         free = sorted(ready.intersection(row[0] for row in cursor.fetchall()))
     if free:
-        _append_draws(project_id, [(route, pair_id, None, None) for pair_id in free])
+        _append_draws(project_id, [(route, pair_id, None, None, "") for pair_id in free])
 
 
 def settle_seats(pair_ids: list[int]) -> set[int]:
@@ -632,8 +633,8 @@ def settle_pairs(project_id: int, pair_ids: list[int], *, opened: bool, wait: bo
     return left
 
 
-def _append_draws(project_id: int, draws: list[tuple[Route, int, float | None, int | None]]) -> None:
-    """Append (route, pair, q, pool size) at the end of the queue, as one epoch. Takes the draw lock last."""
+def _append_draws(project_id: int, draws: "list[_Place]") -> None:
+    """Append draws at the end of the queue, as one epoch. Takes the draw lock last."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_DRAW_LOCK_SPACE, project_id])
         cursor.execute(
@@ -643,8 +644,17 @@ def _append_draws(project_id: int, draws: list[tuple[Route, int, float | None, i
         epoch = cursor.fetchone()[0] + 1
     Draw.objects.bulk_create(
         [
-            Draw(project_id=project_id, route=route, epoch=epoch, pos=pos, pair_id=pair, q=q, pool_size=pool)
-            for pos, (route, pair, q, pool) in enumerate(draws)
+            Draw(
+                project_id=project_id,
+                route=route,
+                epoch=epoch,
+                pos=pos,
+                pair_id=pair,
+                q=q,
+                pool_size=pool,
+                policy=policy,
+            )
+            for pos, (route, pair, q, pool, policy) in enumerate(draws)
         ],
         batch_size=5000,
     )
@@ -685,10 +695,10 @@ def fill_queue(project_id: int, want: int) -> int:
     for is_kept in order:
         if is_kept:
             if (found := next(kept_pairs, None)) is not None:
-                draws.append((Route.RESERVE, found, None, None))
+                draws.append((Route.RESERVE, found, None, None, ""))
         elif (numbered := next(train_pairs, None)) is not None:
             pool = train_left - numbered[0]
-            draws.append((Route.UNIFORM, numbered[1][1], 1 / pool, pool))
+            draws.append((Route.UNIFORM, numbered[1][1], 1 / pool, pool, BY_CHANCE))
     _queue_up(project_id, draws)
     return len(draws)
 
@@ -705,6 +715,7 @@ class ChosenPair:
     pair_id: int
     q: float
     pool_size: int
+    policy: str = ""
 
 
 @transaction.atomic
@@ -732,9 +743,9 @@ def append_epoch(project_id: int, *, want: int, drawn: int, chosen: Sequence[Cho
     for is_kept in order:
         if is_kept:
             if (found := next(kept, None)) is not None:
-                draws.append((Route.RESERVE, found, None, None))
+                draws.append((Route.RESERVE, found, None, None, ""))
         elif (pair := next(pairs, None)) is not None:
-            draws.append((pair.route, pair.pair_id, pair.q, pair.pool_size))
+            draws.append((pair.route, pair.pair_id, pair.q, pair.pool_size, pair.policy))
         else:
             break  # the sampler's pool is used up, the stream is not: kept pairs keep their share
     _queue_up(project_id, draws)
@@ -755,8 +766,8 @@ def _lock_choosable(project_id: int, pair_ids: list[int]) -> None:
             raise PoolChanged("Not all of the chosen pairs may be drawn.")
 
 
-# Route, pair, q and pool size of a draw to be.
-_Place = tuple[Route, int, float | None, int | None]
+# Route, pair, q, pool size and policy of a draw to be.
+_Place = tuple[Route, int, float | None, int | None, str]
 
 
 def _lock_streams(project_id: int) -> dict[str, Stream]:
@@ -790,7 +801,7 @@ def _queue_up(project_id: int, draws: list[_Place]) -> None:
     """Append draws of locked pairs that were never drawn; the streams are locked and count them."""
     if not draws:
         return
-    drawn = [pair_id for _, pair_id, _, _ in draws]
+    drawn = [pair_id for _, pair_id, *_ in draws]
     Pair.objects.filter(pk__in=drawn).update(queued=True)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -44,7 +44,7 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
             raise Refused(f"Project {project.slug} has no pairs of source {source!r}.")
     reserve, train = options.min_labels or project.reserve_k, options.min_labels or project.k
     recipe: dict[str, object] = {
-        "version": 3,
+        "version": 4,
         "labels": f"{RULE} {SETTLED_RULE[options.settled]}",
         "settled": str(options.settled),
         "min_labels": {Partition.RESERVE: reserve, Partition.VALIDATION: reserve, Partition.TRAIN: train},

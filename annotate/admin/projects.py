@@ -268,7 +268,7 @@ class ProjectAdmin(LearningAdmin):
         ),
         (
             "What is asked next",
-            {"fields": ("sampling", "refit_judgments", "refit_seconds", "uniform_share")},
+            {"fields": ("sampling", "policy", "refit_judgments", "refit_seconds", "uniform_share")},
         ),
         ("How much one annotator may judge", {"fields": ("most_share", "most_a_day")}),
         ("What it costs", {"fields": ("pay_per_verdict", "pay_per_hour", "currency")}),

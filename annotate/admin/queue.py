@@ -90,7 +90,19 @@ class ClaimAdmin(ActingAdmin):
 
 @admin.register(Draw)
 class DrawAdmin(ScopedAdmin):
-    list_display = ("id", "project", "route", "epoch", "pos", "pair", "q", "pool_size", "open", "created_at")
+    list_display = (
+        "id",
+        "project",
+        "route",
+        "epoch",
+        "pos",
+        "pair",
+        "q",
+        "pool_size",
+        "policy",
+        "open",
+        "created_at",
+    )
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project", "pair")
     search_help_text = "The number of a pair."

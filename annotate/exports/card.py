@@ -98,7 +98,9 @@ def card(release: Release, plan: Plan) -> str:
             "",
             "`shown_first` is the response that stood on side A. `authored` marks a verdict on a criterion that"
             " the annotator wrote: leave these out of unbiased estimates. `route` tells how the pair came to be"
-            " asked, `q` and `pool_size` with what probability. Rationales are the annotators' own words.\n",
+            " asked, `policy` what a model weighed the others by, `q` and `pool_size` with what probability it came at"
+            " `epoch_place` of the draws by chance of its `epoch`, which began with `epoch_pool` pairs: estimates from"
+            " what was chosen are put right by these (LURE). Rationales are the annotators' own words.\n",
         ]
     )
 

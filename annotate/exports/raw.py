@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from django.db import connection
 
+from annotate.exports.draws import DrawPlaces
 from annotate.exports.groups import told_groups
 from annotate.exports.parquet import write_parquet
 from annotate.exports.records import Part
@@ -36,6 +37,10 @@ SCHEMA = pa.schema(
         ("authored", pa.bool_()),
         ("shown_first", pa.string()),
         ("route", pa.string()),
+        ("policy", pa.string()),
+        ("epoch", pa.int64()),
+        ("epoch_place", pa.int64()),
+        ("epoch_pool", pa.int64()),
         ("q", pa.float64()),
         ("pool_size", pa.int64()),
         ("seconds", pa.float64()),
@@ -51,8 +56,9 @@ _JUDGMENTS = """
 SELECT j.id, j.supersedes_id, j.annotator_id, p.source, p.external_id, c.task_type, c.partition, t.text, shown.text,
        j.verdict, j.strength, NULLIF(j.tie_kind, ''), NULLIF(j.broken, ''), NULLIF(j.rationale, ''), j.tags,
        NULLIF(j.evidence, '{}'::jsonb)::text, f.standing, j.late, j.authored,
-       CASE l.flip WHEN true THEN 'response2' WHEN false THEN 'response1' END, d.route, d.q, d.pool_size,
-       j.seconds, (j.created_at AT TIME ZONE 'UTC')::date
+       CASE l.flip WHEN true THEN 'response2' WHEN false THEN 'response1' END, d.route,
+       NULLIF(d.policy, ''), d.epoch, NULL, NULL, d.q, d.pool_size,
+       j.seconds, (j.created_at AT TIME ZONE 'UTC')::date, d.id
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %s AND id BETWEEN %s AND %s ORDER BY id LIMIT %s) c
 JOIN annotate_frozenjudgment f ON f.comparison_id = c.id
@@ -76,6 +82,7 @@ def _rows(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator
     key, names = release.pseudonym_key, SCHEMA.names
     groups = told_groups(release) if "groups" in release.recipe else None
     annotators: dict[int, str] = {}
+    places = DrawPlaces(release.project)
     first = part.first
     while first <= part.last:
         with connection.cursor() as cursor:
@@ -87,7 +94,8 @@ def _rows(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator
             last = cursor.fetchone()[0] or part.last
             cursor.execute(_JUDGMENTS, [release.pk, first, last, _BATCH])
             rows = cursor.fetchall()
-        for judgment, supersedes, annotator, *rest in rows:
+        stood = places.of([row[-1] for row in rows])
+        for (judgment, supersedes, annotator, *rest, _), (place, pool) in zip(rows, stood, strict=True):
             if annotator not in annotators:
                 annotators[annotator] = pseudonymise(key, "annotator", annotator)
             row = dict(
@@ -102,6 +110,7 @@ def _rows(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator
                     strict=True,
                 )
             )
+            row |= {"epoch_place": place, "epoch_pool": pool}
             if groups is not None:
                 row["groups"] = groups.get(annotator, [])
             yield row

@@ -1,4 +1,5 @@
 from annotate.models.audit import AuditEntry
+from annotate.models.budget import Budget
 from annotate.models.consent import Consent, ConsentText
 from annotate.models.embeddings import CriterionEmbedding, TypedEmbedding
 from annotate.models.exclusion import Exclusion
@@ -22,6 +23,7 @@ from annotate.models.project import (
     Annotator,
     Authoring,
     Membership,
+    Policy,
     Project,
     ProjectState,
     Role,
@@ -47,6 +49,7 @@ __all__ = [
     "AuditEntry",
     "Authoring",
     "Broken",
+    "Budget",
     "Claim",
     "ClaimDraft",
     "ClaimKind",
@@ -79,6 +82,7 @@ __all__ = [
     "Outcome",
     "Pair",
     "Partition",
+    "Policy",
     "Project",
     "ProjectState",
     "Prompt",

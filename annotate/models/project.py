@@ -90,6 +90,15 @@ class Sampling(models.TextChoices):
     UNIFORM = "uniform", "chance alone"
 
 
+class Policy(models.TextChoices):
+    """What the model looks for where it chooses. The formulas stand in workers/sampling/policies.py."""
+
+    POWERBALD = "powerbald", "what would teach the model most (PowerBALD)"
+    MARGIN = "margin", "what the model can hardly decide"
+    DISAGREEMENT = "disagreement", "what models, or the model and people, disagree about"
+    RANDOM = "random", "nothing: chance, spread over criteria and task types"
+
+
 class Withdrawal(models.TextChoices):
     """What becomes of judgments whose annotator withdraws by themselves."""
 
@@ -204,6 +213,17 @@ class Project(models.Model):
     )
 
     sampling = models.CharField(max_length=8, choices=Sampling, default=Sampling.AUTO)
+    policy = models.CharField(
+        "the model looks for",
+        max_length=12,
+        choices=Policy,
+        default=Policy.POWERBALD,
+        db_default=Policy.POWERBALD,
+        help_text="What would teach most is right nearly always: it learns fastest where some criteria are rare, and is"
+        " never much behind chance. What can hardly be decided asks for hard pairs, which may be hard because nobody can"
+        " tell. Disagreement needs a second model that has scored the pool, or judgments that were imported; without"
+        " either it is chance. All of them leave the share below to chance, and are spread over criteria and task types.",
+    )
     refit_judgments = models.PositiveIntegerField(
         default=50,
         validators=[MinValueValidator(1)],
@@ -410,6 +430,7 @@ class Project(models.Model):
                 condition=Q(reserve_claim_share__range=(0, 1)), name="project_reserve_claim_share"
             ),
             models.CheckConstraint(condition=Q(uniform_share__range=(0, 1)), name="project_uniform_share"),
+            models.CheckConstraint(condition=Q(policy__in=Policy.values), name="project_policy"),
             models.CheckConstraint(condition=Q(viewing_share__range=(0, 1)), name="project_viewing_share"),
             models.CheckConstraint(condition=Q(viewing_turned__range=(0, 1)), name="project_viewing_turned"),
             models.CheckConstraint(condition=Q(k_more__range=(0, 8)), name="project_k_more"),

@@ -29,6 +29,8 @@ class Draw(models.Model):
 
     `q` is the probability that this pair comes here given the draws of its epoch before it, by whichever route, and
     `pool_size` the pairs that could have come; both are empty where chance had no part (reserve, authored, reopened).
+    `policy` names what the others of its epoch were weighed by, with its version and the revision it went by
+    ("powerbald-1 r7"), or "uniform-1"; empty in draws from before it was noted.
     """
 
     # The indexes below begin with the project. One of it alone would tempt the planner to read the whole queue.
@@ -39,6 +41,7 @@ class Draw(models.Model):
     pair = models.ForeignKey(Pair, models.CASCADE, related_name="draws")
     q = models.FloatField(null=True, blank=True)
     pool_size = models.PositiveIntegerField(null=True, blank=True)
+    policy = models.CharField(max_length=40, blank=True, default="", db_default="")
     # False once every seat of the pair is taken. It never opens again: what reopens gets a new draw,
     # which also stands before annotators whose cursor has passed this one.
     open = models.BooleanField(default=True)

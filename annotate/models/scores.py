@@ -132,6 +132,10 @@ class Score(models.Model):
     p_tie = models.FloatField()
     variance = models.FloatField(help_text="of the margin, by the model's posterior")
     bald = models.FloatField(help_text="nats that one more judgment would tell of the model")
+    cell = models.BigIntegerField(
+        null=True,
+        help_text="comparisons of the same are nearly the same to the model; empty: it does not tell",
+    )
 
     class Meta:
         constraints = [

@@ -21,6 +21,7 @@ class JobKind(models.TextChoices):
     REPORT = "report", "compute statistics"
     SETTLE = "settle", "settle criterion"
     REVIEW = "review", "look for conflicts"
+    BUDGET = "budget", "compute budget"
 
 
 class JobState(models.TextChoices):

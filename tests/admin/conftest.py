@@ -157,6 +157,7 @@ def project_form(project: Project, **changed: Any) -> dict[str, Any]:
         "repeat_after",
         "gold_share",
         "sampling",
+        "policy",
         "refit_judgments",
         "refit_seconds",
         "uniform_share",

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotate.exports import files
-from annotate.models import AuditEntry, Job, JobState, Partition, Release, Standing
+from annotate.models import AuditEntry, Claim, Draw, Job, JobState, Partition, Release, Standing
 from tests.factories import judge, make_annotator, make_comparison, make_criterion, make_pair, make_project
 
 pytestmark = pytest.mark.django_db
@@ -192,6 +192,43 @@ def test_raw_judgments_hold_every_judgment_and_how_it_stands(tmp_path: Path) -> 
         0.25,
         4,
     )
+
+
+def test_raw_judgments_tell_where_in_its_epoch_each_draw_stood(tmp_path: Path) -> None:
+    """Two epochs with a reserve pair between the draws by chance, and one of no pool at all."""
+    project = make_project()
+    stood = {}
+    for epoch, pos, route, q, pool in (
+        (1, 0, "uniform", 0.25, 4),
+        (1, 1, "reserve", None, None),
+        (1, 2, "policy", 0.5, 3),
+        (2, 0, "policy", 0.125, 9),
+        (3, 0, "reopened", None, None),
+    ):
+        judgment = judge(make_comparison(make_pair(project)), "response1")
+        assert judgment.claim
+        policy = "powerbald-1 r2" if route == "policy" else ""
+        draw = Draw.objects.create(
+            project=project,
+            route=route,
+            epoch=10 + epoch,
+            pos=pos,
+            pair=make_pair(project),
+            q=q,
+            pool_size=pool,
+            policy=policy,
+        )
+        Claim.objects.filter(pk=judgment.claim.pk).update(draw=draw)
+        stood[judgment.claim.pair.external_id] = (10 + epoch, route, q, pool, policy or None)
+    out = tmp_path / "out"
+    export(project, out)
+    rows = judgments(out)
+    told = {
+        row["pair"]: (row["epoch"], row["route"], row["q"], row["pool_size"], row["policy"]) for row in rows
+    }
+    assert told == stood
+    places = sorted((row["epoch"], row["epoch_place"] or 0, row["epoch_pool"] or 0) for row in rows)
+    assert places == [(11, 0, 0), (11, 1, 4), (11, 2, 4), (12, 1, 9), (13, 0, 0)]
 
 
 def test_nothing_in_a_release_tells_who_judged(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_the_queue_follows_what_the_sampler_said(monkeypatch: pytest.MonkeyPatch
     for chosen in said:
         first = Draw.objects.get(pair_id=chosen[0].pair_id)
         epoch = Draw.objects.filter(project=project, epoch=first.epoch).order_by("pos")
-        stored = [ChosenPair(Route(d.route), d.pair_id, d.q, d.pool_size) for d in epoch]  # type: ignore[arg-type]
+        stored = [ChosenPair(Route(d.route), d.pair_id, d.q, d.pool_size, d.policy) for d in epoch]  # type: ignore[arg-type]
         assert stored == chosen
     assert violations() == {}
 
@@ -59,7 +59,7 @@ def test_acquisition_is_the_sum_over_open_comparisons() -> None:
     pool = freeze_pool(learn(project))
     assert pool.unscored == 0
     factor = 12 % 7
-    assert pool.acquisition == pytest.approx([0.002 * factor, 0.004 * factor, 0.006 * factor, 0.5 * factor])
+    assert pool.nats == pytest.approx([0.002 * factor, 0.004 * factor, 0.006 * factor, 0.5 * factor])
 
 
 def test_new_scores_change_the_order_of_what_is_drawn_next() -> None:

@@ -61,7 +61,7 @@ def test_opposed_criteria_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
         opposed += by[LONG] * by[SHORT] < 0
     assert opposed >= 25
     pool = freeze_pool(revision)
-    assert len(pool) == 30 and min(pool.acquisition) > 0
+    assert len(pool) == 30 and min(pool.nats) > 0
 
     # What is kept says the same again, whatever batch it is asked in.
     model = artefacts.load(revision)

@@ -232,6 +232,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         project_shares="reserve_share = 0.6, validation_share = 0.6",
         project_reserve_claim_share="reserve_claim_share = 1.1",
         project_uniform_share="uniform_share = -0.1",
+        project_policy="policy = 'guess'",
         project_viewing_share="viewing_share = 1.1",
         project_viewing_turned="viewing_turned = 1.1",
         project_crowd_code="crowd_open = true",

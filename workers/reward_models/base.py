@@ -69,6 +69,7 @@ class Scored:
     `margin` is the log-odds that the first side wins, ties aside; `variance` its posterior variance. The three
     probabilities are the posterior's (averaged over the margin's uncertainty) and sum to 1. `bald` is the mutual
     information, in nats, between the item's verdict and the model's parameters: what one more label would teach.
+    `cell` numbers what is nearly the same to the model, sides exchanged or not; None where it does not tell.
     """
 
     margin: Floats
@@ -77,6 +78,7 @@ class Scored:
     p_tie: Floats
     variance: Floats
     bald: Floats
+    cell: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.margin)

@@ -4,6 +4,7 @@ A form is what the sides are made of ("text", "image", "image+text"). Forms shar
 a form that nobody has judged the model says what it knows: nothing, with much to learn.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,17 +73,21 @@ class BuiltinModel:
     def score_described(self, described: "Described") -> Scored:
         """Score items whose features are at hand."""
         columns = [np.empty(len(described.place)) for _ in range(6)]
+        cell = np.empty(len(described.place), dtype=np.int64)
         for form, part in described.parts.items():
             scored = (
                 self.heads[form].score(
                     described.criteria, described.vectors, described.place[part.rows], part.differences
                 )
                 if form in self.heads
-                else _unknown(len(part.rows))
+                else _unknown(part.differences)
             )
             for column, found in zip(columns, _columns(scored), strict=True):
                 column[part.rows] = found
-        return Scored(*columns)
+            if scored.cell is not None:
+                cell[part.rows] = scored.cell
+        margin, p_first, p_second, p_tie, variance, bald = columns
+        return Scored(margin, p_first, p_second, p_tie, variance, bald, cell)
 
     def save(self, path: Path) -> None:
         tensors: dict[str, npt.NDArray[Any]] = {}
@@ -202,10 +207,17 @@ def _columns(scored: Scored) -> list[Floats]:
     return [scored.margin, scored.p_first, scored.p_second, scored.p_tie, scored.variance, scored.bald]
 
 
-def _unknown(count: int) -> Scored:
+def _unknown(differences: Differences) -> Scored:
+    """Nothing is known of what matters: nearly the same is only what has the same features."""
+    count = len(differences.named)
+    rows = np.column_stack([differences.named, differences.said])
+    cell = np.array(
+        [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), signed=True) for row in rows],
+        dtype=np.int64,
+    )
     margin, variance = np.zeros(count), np.full(count, _UNKNOWN_VARIANCE)
     predicted = rao_kupper.predict(margin, variance, _UNKNOWN_THRESHOLD)
-    return Scored(margin, predicted.first, predicted.second, predicted.tie, variance, predicted.bald)
+    return Scored(margin, predicted.first, predicted.second, predicted.tie, variance, predicted.bald, cell)
 
 
 def _feature_versions(form: str) -> list[str]:

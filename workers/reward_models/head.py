@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from workers.reward_models import rao_kupper
 from workers.reward_models.base import Floats, Scored, Verdicts
+from workers.reward_models.cells import cells
 from workers.reward_models.criteria import CriterionBasis
 from workers.reward_models.exact import rowwise
 
@@ -128,7 +130,16 @@ class Head:
             variance[rows] = (rowwise(some, spread) * some).sum(axis=1)
         variance = np.maximum(variance, 0.0)
         predicted = rao_kupper.predict(margin, variance, self.threshold)
-        return Scored(margin, predicted.first, predicted.second, predicted.tie, variance, predicted.bald)
+        asked = np.array([crc32(criterion.encode()) for criterion in criteria], dtype=np.int64)
+        return Scored(
+            margin,
+            predicted.first,
+            predicted.second,
+            predicted.tie,
+            variance,
+            predicted.bald,
+            cells(phi, asked[place]),
+        )
 
 
 @dataclass(frozen=True)
