@@ -12,6 +12,7 @@ from django.db import connection
 
 from annotate.leaks import KEPT_FROM
 from annotate.models import Partition, Project
+from annotate.stats.labels import USABLE
 from annotate.visible import visible
 
 # Of judgment j: it is meant as a label. What was asked again or has a known answer tells of its annotator alone.
@@ -106,7 +107,10 @@ def canonical_criteria(project: Project) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A pair under a canonical criterion, and its usable counted verdicts in the order of USABLE."""
+    """A pair under a canonical criterion, and its usable counted verdicts in the order of USABLE.
+
+    Where reviewers settled it, all of them count as what was decided.
+    """
 
     pair_id: int
     criterion_id: int
@@ -118,28 +122,38 @@ class Unit:
 def judged_units(project: Project, partition: Partition) -> list[Unit]:
     """What of a partition has a usable counted verdict, in one snapshot, in the order of pairs and criteria.
 
-    Without the pairs that share something with a partition before it: no release has them there either.
+    Without the pairs that share something with a partition before it: no release has them there either. And without
+    what nobody can tell, as reviewers decided.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH {STANDINGS}, {KEPT_FROM}, counted AS (
+            WITH {STANDINGS}, {SETTLED}, {KEPT_FROM}, counted AS (
                 SELECT s.* FROM standings s
                 WHERE s.standing = 'counted' AND s.partition = %(partition)s
                   AND s.pair_id NOT IN (SELECT id FROM kept_from)
                   AND s.verdict IN ('response1', 'response2', 'tie')
             )
-            SELECT t.pair_id, t.criterion_id, p.group, t.r1, t.r2, t.tie, t.newest_at, t.newest_id
+            SELECT t.pair_id, t.criterion_id, p.group, t.r1, t.r2, t.tie, g.verdict, t.newest_at, t.newest_id
             FROM (SELECT pair_id, criterion_id, {TALLY}, max(created_at),
                          (array_agg(judgment_id ORDER BY created_at DESC, judgment_id))[1]
                   FROM counted GROUP BY pair_id, criterion_id)
                  t (pair_id, criterion_id, r1, r2, tie, newest_at, newest_id)
             JOIN annotate_pair p ON p.id = t.pair_id
+            LEFT JOIN settled g ON g.pair_id = t.pair_id AND g.criterion_id = t.criterion_id
+            WHERE g.verdict IS DISTINCT FROM 'cannot_tell'
             ORDER BY t.pair_id, t.criterion_id
             """,
             {"project": project.pk, "sources": None, "partition": partition},
         )
         return [
-            Unit(pair, criterion, group, (r1, r2, tie), (at, judgment))
-            for pair, criterion, group, r1, r2, tie, at, judgment in cursor.fetchall()
+            Unit(pair, criterion, group, _as_settled((r1, r2, tie), settled), (at, judgment))
+            for pair, criterion, group, r1, r2, tie, settled, at, judgment in cursor.fetchall()
         ]
+
+
+def _as_settled(counts: tuple[int, int, int], settled: str | None) -> tuple[int, int, int]:
+    if settled is None:
+        return counts
+    first, second, tie = (sum(counts) if settled == label else 0 for label in USABLE)
+    return first, second, tie

@@ -158,11 +158,11 @@ def import_pairs(slug: str, modality: str, pairs: int, place: Path, files: list[
                 ]
             row = {"id": str(n), "prompt": f"Prompt {n}", "response1": chosen[0], "response2": chosen[1]}
             out.write(json.dumps(row | {"criteria": ["Which one is better?"]}) + "\n")
-    options = {"project": slug, "create": True, "task_type": TASKS[modality], "media": place}
+    options = {"project": slug, "create": True, "task_type": TASKS[modality], "media": str(place)}
     with open(os.devnull, "w") as nowhere:
         call_command(
             "import_pairs",
-            rows,
+            str(rows),
             reserve_share=0,
             validation_share=0,
             stdout=nowhere,

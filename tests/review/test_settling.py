@@ -29,6 +29,7 @@ from annotate.models import (
     Comment,
     Comparison,
     Draw,
+    Partition,
     Project,
     Resolution,
     ReviewItem,
@@ -39,6 +40,7 @@ from annotate.models import (
     User,
 )
 from annotate.review import Wanted, head_of
+from annotate.tallies import judged_units
 from tests.factories import (
     judge,
     make_annotator,
@@ -377,3 +379,16 @@ def test_a_demo_goes_with_all_that_was_reviewed_in_it() -> None:
     erase_demo(by=None, project=project)
     assert not Comment.objects.exists() and not Resolution.objects.exists()
     assert ReviewItem.objects.get().comparison == kept and lies() == []
+
+
+def test_models_learn_what_was_settled() -> None:
+    project = make_project()
+    split, hopeless, left = (judged(project, ["response1", "response1", "response2"]) for _ in range(3))
+    me = reviewer(project)
+    decide(me, split, Ruling.RESPONSE2)
+    decide(me, hopeless, Ruling.CANNOT_TELL)
+    learned = {unit.pair_id: unit.counts for unit in judged_units(project, Partition.TRAIN)}
+    assert learned == {split.pair_id: (0, 3, 0), left.pair_id: (2, 1, 0)}
+    decide(me, split, Ruling.REOPENED, seen=head_of(split).pk)
+    learned = {unit.pair_id: unit.counts for unit in judged_units(project, Partition.TRAIN)}
+    assert learned[split.pair_id] == (2, 1, 0)
