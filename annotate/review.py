@@ -1,6 +1,5 @@
 """Reads of review: the queue of conflicts, all that there is about one comparison, and who was told what."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -21,11 +20,11 @@ from annotate.models import (
     ReviewItem,
     ReviewState,
     Ruling,
-    Score,
     Seat,
     User,
     Verdict,
 )
+from annotate.opinions import ModelSays, of_comparisons
 from annotate.queries import VISIBLE_IMPORT, Medium, Side
 
 PAGE = 50
@@ -159,22 +158,6 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSays:
-    """The newest score of a comparison: log-odds that response 1 wins, their standard deviation, and what follows.
-
-    `p_response1`: the probability that response 1 wins, ties aside, the margin's uncertainty taken into account.
-    """
-
-    revision: int
-    backend: str
-    judgments: int
-    margin: float
-    deviation: float
-    p_tie: float
-    p_response1: float
-
-
-@dataclass(frozen=True, slots=True)
 class Reviewed:
     """All that the page of one comparison shows."""
 
@@ -184,7 +167,7 @@ class Reviewed:
     models: tuple[str, str]
     media: list[Medium]
     verdicts: list[Told]
-    model: ModelSays | None
+    model: ModelSays | None  # whose score the review item goes by: the newest
     resolutions: list[Resolution]  # the newest first
     comments: list[Comment]
 
@@ -234,7 +217,7 @@ def reviewed(project: Project, comparison_id: int) -> Reviewed:
         models=(responses[0].model_name, responses[1].model_name),
         media=media,
         verdicts=_verdicts(found, asked),
-        model=_model(found),
+        model=next(iter(of_comparisons([found.pk])[found.pk]), None),
         resolutions=list(
             Resolution.objects.filter(comparison=found).select_related("reviewer").order_by("-pk")
         ),
@@ -277,30 +260,6 @@ def _verdicts(comparison: Comparison, asked: set[UUID]) -> list[Told]:
             )
         )
     return told
-
-
-def _model(comparison: Comparison) -> ModelSays | None:
-    """The score that the review item goes by: the newest there is of a revision that has scored."""
-    score = (
-        Score.objects.filter(
-            comparison=comparison, revision__state="ready", revision__scored_at__isnull=False
-        )
-        .select_related("revision")
-        .order_by("-revision__number")
-        .first()
-    )
-    if score is None:
-        return None
-    odds = max(-50.0, min(50.0, score.margin / math.sqrt(1 + math.pi * score.variance / 8)))
-    return ModelSays(
-        revision=score.revision.number,
-        backend=score.revision.backend,
-        judgments=score.revision.judgments,
-        margin=score.margin,
-        deviation=math.sqrt(score.variance),
-        p_tie=score.p_tie,
-        p_response1=1 / (1 + math.exp(-odds)),
-    )
 
 
 # What was said

@@ -29,6 +29,7 @@ from annotate.models import (
     Seat,
 )
 from annotate.models.gold import KnownVerdict
+from annotate.opinions import of_comparisons
 from annotate.opposites import opposed
 from annotate.queries import VISIBLE_IMPORT
 
@@ -170,7 +171,7 @@ def _shown(pair: Pair) -> dict[str, Any]:
     """What the page of a pair shows, in a fixed number of statements."""
     comparisons = list(
         Comparison.objects.filter(VISIBLE_IMPORT, pair=pair)
-        .select_related("criterion", "author", "gold")
+        .select_related("criterion", "author", "gold", "review_item")
         .order_by("pk")[:_SHOWN_COMPARISONS]
     )
     judgments = (
@@ -186,12 +187,20 @@ def _shown(pair: Pair) -> dict[str, Any]:
         {"name": name, "row": response, "asset": _preview(response.asset)}
         for name, response in (("Response 1", pair.response1), ("Response 2", pair.response2))
     ]
+    says = of_comparisons([row.pk for row in comparisons])
     media = PromptAsset.objects.filter(prompt=pair.prompt_id).select_related("asset").order_by("position")
     return {
         "turns": pair.prompt.turns,
         "prompt_media": [_preview(row.asset) for row in media],
         "responses": responses,
-        "comparisons": [{"row": row, "judgments": by_comparison[row.pk]} for row in comparisons],
+        "comparisons": [
+            {
+                "row": row,
+                "judgments": by_comparison[row.pk],
+                "models": [(one, one.contradicts(getattr(row, "review_item", None))) for one in says[row.pk]],
+            }
+            for row in comparisons
+        ],
     }
 
 
