@@ -385,10 +385,10 @@ def test_models_learn_what_was_settled() -> None:
     project = make_project()
     split, hopeless, left = (judged(project, ["response1", "response1", "response2"]) for _ in range(3))
     me = reviewer(project)
-    decide(me, split, Ruling.RESPONSE2)
+    decided = decide(me, split, Ruling.RESPONSE2)
     decide(me, hopeless, Ruling.CANNOT_TELL)
     learned = {unit.pair_id: unit.counts for unit in judged_units(project, Partition.TRAIN)}
     assert learned == {split.pair_id: (0, 3, 0), left.pair_id: (2, 1, 0)}
-    decide(me, split, Ruling.REOPENED, seen=head_of(split).pk)
+    decide(me, split, Ruling.REOPENED, seen=decided.pk)
     learned = {unit.pair_id: unit.counts for unit in judged_units(project, Partition.TRAIN)}
     assert learned[split.pair_id] == (2, 1, 0)
