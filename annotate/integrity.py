@@ -64,11 +64,15 @@ RULES = {
     "a comparison with a free seat that no draw offers": f"""
         SELECT c.id FROM annotate_comparison c
         JOIN annotate_pair p ON p.id = c.pair_id AND p.queued AND p.ready
-        LEFT JOIN annotate_dataimport i ON i.id = c.data_import_id
-        WHERE (i.id IS NULL OR i.visible) AND {asked_of_many("c")}
+        WHERE {asked_of_many("c")}
           AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
-          AND NOT EXISTS (SELECT FROM annotate_gold g WHERE g.comparison_id = c.id)
           AND NOT EXISTS (SELECT FROM annotate_draw d WHERE d.pair_id = c.pair_id AND d.open)""",
+    "an open draw stands in another line than its pair belongs to": """
+        SELECT d.id FROM annotate_draw d JOIN annotate_pair p ON p.id = d.pair_id
+        WHERE d.open AND d.need_id <> p.need_id""",
+    "a pair's need is of another project or task type": """
+        SELECT p.id FROM annotate_pair p JOIN annotate_need n ON n.id = p.need_id
+        WHERE (n.project_id, n.task_type) IS DISTINCT FROM (p.project_id, p.task_type)""",
     "a criterion is merged into one that was merged": """
         SELECT t.id FROM annotate_criterion t JOIN annotate_criterion r ON r.id = t.canonical_id
         WHERE r.canonical_id IS NOT NULL OR r.project_id <> t.project_id""",

@@ -24,13 +24,13 @@ from annotate.models import (
 )
 from annotate.packing import packed
 from annotate.tallies import FOR_LABELS
-from annotate.visible import visible, wanted
+from annotate.visible import visible
 
 # Of pair p: it may be chosen. What was drawn, waits for its media or is kept for testing may not.
 IN_POOL = f"""p.project_id = %(project)s AND p.partition = 'train' AND NOT p.queued AND p.ready
     AND {visible("p")}"""
 # Of comparison c: it still wants a judgment.
-OPEN = f"""{wanted("c")} AND {asked_of_many("c")}
+OPEN = f"""{asked_of_many("c")}
     AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k"""
 # Of pair p: what would be learned from it is not what the reserve tests. Chance alone may ask about the others.
 NO_LEAK = "p.id NOT IN (SELECT id FROM kept_from)"

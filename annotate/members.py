@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from annotate.models import (
     Annotator,
     Claim,
     CrowdArrival,
-    Draw,
     Invitation,
     Membership,
     Project,
     ProjectState,
-    Stream,
 )
+from annotate.situations import has_come_to_the_end
 
 
 def token_sha256(token: str) -> bytes:
@@ -107,10 +106,8 @@ def _cannot_go_on(annotator: Annotator) -> bool:
     members = Membership.objects.filter(project=project, user=annotator.user_id)
     if project.state == ProjectState.CLOSED or not members.filter(paused_at__isnull=True).exists():
         return True
-    # All pairs are drawn, and the annotator has gone past the last draw: nothing is left, unless it is opened again.
-    newest = Draw.objects.filter(project=project).order_by("-pk").values_list("pk", flat=True).first()
+    # Nothing is left, unless something is opened again.
     return (
-        annotator.cursor >= (newest or 0)
-        and not Stream.objects.filter(project=project, queued__lt=F("total")).exists()
+        has_come_to_the_end(annotator)
         and not Claim.objects.filter(annotator=annotator, closed_at__isnull=True).exists()
     )

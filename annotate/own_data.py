@@ -35,6 +35,7 @@ from annotate.models import (
     Judgment,
     Membership,
     Resolution,
+    TeamMember,
     User,
 )
 
@@ -64,9 +65,11 @@ DECIDED = {
     "annotate.Comment": "comments.json",
     "annotate.Resolution": "settled.json",
     "annotate.Exclusion": "exclusions.json",
+    "annotate.TeamMember": "teams.json",
     "annotate.AuditEntry": "deeds.json",
     "annotate.Job": "jobs.json",
     "account.EmailAddress": "(allauth's own table, which nothing writes)",
+    "annotate.Reach": "(up to where the queue was walked)",
     "annotate.Gold": "(that somebody marked an answer as known is among the deeds)",
     "annotate.CommentSeen": "(up to where comments were read)",
     "annotate.Invitation": "(that somebody made a link is among the deeds)",
@@ -212,6 +215,11 @@ def _groups(user: User) -> Iterator[Row]:
         }
 
 
+def _teams(user: User) -> Iterator[Row]:
+    for row in TeamMember.objects.filter(user=user).select_related("team").order_by("pk"):
+        yield {"team": row.team.name}
+
+
 def _claims(user: User) -> Iterator[Row]:
     found = Claim.objects.filter(annotator__user=user).select_related("annotator__project")
     for row in found.order_by("created_at", "pk").iterator(_CHUNK):
@@ -351,6 +359,7 @@ FILES: dict[str, Callable[[User], Iterator[Row]]] = {
     "pseudonyms.json": _pseudonyms,
     "consents.json": _consents,
     "groups.json": _groups,
+    "teams.json": _teams,
     "claims.json": _claims,
     "drafts.json": _drafts,
     "judgments.json": _judgments,

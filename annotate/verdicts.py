@@ -141,7 +141,6 @@ def read_wanted(project: Project) -> list[Wanted]:
                 GROUP BY s.comparison_id
             ), held AS MATERIALIZED (
                 SELECT u.task_type, j.n, CASE WHEN {asked_of_many("c")}
-                                                AND NOT EXISTS (SELECT FROM annotate_gold g WHERE g.comparison_id = c.id)
                                            THEN c.k ELSE COALESCE(j.n, 0) END AS k
                 FROM units u JOIN annotate_comparison c ON c.id = u.comparison_id
                 LEFT JOIN judged j ON j.comparison_id = u.comparison_id

@@ -6,12 +6,3 @@ def visible(alias: str) -> str:
     return f"""({alias}.data_import_id IS NULL
                   OR EXISTS (SELECT FROM annotate_dataimport i
                              WHERE i.id = {alias}.data_import_id AND i.visible))"""
-
-
-def wanted(alias: str) -> str:
-    """That a comparison is asked for labels: it is seen, and nobody knows its answer already.
-
-    A scalar subquery, so that the planner cannot turn it into a join over the whole table.
-    """
-    return f"""{visible(alias)}
-                  AND (SELECT true FROM annotate_gold known WHERE known.comparison_id = {alias}.id) IS NULL"""

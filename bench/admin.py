@@ -56,7 +56,9 @@ def measure() -> dict[str, Any]:
         cursor.execute("VACUUM ANALYZE")
     root = User.objects.create(username="root", is_superuser=True, is_staff=True)
     manager = User.objects.create(username="manager")
-    Membership.objects.create(user=manager, project=Project.objects.get(slug="small"), role=Role.MANAGER)
+    Membership.objects.create(
+        user=manager, project=Project.objects.get(slug="small"), role=Role.MANAGER, own_role=Role.MANAGER
+    )
     told: dict[str, Any] = {}
     for user in (root, manager):
         client = Client(headers={"Host": "localhost"})

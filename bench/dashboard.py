@@ -22,8 +22,8 @@ WITH c AS MATERIALIZED (
     SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM annotate_criterion WHERE project_id = %(project)s)
 UPDATE annotate_comparison o SET criterion_id = c.id
 FROM annotate_pair p, c WHERE p.id = o.pair_id AND p.project_id = %(project)s AND c.n = p.id %% 20;
-INSERT INTO annotate_annotator (project_id, pseudonym, cursor, judged_pairs, created_at)
-SELECT %(project)s, 'annotator-' || i, 0, 0, now() FROM generate_series(1, 200) i;
+INSERT INTO annotate_annotator (project_id, pseudonym, judged_pairs, created_at)
+SELECT %(project)s, 'annotator-' || i, 0, now() FROM generate_series(1, 200) i;
 INSERT INTO annotate_draw (project_id, route, epoch, pos, pair_id, q, pool_size, open, created_at)
 SELECT %(project)s, 'uniform', 1, row_number() OVER (ORDER BY id), id, 0.5, 2, false, now()
 FROM annotate_pair WHERE project_id = %(project)s;

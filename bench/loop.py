@@ -38,7 +38,7 @@ def log_in(slug: str, count: int) -> list[str]:
     keys = []
     for _ in range(count):
         user = User.objects.create_user(f"bench-{uuid4().hex[:12]}")
-        Membership.objects.create(project=project, user=user, role=Role.ANNOTATOR)
+        Membership.objects.create(project=project, user=user, role=Role.ANNOTATOR, own_role=Role.ANNOTATOR)
         session = SessionStore()
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = "webapp.sessions.Accounts"

@@ -23,8 +23,8 @@ VALUES (%(project)s, 'Which answer is shorter?', '\\x01', now());
 INSERT INTO annotate_comparison (pair_id, criterion_id, k, created_at)
 SELECT p.id, c.id, 3, now() FROM annotate_pair p JOIN annotate_criterion c USING (project_id)
 WHERE p.project_id = %(project)s AND c.text_key = '\\x01';
-INSERT INTO annotate_annotator (project_id, pseudonym, cursor, judged_pairs, created_at, seen_at)
-SELECT %(project)s, 'annotator ' || n, 0, 0, now(), now() FROM generate_series(1, 8) n;
+INSERT INTO annotate_annotator (project_id, pseudonym, judged_pairs, created_at, seen_at)
+SELECT %(project)s, 'annotator ' || n, 0, now(), now() FROM generate_series(1, 8) n;
 INSERT INTO annotate_job (kind, project_id, state, attempts, spec, step, done, error, created_at)
 VALUES ('import', %(project)s, 'done', 0, '{}', '', 0, '', now());
 INSERT INTO annotate_dataimport (project_id, job_id, spec, position, visible, pairs_new, pairs_same, judgments_new,

@@ -58,7 +58,7 @@ def make_project(**fields: Any) -> Project:
 
 def make_member(project: Project, role: Role = Role.ANNOTATOR, user: User | None = None) -> User:
     user = user or make_user()
-    Membership.objects.create(project=project, user=user, role=role)
+    Membership.objects.create(project=project, user=user, role=role, own_role=role)
     return user
 
 
@@ -129,7 +129,7 @@ def make_pair(
         "group": int.from_bytes(digest[:8], "big", signed=True),
         "shuffle": int.from_bytes(_hash(project.salt, number)[:8], "big", signed=True),
     }
-    return Pair.objects.create(
+    pair = Pair.objects.create(
         project=project,
         source=source,
         partition=partition,
@@ -138,6 +138,8 @@ def make_pair(
         response2=responses[1],
         **{**defaults, **fields},
     )
+    pair.refresh_from_db(fields=["need"])  # which PostgreSQL wrote
+    return pair
 
 
 def make_criterion(project: Project, text: str = "Which answer is better?", **fields: Any) -> Criterion:

@@ -87,7 +87,8 @@ def draw(project: Project, rng: np.random.Generator | None = None) -> int:
     if project.sampling == Sampling.UNIFORM:
         return 0
     for _ in range(_TRIES):
-        depth = next(iter(queue_depths(project.pk)), None)
+        # Of those who may judge different pairs, whoever is closest to having none.
+        depth = min(queue_depths(project.pk), key=lambda depth: depth.ready / depth.wanted, default=None)
         revision = sampling_revision(project)
         if depth is None or revision is None or depth.ready * 2 >= depth.wanted:
             return 0

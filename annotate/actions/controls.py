@@ -51,6 +51,7 @@ _REPEAT = """
                            AND (SELECT true FROM annotate_judgment o WHERE o.supersedes_id = j.id) IS NULL) AS ids
             FROM annotate_judgment j WHERE j.claim_id = r.id) said
         WHERE (SELECT true FROM annotate_claim a WHERE a.repeat_of_id = r.id) IS NULL AND said.ids IS NOT NULL
+          AND (SELECT p.need_id FROM annotate_pair p WHERE p.id = r.pair_id) = ANY (%(needs)s::bigint[])
         ORDER BY random() LIMIT 1
     ), taken AS (
         INSERT INTO annotate_claim (id, draw_id, pair_id, annotator_id, comparison_ids, flip, kind, repeat_of_id,
@@ -82,7 +83,8 @@ _GOLD = f"""
          WHERE project_id = %(project)s AND id < (SELECT at FROM place) ORDER BY id LIMIT %(window)s::int)
     ), chosen AS (
         SELECT c.pair_id FROM near n JOIN annotate_comparison c ON c.id = n.comparison_id
-        WHERE {visible("c")} AND (SELECT p.ready FROM annotate_pair p WHERE p.id = c.pair_id)
+        WHERE {visible("c")}
+          AND (SELECT p.ready AND p.need_id = ANY (%(needs)s::bigint[]) FROM annotate_pair p WHERE p.id = c.pair_id)
           AND (SELECT bool_or(l.annotator_id = %(annotator)s)
                FROM annotate_claim l WHERE l.pair_id = c.pair_id) IS NOT TRUE
         ORDER BY n.round, n.id LIMIT 1
@@ -107,10 +109,12 @@ _GOLD = f"""
 def take_control(cursor: Any, names: dict[str, Any], shares: Shares) -> Claim | None:
     """A claim that is not for labels, if one is due and there is something to ask; the annotator's row is locked.
 
-    `names`: of the claim: claim (its id), annotator, project, now, expires.
+    `names`: of the claim: claim (its id), annotator, project, now, expires, and the needs whose pairs they may judge.
     """
     drawn = chance(shares.salt, names["claim"])
-    wanted = {name: names[name] for name in ("claim", "annotator", "now", "expires")} | {"window": _WINDOW}
+    wanted = {name: names[name] for name in ("claim", "annotator", "now", "expires", "needs")} | {
+        "window": _WINDOW
+    }
     if drawn < shares.repeat_share:
         kind = ClaimKind.REPEAT
         cursor.execute(_REPEAT, {**wanted, "after": shares.repeat_after})

@@ -72,7 +72,7 @@ def begin(*, slug: str, key: str, participant: str, study: str, session: str, br
     last = known.select_related("user").order_by("-pk").first()
     if last is None:
         user = create_user(by=None, username=f"crowd-{new_pseudonym()}", password=None)
-        Membership.objects.create(project=project, user=user, role=Role.ANNOTATOR)
+        Membership.objects.create(project=project, user=user, role=Role.ANNOTATOR, own_role=Role.ANNOTATOR)
     else:
         user = last.user
         if last.browser_sha256 not in ("", secret_sha256(browser)):

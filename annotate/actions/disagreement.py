@@ -2,10 +2,10 @@
 
 from django.db import connection
 
+from annotate.asked import asked
 from annotate.prepared import prepared_cursor
 from annotate.stats.labels import k_on_disagreement
 from annotate.tallies import TALLY
-from annotate.visible import wanted
 
 # The comparisons of the pairs that have all their labels, may be given more, and what was said.
 _FULL = f"""
@@ -16,7 +16,7 @@ _FULL = f"""
     CROSS JOIN LATERAL (
         SELECT count(*), {TALLY} FROM annotate_seat s JOIN annotate_judgment j ON j.id = s.head_id
         WHERE s.comparison_id = c.id) said (heads, r1, r2, tie)
-    WHERE c.pair_id = ANY (%(pairs)s) AND {wanted("c")} AND o.k_more > 0 AND c.k < o.k_most
+    WHERE c.pair_id = ANY (%(pairs)s) AND {asked("c")} AND o.k_more > 0 AND c.k < o.k_most
       AND (p.partition <> 'reserve' OR o.k_more_reserve) AND said.heads >= c.k
 """
 

@@ -39,8 +39,14 @@ def make_group(
 
 @transaction.atomic
 def remove_group(*, by: User | None, group: AnnotatorGroup) -> None:
-    """Forget a group and who was in it. Releases that were frozen before keep what they hold."""
+    """Forget a group and who was in it. Releases that were frozen before keep what they hold.
+
+    Raises:
+        ValidationError: a pool is of it, which would be open to everybody then.
+    """
     require(by, Deed.MANAGE, group.project)
+    if group.pool_rules.exists():
+        raise ValidationError(f"A rule of who may judge what names {group}. Remove that first.")
     audit.record(
         by,
         "remove group",

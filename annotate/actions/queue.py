@@ -5,10 +5,9 @@ lock. The pair's row guards its comparisons' seats. The draw lock makes draws vi
 so that no draw can appear behind a cursor that has already passed it.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -17,7 +16,6 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from annotate import audit
 from annotate.access import Deed, Unknown, require
@@ -42,8 +40,11 @@ from annotate.models import (
     User,
 )
 from annotate.prepared import prepared_cursor
+from annotate.reasons import in_words, paused_in_words
+from annotate.rules import Reason, why_not_now
+from annotate.situations import draws_ahead, lines_of, look_at, undrawn
 from annotate.tallies import EXCLUDED, FOR_LABELS
-from annotate.visible import visible, wanted
+from annotate.visible import visible
 
 _DRAW_LOCK_SPACE = 0x455644  # "EVD"
 # How many draws are kept ready before the annotator who is furthest ahead, for each active annotator.
@@ -51,6 +52,7 @@ READY_PER_ANNOTATOR = 20
 ACTIVE = timedelta(minutes=10)
 OFFLINE_LEASE = timedelta(hours=24)  # of claims that somebody takes along to where there is no network
 BY_CHANCE = "uniform-1"  # the policy of draws that no model has weighed
+MOST_AT_ONCE = 2000  # draws that are appended to find pairs of few needs
 LOW = 4  # A queue with less than this part of what should be ready has run low.
 
 
@@ -68,10 +70,6 @@ class Paused(NotOpen):
     """A manager has paused this annotator."""
 
     code = "paused"
-
-    def __init__(self, reason: str) -> None:
-        told = _("You are paused in this project. What you judged stays, and what is on its way is taken.")
-        super().__init__(f"{told} {_('The reason: %(reason)s') % {'reason': reason}}" if reason else told)
 
 
 class ConsentNeeded(NotOpen):
@@ -94,13 +92,25 @@ class Enough(NotOpen):
     code = "enough"
 
 
+_REFUSED: dict[Reason, type[HandFull] | type[NotOpen]] = {
+    Reason.PAUSED: Paused,
+    Reason.PROJECT_PAUSED: NotOpen,
+    Reason.PROJECT_CLOSED: NotOpen,
+    Reason.NO_CONSENT: ConsentNeeded,
+    Reason.HAND_FULL: HandFull,
+    Reason.AGREED_DONE: Enough,
+    Reason.DAY_DONE: Enough,
+    Reason.SHARE_DONE: Enough,
+}
+
+
 # Comparisons of pair %(pair)s (or d.pair_id) that want labels, with a free seat, that this annotator has not sat on and was not
 # offered before in a claim that ended by submitting or skipping, or to measure them. Seats and claims are asked for by comparison and
 # pair alone, in aggregates: the planner's statistics may know nothing of this annotator or this project yet, and
 # given the choice it would then read all that the annotator ever did.
 _OPEN_TO_ME = f"""
     FROM annotate_comparison c
-    WHERE c.pair_id = {{pair}} AND {wanted("c")} AND {asked("c")}
+    WHERE c.pair_id = {{pair}} AND {asked("c")}
       AND (SELECT count(*) < c.k AND bool_or(s.annotator_id = %(annotator)s) IS NOT TRUE
            FROM annotate_seat s WHERE s.comparison_id = c.id)
       AND (SELECT bool_or(l.annotator_id = %(annotator)s AND (l.outcome IN ('submitted', 'skipped') OR l.kind = 'gold')
@@ -112,46 +122,44 @@ _OPEN_TO_ME = f"""
 # walk stays one index scan that stops at its first hit.
 _WALK = f"""
     FROM annotate_draw d JOIN annotate_pair p ON p.id = d.pair_id
-    WHERE d.project_id = %(project)s AND d.open AND d.id > %(cursor)s
+    WHERE d.need_id = {{need}} AND d.open AND d.id > {{cursor}}
       AND (SELECT true {_OPEN_TO_ME.format(pair="d.pair_id")} LIMIT 1)
     ORDER BY d.id LIMIT 1
 """
 
 _LOCK_ANNOTATOR = """
-    SELECT a.cursor, a.project_id, p.lease_minutes, p.claims_in_hand, p.offline_most, p.state,
-           a.judged_pairs, a.crowd_until, a.day, a.day_pairs, p.most_a_day, p.most_share,
-           CASE WHEN p.most_share < 1
-                THEN (SELECT sum(s.total) FROM annotate_stream s WHERE s.project_id = p.id) END,
-           p.salt, p.repeat_share, p.repeat_after, p.gold_share
+    SELECT a.project_id, p.lease_minutes, p.claims_in_hand, p.offline_most, p.salt, p.repeat_share, p.repeat_after,
+           p.gold_share
     FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id
     WHERE a.id = %s FOR NO KEY UPDATE OF a
 """
 
-# Whether nothing is asked, or the newest text was agreed to: two lookups by index, however many versions and answers.
-_CONSENTED = """
-    (SELECT t.text = '' OR COALESCE((SELECT c.given FROM annotate_consent c
-                                     WHERE c.annotator_id = %(annotator)s AND c.text_id = t.id
-                                     ORDER BY c.id DESC LIMIT 1), false)
-     FROM annotate_consenttext t WHERE t.project_id = %(project)s ORDER BY t.version DESC LIMIT 1) IS NOT FALSE
+# One row: how far each of the lines goes without a pair for this annotator (empty: nothing is open
+# in it further on), and the first pair of all lines, twice: as it is, and as the first that nobody holds the lock on. A
+# statement of its own after the lock on the annotator, as one that waits for a lock sees nothing of what was committed
+# meanwhile.
+_PICK = f"""
+    WITH line AS MATERIALIZED (
+        SELECT n.place, n.need, f.id, f.pair_id,
+               f.id IS NOT NULL OR (SELECT true FROM annotate_draw d
+                                    WHERE d.need_id = n.need AND d.open AND d.id > n.cursor
+                                    ORDER BY d.id LIMIT 1) IS NOT NULL AS ahead
+        FROM unnest(%(needs)s::bigint[], %(cursors)s::bigint[]) WITH ORDINALITY n (need, cursor, place)
+        LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK.format(need="n.need", cursor="n.cursor")}) f ON true
+    ), first AS MATERIALIZED (SELECT * FROM line WHERE id IS NOT NULL ORDER BY id LIMIT 1)
+    SELECT (SELECT array_agg(CASE WHEN line.ahead THEN COALESCE(line.id - 1, newest.id) END ORDER BY line.place) FROM line),
+           first.need, first.id, first.pair_id, locked.id, locked.pair_id
+    FROM (SELECT (SELECT id FROM annotate_draw WHERE project_id = %(project)s ORDER BY id DESC LIMIT 1)) newest (id)
+    LEFT JOIN first ON true
+    LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK.format(need="first.need", cursor="first.id - 1")}
+                       FOR NO KEY UPDATE OF p SKIP LOCKED) locked ON true
 """
 
-# One row: whose the claim is if it exists, how many claims this annotator holds, why they are paused if they are,
-# whether they may have another by what they consented to, whether they are excluded, the newest draw there is, and the next one for this
-# annotator, if any. A statement of its own after the lock on the annotator, as one that waits for a lock sees nothing
-# of what was committed meanwhile.
-_PICK = f"""
-    SELECT (SELECT annotator_id FROM annotate_claim WHERE id = %(claim)s),
-           (SELECT count(*) FROM annotate_claim l
-            WHERE l.annotator_id = %(annotator)s AND l.closed_at IS NULL AND l.expires_at > %(now)s),
-           (SELECT m.pause_reason FROM annotate_annotator a
-            JOIN annotate_membership m ON m.project_id = a.project_id AND m.user_id = a.user_id
-            WHERE a.id = %(annotator)s AND m.paused_at IS NOT NULL),
-           {_CONSENTED},
-           EXISTS (SELECT FROM annotate_exclusion WHERE annotator_id = %(annotator)s AND lifted_at IS NULL),
-           newest.id, first.id, first.pair_id, locked.id, locked.pair_id
-    FROM (SELECT (SELECT id FROM annotate_draw WHERE project_id = %(project)s ORDER BY id DESC LIMIT 1)) newest (id)
-    LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK}) first ON true
-    LEFT JOIN LATERAL (SELECT d.id, d.pair_id {_WALK} FOR NO KEY UPDATE OF p SKIP LOCKED) locked ON true
+_MOVE = """
+    INSERT INTO annotate_reach AS r (annotator_id, need_id, cursor)
+    SELECT %(annotator)s, need, cursor FROM unnest(%(moved)s::bigint[], %(reached)s::bigint[]) AS new (need, cursor)
+    WHERE {when}
+    ON CONFLICT (annotator_id, need_id) DO UPDATE SET cursor = greatest(r.cursor, EXCLUDED.cursor)
 """
 
 _TAKE = f"""
@@ -161,6 +169,8 @@ _TAKE = f"""
                 WHERE NOT EXISTS (SELECT FROM annotate_seat s
                                   WHERE s.comparison_id = c.id AND s.n = place)) AS n
         {_OPEN_TO_ME.format(pair="%(pair)s")}
+          -- It may ask for something else since it was picked.
+          AND (SELECT p.need_id FROM annotate_pair p WHERE p.id = c.pair_id) = ANY (%(needs)s::bigint[])
     ), taken AS (
         INSERT INTO annotate_claim (id, draw_id, pair_id, annotator_id, comparison_ids, flip,
                                     created_at, expires_at, outcome, skip_reason, note)
@@ -182,9 +192,9 @@ _TAKE = f"""
         WHERE pair_id = %(pair)s AND open
           AND (SELECT count(*) FROM free) >= (
             SELECT sum(c.k - (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id))
-            FROM annotate_comparison c WHERE c.pair_id = %(pair)s AND {wanted("c")} AND {asked("c")})
-    ), moved AS (
-        UPDATE annotate_annotator SET cursor = %(cursor)s, seen_at = %(now)s
+            FROM annotate_comparison c WHERE c.pair_id = %(pair)s AND {asked("c")})
+    ), moved AS ({_MOVE.format(when="EXISTS (SELECT FROM taken)")}), seen AS (
+        UPDATE annotate_annotator SET seen_at = %(now)s
         WHERE id = %(annotator)s AND EXISTS (SELECT FROM taken)
     )
     SELECT flip, comparison_ids FROM taken
@@ -192,7 +202,7 @@ _TAKE = f"""
 
 _HAS_FREE_SEAT = f"""
     SELECT DISTINCT c.pair_id FROM annotate_comparison c
-    WHERE c.pair_id = ANY (%(pairs)s) AND {wanted("c")} AND {asked("c")}
+    WHERE c.pair_id = ANY (%(pairs)s) AND {asked("c")}
       AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k
 """
 
@@ -251,7 +261,8 @@ def _claim(annotator: Annotator, claim_id: UUID, *, offline: bool) -> Claim | No
     if claim is None and not is_excluded(annotator):
         # No worker kept the queue full, or somebody else is filling it this instant: look again either way.
         expire_claims(project_id=annotator.project_id, limit=50)
-        fill_queue(annotator.project_id, READY_PER_ANNOTATOR)
+        lines = lines_of([annotator.pk]).get(annotator.pk, {})
+        fill_lines(annotator.project_id, list(lines), READY_PER_ANNOTATOR)
         claim = _claim_once(annotator, claim_id, offline)
     return claim
 
@@ -269,55 +280,51 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
         row = cursor.fetchone()
         if row is None:  # withdrawn this instant
             raise Unknown(_("There is no project for you here any more."))
-        reached, project_id, lease_minutes, claims_in_hand, offline_most, state, *rest = row
-        spent, shares = rest[:7], rest[7:]
-        most = offline_most if offline else claims_in_hand
+        project_id, lease_minutes, claims_in_hand, offline_most, *shares = row
         lease = OFFLINE_LEASE if offline else timedelta(minutes=lease_minutes)
+        looked = look_at(
+            cursor,
+            annotator=annotator.pk,
+            project=project_id,
+            now=now,
+            most_held=offline_most if offline else claims_in_hand,
+            claim=claim_id,
+        )
+        if looked.holder == annotator.pk:  # this request, sent before, or its twin that won the race
+            if offline:
+                _extend(claim_id, lease)
+            return Claim.objects.get(pk=claim_id)
+        if looked.holder is not None:
+            raise Conflict("claim_taken", _("This claim id is in use. Make a new one."))
+        reason = why_not_now(looked.situation, now.astimezone(UTC).date())
+        if reason is Reason.EXCLUDED:
+            return None
+        if reason:
+            raise _REFUSED[reason](in_words(reason, looked.situation, now, looked.pause_reason))
+        lines = looked.own_lines()
         names: dict[str, Any] = {
             "annotator": annotator.pk,
             "project": project_id,
-            "cursor": reached,
             "claim": claim_id,
             "now": now,
             "expires": now + lease,
+            "needs": list(lines),
+            "cursors": list(lines.values()),
         }
         while True:
             cursor.execute(_PICK, names)
-            holder, held, paused, consented, excluded, newest, *found = cursor.fetchone()
-            first_draw, first_pair, draw, pair = found
-            if holder == annotator.pk:  # this request, sent before, or its twin that won the race
-                if offline:
-                    _extend(claim_id, lease)
-                return Claim.objects.get(pk=claim_id)
-            if holder is not None:
-                raise Conflict("claim_taken", _("This claim id is in use. Make a new one."))
-            if paused is not None:
-                raise Paused(paused)
-            if state != ProjectState.OPEN:
-                raise NotOpen(
-                    _("The project is paused.")
-                    if state == ProjectState.PAUSED
-                    else _("The project is closed.")
-                )
-            if not consented:
-                raise ConsentNeeded(_("This project asks for your consent first."))
-            if held >= most:
-                message = ngettext(
-                    "You hold a pair already: judge or skip it first.",
-                    "You hold %(held)s pairs already: judge or skip one of them first.",
-                    held,
-                )
-                raise HandFull(message % {"held": held})
-            if excluded:
-                return None
-            _require_within_limits(held, now, *spent)
+            ends, need, first_draw, first_pair, draw, pair = cursor.fetchone()
+            # What lies before is not for this annotator: whatever reopens is a new draw.
+            reached = {
+                line: end
+                for (line, at), end in zip(lines.items(), ends or (), strict=True)
+                if end is not None and end > at
+            }
             if first_draw is None:
-                # None of the draws up to the newest will ever be for this annotator: whatever reopens is a new one.
-                # Who waits at the end of the queue does not walk it again.
-                cursor.execute(
-                    "UPDATE annotate_annotator SET cursor = greatest(cursor, %s) WHERE id = %s",
-                    [newest, annotator.pk],
-                )
+                # Nor will any draw up to the newest ever be. Who waits at the end of the queue does not walk it again.
+                moved = {"moved": list(reached), "reached": list(reached.values())}
+                if reached:
+                    cursor.execute(_MOVE.format(when="true"), {**names, **moved})
                 return None
             # Only in the place of a pair that is there to be judged: whoever waits at the end is not asked again and
             # again instead.
@@ -328,8 +335,10 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
                 draw, pair = first_draw, first_pair
                 cursor.execute("SELECT FROM annotate_pair WHERE id = %s FOR NO KEY UPDATE", [pair])
             # The cursor stays before a pair that was passed over only because somebody held its lock.
-            passed = draw if draw == first_draw else first_draw - 1
-            cursor.execute(_TAKE, {**names, "cursor": passed, "pair": pair, "draw": draw})
+            if draw == first_draw:
+                reached[need] = draw
+            moved = {"moved": list(reached), "reached": list(reached.values())}
+            cursor.execute(_TAKE, {**names, **moved, "pair": pair, "draw": draw})
             taken = cursor.fetchone()
             if taken:
                 flip, comparison_ids = taken
@@ -353,45 +362,7 @@ def require_not_paused(annotator: Annotator) -> None:
     members = Membership.objects.filter(project=annotator.project_id, user=annotator.user_id)
     reason = members.filter(paused_at__isnull=False).values_list("pause_reason", flat=True).first()
     if reason is not None:
-        raise Paused(reason)
-
-
-def _require_within_limits(
-    held: int,
-    now: datetime,
-    judged: int,
-    crowd_until: int | None,
-    day: date | None,
-    day_pairs: int,
-    most_a_day: int,
-    most_share: float,
-    pairs: int | None,
-) -> None:
-    """What is held counts as judged: all of it may be finished. The annotator's row is locked, so the counts hold.
-
-    Raises:
-        Enough
-    """
-    if crowd_until is not None and judged + held >= crowd_until:
-        raise Enough(_("You have judged all the pairs that were agreed. Thank you!"))
-    today = now.astimezone(UTC).date()
-    if most_a_day and (day_pairs if day and day >= today else 0) + held >= most_a_day:
-        midnight = datetime.combine(today + timedelta(days=1), time(), UTC)
-        message = ngettext(
-            "Enough for today: this project asks one person for %(most)s pair a day, so that verdicts stay even. "
-            "Thank you! New ones come at midnight UTC, in about %(hours)s h.",
-            "Enough for today: this project asks one person for %(most)s pairs a day, so that verdicts stay even. "
-            "Thank you! New ones come at midnight UTC, in about %(hours)s h.",
-            most_a_day,
-        )
-        hours = math.ceil((midnight - now) / timedelta(hours=1))
-        raise Enough(message % {"most": most_a_day, "hours": hours})
-    if pairs is not None and judged + held >= max(1, math.floor(most_share * pairs + 1e-9)):
-        message = _(
-            "That is all for you here: no one person judges more than %(percent)s of this project's pairs, so that "
-            "many are heard. Thank you!"
-        )
-        raise Enough(message % {"percent": f"{100 * most_share:g}%"})
+        raise Paused(paused_in_words(reason))
 
 
 # IS TRUE hides the annotator from the planner, for the reason given at _OPEN_TO_ME.
@@ -676,9 +647,35 @@ def interleave(want: int, train: int, kept: int, kept_share: float) -> list[bool
     return order
 
 
-@transaction.atomic
 def fill_queue(project_id: int, want: int) -> int:
     """Append up to `want` draws of pairs that were never drawn, and return how many.
+
+    Whoever may judge them: see `_fill`.
+    """
+    return len(_fill(project_id, want))
+
+
+def fill_lines(project_id: int, needs: Sequence[int], want: int) -> int:
+    """Append draws until `want` of them are of pairs of these needs, or no such pair is left. Returns how many in all.
+
+    All pairs that were never drawn take part as ever, so that who is here now has no say in which pair comes when, and each
+    q is that of its pair. Where few of them are of these needs, many are drawn to find some: no more than MOST_AT_ONCE now.
+    """
+    appended = found = 0
+    chunk = want
+    while found < want and appended < MOST_AT_ONCE and needs and undrawn(needs):
+        drawn = _fill(project_id, min(chunk, MOST_AT_ONCE - appended))
+        if not drawn:
+            break
+        appended += len(drawn)
+        found += Pair.objects.filter(pk__in=drawn, need__in=needs).count()
+        chunk = (want - found) * appended // found + 1 if found else 2 * chunk
+    return appended
+
+
+@transaction.atomic
+def _fill(project_id: int, want: int) -> list[int]:
+    """Append up to `want` draws of pairs that were never drawn, and return their pairs.
 
     Train pairs are drawn uniformly without replacement: in the order of their salted hash, each with
     q = 1 / (pairs left). Reserve and validation come in hash order at the project's own share.
@@ -700,7 +697,7 @@ def fill_queue(project_id: int, want: int) -> int:
             pool = train_left - numbered[0]
             draws.append((Route.UNIFORM, numbered[1][1], 1 / pool, pool, BY_CHANCE))
     _queue_up(project_id, draws)
-    return len(draws)
+    return [pair_id for _, pair_id, *_ in draws]
 
 
 class PoolChanged(Exception):
@@ -834,35 +831,36 @@ def _next_pairs(project_id: int, partition: Partition, count: int) -> list[tuple
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many draws should stand ready before the annotator who is furthest ahead, and how many do."""
+    """Of the active annotators of a project who may judge pairs of the same needs: how many draws should stand ready
+    before the one who is furthest ahead, and how many do."""
 
     project_id: int
     wanted: int
     ready: int
+    needs: tuple[int, ...]
 
 
 def queue_depths(project_id: int | None = None) -> list[Depth]:
-    """Of each open project that somebody works on, or of one of them. Simulated annotators wait for nobody."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH active AS (
-                SELECT a.project_id, count(*) * %(each)s AS wanted, max(a.cursor) AS furthest
-                FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id AND p.state = 'open'
-                WHERE a.seen_at > %(since)s
-                  AND NOT EXISTS (SELECT FROM annotate_user u WHERE u.id = a.user_id AND u.simulated)
-                  AND (%(only)s::bigint IS NULL OR a.project_id = %(only)s)
-                GROUP BY a.project_id
-            )
-            SELECT project_id, wanted, (SELECT count(*) FROM (
-                SELECT FROM annotate_draw d
-                WHERE d.project_id = active.project_id AND d.open AND d.id > furthest
-                ORDER BY d.id LIMIT wanted) ready)
-            FROM active ORDER BY project_id
-            """,
-            {"each": READY_PER_ANNOTATOR, "since": timezone.now() - ACTIVE, "only": project_id},
-        )
-        return [Depth(*row) for row in cursor.fetchall()]
+    """Of each open project that somebody works on, or of one of them. Simulated annotators wait for nobody.
+
+    Those for whom no pair is left to be drawn are left out: a pool that nobody is in, or that is done, wants nothing.
+    """
+    active = Annotator.objects.filter(project__state=ProjectState.OPEN, seen_at__gt=timezone.now() - ACTIVE)
+    active = active.exclude(user__simulated=True)
+    if project_id is not None:
+        active = active.filter(project=project_id)
+    projects = dict(active.values_list("pk", "project_id"))
+    together: dict[tuple[int, tuple[int, ...]], list[dict[int, int]]] = {}
+    for annotator, lines in lines_of(list(projects)).items():
+        if lines and annotator in projects:
+            together.setdefault((projects[annotator], tuple(lines)), []).append(lines)
+    depths = []
+    for (project, needs), all_lines in sorted(together.items()):
+        furthest = {need: max(lines[need] for lines in all_lines) for need in needs}
+        wanted = READY_PER_ANNOTATOR * len(all_lines)
+        if undrawn(needs):
+            depths.append(Depth(project, wanted, draws_ahead(furthest, wanted), needs))
+    return depths
 
 
 def top_up_queues() -> int:
@@ -880,5 +878,5 @@ def top_up_queues() -> int:
     for depth in queue_depths():
         wanted = depth.wanted // LOW if depth.project_id in sampled else depth.wanted
         if depth.ready < wanted:
-            appended += fill_queue(depth.project_id, wanted - depth.ready)
+            appended += fill_lines(depth.project_id, depth.needs, wanted - depth.ready)
     return appended

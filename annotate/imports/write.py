@@ -421,8 +421,8 @@ class _Writer:
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                INSERT INTO annotate_annotator (project_id, pseudonym, cursor, judged_pairs, created_at)
-                SELECT %s, pseudonym, 0, 0, %s FROM unnest(%s::text[]) AS new (pseudonym)
+                INSERT INTO annotate_annotator (project_id, pseudonym, judged_pairs, created_at)
+                SELECT %s, pseudonym, 0, %s FROM unnest(%s::text[]) AS new (pseudonym)
                 WHERE NOT EXISTS (SELECT FROM annotate_annotator a
                                   WHERE a.project_id = %s AND a.pseudonym = new.pseudonym)
                 """,

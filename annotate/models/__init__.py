@@ -19,6 +19,7 @@ from annotate.models.pairs import (
     PromptAsset,
     Response,
 )
+from annotate.models.pools import Need, PoolRule, Reach
 from annotate.models.project import (
     Annotator,
     Authoring,
@@ -39,6 +40,7 @@ from annotate.models.queue import Claim, ClaimDraft, ClaimKind, Draw, Outcome, R
 from annotate.models.reports import Report
 from annotate.models.review import Comment, CommentSeen, Resolution, ReviewItem, ReviewState, Ruling
 from annotate.models.scores import Revision, RevisionState, Score
+from annotate.models.teams import Team, TeamMember, TeamRole
 from annotate.models.work import UNFINISHED, DataImport, Job, JobKind, JobState, Release
 
 __all__ = [
@@ -79,14 +81,17 @@ __all__ = [
     "Judgment",
     "Membership",
     "Modality",
+    "Need",
     "Outcome",
     "Pair",
     "Partition",
     "Policy",
+    "PoolRule",
     "Project",
     "ProjectState",
     "Prompt",
     "PromptAsset",
+    "Reach",
     "Release",
     "Report",
     "Resolution",
@@ -105,6 +110,9 @@ __all__ = [
     "Standing",
     "Stream",
     "TaskType",
+    "Team",
+    "TeamMember",
+    "TeamRole",
     "TieKind",
     "TypedEmbedding",
     "User",

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Left
 
 from annotate.models.media import Asset
+from annotate.models.pools import Need
 from annotate.models.project import Annotator, Project, TaskType, User
 
 
@@ -77,6 +78,10 @@ class Pair(models.Model):
     sensitive = models.BooleanField(default=False)
     metadata = models.JSONField(default=dict, blank=True)
 
+    # PostgreSQL fills it where nothing is asked but the task type.
+    need = models.ForeignKey(
+        Need, models.PROTECT, related_name="pairs", blank=True, editable=False, db_index=False
+    )
     group = models.BigIntegerField(help_text="prompt group: what a split keeps together")
     partition = models.CharField(max_length=10, choices=Partition)
     shuffle = models.BigIntegerField(help_text="salted hash of the pair: the order of uniform draws")
@@ -100,6 +105,8 @@ class Pair(models.Model):
                 condition=Q(queued=False, ready=True),
                 name="pair_undrawn",
             ),
+            # Whether a line of the queue has more to come.
+            models.Index(fields=["need"], condition=Q(queued=False, ready=True), name="pair_undrawn_need"),
             models.Index(fields=["project", "group"], name="pair_group"),
             models.Index(fields=["project", "-id"], name="pair_list"),
             # For looking up by the beginning, whatever the collation of the database.

@@ -481,7 +481,15 @@ class Role(models.TextChoices):
 class Membership(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    # The highest of the person's own and those that their teams have here (`actions/teams.py`).
     role = models.CharField(max_length=12, choices=Role, default=Role.ANNOTATOR)
+    own_role = models.CharField(
+        max_length=12,
+        choices=Role,
+        null=True,
+        blank=True,
+        help_text="given to the person themselves; empty: they are here by a team alone",
+    )
     # Words by which managers tell groups of people apart; given by the invitation.
     tags = ArrayField(models.CharField(max_length=MAX_TAG), default=list, db_default=[], blank=True)
     # A paused member gets no new pair and sees nothing of others; what is on its way from them is still taken.
@@ -501,8 +509,6 @@ class Annotator(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="annotators")
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="annotators")
     pseudonym = models.CharField(max_length=80)
-    # Draws up to here are decided for this annotator: the queue is walked from this place on.
-    cursor = models.BigIntegerField(default=0)
     judged_pairs = models.PositiveIntegerField(default=0)
     # Of them, those submitted on the last day on which any was (by UTC): no limit counts judgments.
     day = models.DateField(null=True, blank=True)

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from annotate.models.pairs import Comparison, Pair
+from annotate.models.pools import Need
 from annotate.models.project import Annotator, Project
 
 
@@ -25,12 +26,13 @@ class Route(models.TextChoices):
 
 
 class Draw(models.Model):
-    """One place in the queue; served in the order of id. Append-only but for `open`.
+    """One place in the queue; served in the order of id, to who may judge it by its need. Append-only but for `open`.
 
     `q` is the probability that this pair comes here given the draws of its epoch before it, by whichever route, and
     `pool_size` the pairs that could have come; both are empty where chance had no part (reserve, authored, reopened).
     `policy` names what the others of its epoch were weighed by, with its version and the revision it went by
     ("powerbald-1 r7"), or "uniform-1"; empty in draws from before it was noted.
+    Who may judge which pair has no part in it: q is that of the pair at its place, whoever takes it.
     """
 
     # The indexes below begin with the project. One of it alone would tempt the planner to read the whole queue.
@@ -39,6 +41,10 @@ class Draw(models.Model):
     epoch = models.PositiveIntegerField()
     pos = models.PositiveIntegerField()
     pair = models.ForeignKey(Pair, models.CASCADE, related_name="draws")
+    # The pair's when it was drawn, which PostgreSQL writes. A pair whose need changes is drawn again.
+    need = models.ForeignKey(
+        Need, models.PROTECT, related_name="+", blank=True, editable=False, db_index=False
+    )
     q = models.FloatField(null=True, blank=True)
     pool_size = models.PositiveIntegerField(null=True, blank=True)
     policy = models.CharField(max_length=40, blank=True, default="", db_default="")
@@ -62,7 +68,7 @@ class Draw(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["project", "id"], condition=Q(open=True), name="draw_open"),
+            models.Index(fields=["need", "id"], condition=Q(open=True), name="draw_open"),
             models.Index(fields=["project", "-id"], name="draw_last"),
         ]
 

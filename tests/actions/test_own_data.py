@@ -30,6 +30,8 @@ from annotate.models import (
     Judgment,
     Resolution,
     Role,
+    Team,
+    TeamMember,
     User,
 )
 from annotate.own_data import DECIDED, FILES, archive
@@ -106,6 +108,7 @@ def everything(project: Any, name: str) -> User:
     )
     group, _ = AnnotatorGroup.objects.get_or_create(project=project, kind="taste", name="plain")
     GroupMember.objects.create(group=group, annotator=annotator)
+    TeamMember.objects.create(team=Team.objects.create(name=f"canary {name} team"), user=user)
     answer_consent(user=user, project=project, version=1, given=True)
     audit.record(user, f"canary {name} deed", project, project, about="canary detail")
     Job.objects.create(kind=JobKind.REPORT, project=project, by=user)

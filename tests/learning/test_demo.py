@@ -18,7 +18,7 @@ from annotate.actions.queue import claim_next
 from annotate.demo import annotators, plan
 from annotate.integrity import violations
 from annotate.learning import Pool, freeze_pool
-from annotate.models import Draw, Project, Route, Score, TaskType
+from annotate.models import Draw, Need, Project, Reach, Route, Score, TaskType
 from tests.learning.world import at_work, learn
 from workers import loop
 from workers.reward_models import base
@@ -86,7 +86,9 @@ def test_after_a_refit_claims_come_in_the_order_that_the_acquisition_says(
 
     # For somebody who has seen all that stands in the queue.
     newest = Draw.objects.latest("pk").pk
-    annotator = at_work(project, cursor=newest)
+    annotator = at_work(project)
+    for need in Need.objects.filter(project=project):
+        Reach.objects.create(annotator=annotator, need=need, cursor=newest)
     Project.objects.update(reserve_claim_share=0, claims_in_hand=40)
     project.refresh_from_db()
     appended = loop.draw(project, np.random.default_rng(3))

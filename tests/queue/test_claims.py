@@ -16,6 +16,7 @@ from annotate.models import (
     Pair,
     Partition,
     ProjectState,
+    Reach,
     Route,
     Seat,
     Stream,
@@ -189,7 +190,7 @@ def test_top_up_keeps_ahead_of_active_annotators_only() -> None:
     assert take(annotator)
     before = Draw.objects.count()
     queue.top_up_queues()
-    ahead = Draw.objects.filter(id__gt=Annotator.objects.get(pk=annotator.pk).cursor).count()
+    ahead = Draw.objects.filter(id__gt=Reach.objects.get(annotator=annotator).cursor).count()
     assert ahead == queue.READY_PER_ANNOTATOR and Draw.objects.count() - before <= 1
     assert queue.top_up_queues() == 0
 

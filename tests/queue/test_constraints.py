@@ -41,10 +41,13 @@ from annotate.models import (
     Job,
     Judgment,
     Membership,
+    Need,
     Pair,
+    PoolRule,
     Project,
     Prompt,
     PromptAsset,
+    Reach,
     Release,
     Resolution,
     ReviewItem,
@@ -52,6 +55,9 @@ from annotate.models import (
     Score,
     Seat,
     Stream,
+    Team,
+    TeamMember,
+    TeamRole,
     User,
 )
 from tests.factories import (
@@ -120,6 +126,14 @@ BREACHES: dict[str, str | Breach | list[str]] = {
     "annotator_group_name": again(AnnotatorGroup),
     "group_member_once": again(GroupMember),
     "frozen_member_once": again(FrozenMember),
+    "need_once": again(Need),
+    "annotate_need.final_need": "UPDATE annotate_need SET language = 'ko'",
+    "pool_rule_once": again(PoolRule),
+    "reach_once": again(Reach),
+    "team_has_name": "UPDATE annotate_team SET name = ''",
+    "annotate_team_name_key": again(Team),
+    "team_member_once": again(TeamMember),
+    "team_role_once": again(TeamRole),
     "annotate_frozenmember.append_only": [
         "UPDATE annotate_frozenmember SET name = 'another'",
         "DELETE FROM annotate_frozenmember",
@@ -188,6 +202,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         "UPDATE annotate_draw SET q = 0.5",
         "UPDATE annotate_draw SET pos = pos + 1",
         "UPDATE annotate_draw SET pair_id = {undrawn} WHERE id = {draw}",
+        "UPDATE annotate_draw SET need_id = need_id WHERE id = {draw}",
     ],
     "annotate_auditentry.append_only": [
         "UPDATE annotate_auditentry SET deed = 'nothing'",
@@ -403,6 +418,11 @@ def names() -> dict[str, Any]:
     FrozenMember.objects.create(release=release, annotator=annotator, kind="taste", name="plain")
     group = AnnotatorGroup.objects.create(project=project, kind="taste", name="plain")
     GroupMember.objects.create(group=group, annotator=annotator)
+    PoolRule.objects.create(project=project, group=group)
+    Reach.objects.create(annotator=annotator, need=pair.need)
+    team = Team.objects.create(name="the linguists")
+    TeamMember.objects.create(team=team, user=make_member(project))
+    TeamRole.objects.create(team=team, project=project)
     revision = Revision.objects.create(
         project=project,
         number=1,

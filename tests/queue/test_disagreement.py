@@ -18,6 +18,7 @@ from annotate.actions import queue
 from annotate.actions.criteria import add_criterion, apply_criterion, change_criterion
 from annotate.actions.jobs import run_job
 from annotate.actions.judging import Answer, Shown, submit
+from annotate.actions.moderation import retire_criterion, undo_decision
 from annotate.integrity import violations
 from annotate.models import Annotator, AuditEntry, Claim, Comparison, Draw, Partition, Project, Route, Seat
 from annotate.stats.labels import USABLE, k_on_disagreement, label_of, split
@@ -183,6 +184,21 @@ def test_a_late_judgment_takes_the_new_seat_first() -> None:
     assert comparison.k == 4, "1 : 1 : 1 is split as well"
     assert Draw.objects.filter(open=True).count() == 1
     assert violations() == {}
+
+
+@pytest.mark.django_db
+def test_what_is_asked_no_more_wants_no_more_labels() -> None:
+    comparison = made(k=2, k_more=2)
+    says(comparison, "response1")
+    held = queue.claim_next(annotator=make_annotator(comparison.pair.project), claim_id=uuid4())
+    assert held
+    retire_criterion(by=None, criterion=comparison.criterion, reason="It is no use.")
+    answer(held, "response2")
+    comparison.refresh_from_db()
+    assert comparison.k == 2
+    undo_decision(by=None, criterion=comparison.criterion)
+    comparison.refresh_from_db()
+    assert comparison.k == 4, "once it is asked again, it does"
 
 
 @pytest.mark.django_db

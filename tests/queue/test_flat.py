@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from annotate.actions import queue
 from annotate.actions.judging import Answer, submit
-from annotate.models import Annotator, Project
+from annotate.models import Annotator, AnnotatorGroup, GroupMember, Need, Project, Reach
 from annotate.queries import annotator_of, claim_work
 from tests.factories import make_annotator, make_comparison, make_member, make_pair, make_project, make_user
 from tests.queue.controls import an_id
@@ -88,7 +88,7 @@ def _prepare(cursor: Any, sql: str, params: Any) -> tuple[str, list[Any]]:
 
 def _type(value: Any) -> str:
     if isinstance(value, list):
-        return f"{_type(value[0])}[]"
+        return f"{_type(value[0] if value else 0)}[]"
     return "float8" if value is None else TYPES[type(value)]
 
 
@@ -111,10 +111,10 @@ def make_queue(pairs: int) -> Project:
     _run(
         """
         INSERT INTO annotate_pair (project_id, source, external_id, digest, task_type, prompt_id, response1_id,
-                                   response2_id, sensitive, metadata, "group", partition, shuffle, queued, ready,
-                                   created_at)
+                                   response2_id, sensitive, metadata, need_id, "group", partition, shuffle, queued,
+                                   ready, created_at)
         SELECT project_id, source, 'more-' || n, digest, task_type, prompt_id, response1_id, response2_id,
-               sensitive, metadata, "group", partition, n, true, true, now()
+               sensitive, metadata, need_id, "group", partition, n, true, true, now()
         FROM annotate_pair, generate_series(1, %(more)s) n WHERE id = %(sample)s
         """,
         """
@@ -124,8 +124,8 @@ def make_queue(pairs: int) -> Project:
         "UPDATE annotate_pair SET queued = true WHERE id = %(sample)s",
         "UPDATE annotate_stream SET total = %(more)s + 1, queued = %(more)s + 1 WHERE project_id = %(project)s",
         """
-        INSERT INTO annotate_draw (project_id, route, epoch, pos, pair_id, open, created_at)
-        SELECT project_id, 'reserve', 1, row_number() OVER (ORDER BY id), id, true, now()
+        INSERT INTO annotate_draw (project_id, route, epoch, pos, pair_id, need_id, open, created_at)
+        SELECT project_id, 'reserve', 1, row_number() OVER (ORDER BY id), id, need_id, true, now()
         FROM annotate_pair WHERE project_id = %(project)s ORDER BY id
         """,
         **names,
@@ -156,9 +156,12 @@ def judge_first(annotator: Annotator, pairs: int, seat: int) -> None:
         FROM annotate_judgment WHERE annotator_id = %(annotator)s
         """,
         """
-        UPDATE annotate_annotator SET judged_pairs = %(pairs)s, seen_at = now(),
-               cursor = (SELECT max(draw_id) FROM annotate_claim WHERE annotator_id = %(annotator)s)
-        WHERE id = %(annotator)s
+        UPDATE annotate_annotator SET judged_pairs = %(pairs)s, seen_at = now() WHERE id = %(annotator)s
+        """,
+        """
+        INSERT INTO annotate_reach (annotator_id, need_id, cursor)
+        SELECT %(annotator)s, d.need_id, max(d.id) FROM annotate_claim l JOIN annotate_draw d ON d.id = l.draw_id
+        WHERE l.annotator_id = %(annotator)s GROUP BY d.need_id
         """,
         """
         UPDATE annotate_draw d SET open = false WHERE d.project_id = %(project)s AND d.open AND NOT EXISTS (
@@ -211,6 +214,80 @@ def loop(annotator: Annotator, claim_id: UUID | None = None) -> tuple[int | None
     return place, meter
 
 
+def ask_for(project: Project, expertise: str, one_in: int) -> Need:
+    """Let one in so many pairs of the queue ask for an expertise."""
+    need = Need.objects.create(project=project, task_type=project.task_type, expertise=[expertise])
+    _run(
+        "UPDATE annotate_pair SET need_id = %(need)s WHERE project_id = %(project)s AND shuffle %% %(one_in)s = 0",
+        """
+        UPDATE annotate_draw d SET need_id = p.need_id FROM annotate_pair p
+        WHERE p.id = d.pair_id AND p.project_id = %(project)s AND p.need_id = %(need)s
+        """,
+        project=project.pk,
+        need=need.pk,
+        one_in=one_in,
+    )
+    return need
+
+
+def with_expertise(project: Project, expertise: str) -> Annotator:
+    annotator = make_annotator(project, make_member(project, user=make_user(password=None)))
+    group = AnnotatorGroup.objects.create(project=project, kind="expertise", name=expertise)
+    GroupMember.objects.create(group=group, annotator=annotator)
+    return annotator
+
+
+def play_pools(pairs: int) -> dict[str, Meter]:
+    """What a loop costs where one pair in a hundred asks for law: of who knows law and of who does not.
+
+    A has judged all that asks for nothing. Then most of it is asked once more, of others.
+    """
+    project = make_queue(pairs)
+    plain = Need.objects.get(project=project)
+    law = ask_for(project, "law", 100)
+    a, b = with_expertise(project, "law"), make_annotator(project, make_member(project))
+    costs = {}
+    for now in ("by the statistics of before", "by the statistics of now"):
+        # Nobody but the expert sees these; who is no expert does not walk past them one by one.
+        served, costs[f"no expert, {now}"] = loop(b)
+        assert served == 1
+        vacuum()
+    judge_first(a, pairs, seat=1)
+    _run(
+        """
+        DELETE FROM annotate_seat s USING annotate_comparison c, annotate_pair p
+        WHERE c.id = s.comparison_id AND p.id = c.pair_id AND p.need_id = %(law)s
+        """,
+        "UPDATE annotate_reach SET cursor = 0 WHERE annotator_id = %(a)s",
+        "UPDATE annotate_annotator SET judged_pairs = 0 WHERE id = %(a)s",
+        """
+        DELETE FROM annotate_judgment j USING annotate_comparison c, annotate_pair p
+        WHERE c.id = j.comparison_id AND p.id = c.pair_id AND p.need_id = %(law)s
+        """,
+        "DELETE FROM annotate_claim l USING annotate_pair p WHERE p.id = l.pair_id AND p.need_id = %(law)s",
+        a=a.pk,
+        law=law.pk,
+    )
+    vacuum()
+    # All that asks for nothing stands before them in the queue, and none of it is theirs: walked once, then never again.
+    first, _ = loop(a)
+    assert queue.claim_next(annotator=a, claim_id=uuid4()) is not None
+    served, costs["an expert, between what they have judged"] = loop(a)
+    assert first is not None and served is not None and served > first
+    assert Reach.objects.get(annotator=a, need=plain).cursor > Reach.objects.get(annotator=a, need=law).cursor
+    return costs
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_loop_is_flat_whatever_part_of_the_pairs_one_may_judge() -> None:
+    short, long = play_pools(SHORT), play_pools(LONG)
+    for who, meter in long.items():
+        assert meter.draws <= 6, who  # a few in each line
+        for sql, pages in meter.pages.items():
+            assert pages <= MOST_PAGES + 30, (who, sql, pages)
+        assert sum(meter.pages.values()) <= 1.5 * sum(short[who].pages.values()), who
+
+
 def play(pairs: int) -> dict[str, Meter]:
     """What a loop costs, by who makes it and when.
 
@@ -238,8 +315,8 @@ def play(pairs: int) -> dict[str, Meter]:
 
     _run(
         """
-        INSERT INTO annotate_draw (project_id, route, epoch, pos, pair_id, open, created_at)
-        SELECT project_id, 'reopened', 2, pos, pair_id, true, now()
+        INSERT INTO annotate_draw (project_id, route, epoch, pos, pair_id, need_id, open, created_at)
+        SELECT project_id, 'reopened', 2, pos, pair_id, need_id, true, now()
         FROM annotate_draw WHERE project_id = %(project)s AND pos <= %(filled)s ORDER BY id
         """,
         """

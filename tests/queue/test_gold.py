@@ -31,6 +31,7 @@ from annotate.models import (
     Pair,
     Partition,
     Project,
+    Reach,
     Release,
     Role,
     Seat,
@@ -155,7 +156,7 @@ def test_it_takes_no_seat_no_place_in_the_queue_and_counts_nowhere() -> None:
     again = measured(annotator)
     queue.skip_claim(annotator=annotator, claim_id=again.pk, reason="unclear")
     assert claim.draw_id is None and not Seat.objects.exists()
-    assert Annotator.objects.get(pk=annotator.pk).cursor == 0
+    assert not Reach.objects.filter(annotator=annotator).exists()
     assert judged_units(project, Partition.TRAIN) == []
     assert learning.new_judgments(project, None) == 0
     job = Job.objects.create(kind="release", project=project)

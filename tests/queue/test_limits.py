@@ -18,6 +18,8 @@ from annotate.actions import projects, queue
 from annotate.actions.judging import Answer, submit, undo
 from annotate.integrity import violations
 from annotate.models import Annotator, Claim, Judgment, Project
+from annotate.reasons import in_words
+from annotate.rules import Reason, Situation, why_not_now
 from tests.api.client import Api
 from tests.factories import make_annotator, make_comparison, make_member, make_pair, make_project
 
@@ -186,12 +188,13 @@ def test_many_tabs_of_one_annotator_get_exactly_as_many(limit: dict[str, Any]) -
 def test_the_day_is_that_of_utc(now: datetime, before: int, judged: int, held: int, most: int) -> None:
     day = now.date() + timedelta(days=before)
     counted = (judged if before >= 0 else 0) + held
-    try:
-        queue._require_within_limits(held, now, judged, None, day, judged, most, 1.0, None)
-        assert not most or counted < most
-    except queue.Enough as enough:
-        assert most and counted >= most
-        assert f"in about {24 - now.hour}" in str(enough)
+    here = Situation(held=held, most_held=10, day=day, day_judged=judged, most_a_day=most)
+    reason = why_not_now(here, now.date())
+    if most and counted >= most:
+        assert reason is Reason.DAY_DONE
+        assert f"in about {24 - now.hour}" in in_words(reason, here, now)
+    else:
+        assert reason is None
 
 
 @pytest.mark.parametrize("wrong", [{"most_share": 0}, {"most_share": 1.1}, {"most_a_day": -1}])

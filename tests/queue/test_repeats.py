@@ -29,6 +29,7 @@ from annotate.models import (
     Judgment,
     Outcome,
     Partition,
+    Reach,
     Release,
     Seat,
 )
@@ -66,12 +67,12 @@ def repeated(annotator: Annotator) -> Claim:
 def test_the_pair_comes_again_with_the_sides_exchanged_and_takes_no_seat() -> None:
     annotator = working()
     oldest = Claim.objects.order_by("created_at")[0]
-    seats, cursor = list(Seat.objects.order_by("pk")), Annotator.objects.get(pk=annotator.pk).cursor
+    seats, cursor = list(Seat.objects.order_by("pk")), Reach.objects.get(annotator=annotator).cursor
     claim = repeated(annotator)
     assert (claim.repeat_of, claim.pair_id, claim.draw_id) == (oldest, oldest.pair_id, oldest.draw_id)
     assert (claim.flip, claim.comparison_ids) == (not oldest.flip, oldest.comparison_ids)
     assert list(Seat.objects.order_by("pk")) == seats
-    assert Annotator.objects.get(pk=annotator.pk).cursor == cursor, "the queue waits where it was"
+    assert Reach.objects.get(annotator=annotator).cursor == cursor, "the queue waits where it was"
     assert violations() == {}
 
 
