@@ -21,7 +21,7 @@ def asked(alias: str) -> str:
     would stand there twice.
     """
     return f"""{visible(alias)}
-               AND (SELECT true FROM annotate_gold known WHERE known.comparison_id = {alias}.id) IS NULL
+               AND (SELECT {visible("known")} FROM annotate_gold known WHERE known.comparison_id = {alias}.id) IS NOT TRUE
                AND {_CRITERION.format(alias=alias)}"""
 
 
@@ -29,7 +29,7 @@ def asked_of_many(alias: str) -> str:
     """The same, for statements that read most comparisons there are: criteria and known answers are looked up in hashes
     of all of them."""
     return f"""{visible(alias)}
-               AND NOT EXISTS (SELECT FROM annotate_gold known WHERE known.comparison_id = {alias}.id)
+               AND NOT EXISTS (SELECT FROM annotate_gold known WHERE known.comparison_id = {alias}.id AND {visible("known")})
                AND ({alias}.criterion_id IN (SELECT id FROM annotate_criterion
                                              WHERE state = 'accepted' AND canonical_id IS NULL)
                     OR {alias}.criterion_id IN (SELECT id FROM annotate_criterion WHERE canonical_id IS NOT NULL)

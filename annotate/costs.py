@@ -8,12 +8,14 @@ from django.db import connection
 from annotate.models import Project
 from annotate.visible import visible
 
-# Work that is paid: verdicts given here that were not taken back, on repeats as well; a revision is part of the first.
+# Work that is paid: verdicts given here that were not taken back, on repeats as well, but not training and quiz; a
+# revision is part of the first.
 # The page tells its active time with each verdict of a claim: it is one time.
 _DONE = f"""
     WITH claims AS (
         SELECT j.claim_id, count(*) AS verdicts, max(j.seconds) AS seconds
         FROM annotate_judgment j
+        JOIN annotate_claim l ON l.id = j.claim_id AND l.kind NOT IN ('training', 'quiz')
         JOIN annotate_comparison c ON c.id = j.comparison_id
         JOIN annotate_pair p ON p.id = c.pair_id
         WHERE p.project_id = %(project)s AND j.claim_id IS NOT NULL AND j.verdict <> 'retracted'

@@ -56,7 +56,15 @@ RULES = {
     "a known answer under a criterion that has none": """
         SELECT g.id FROM annotate_gold g JOIN annotate_comparison c ON c.id = g.comparison_id
         JOIN annotate_criterion t ON t.id = c.criterion_id JOIN annotate_pair p ON p.id = c.pair_id
-        WHERE NOT t.objective OR p.project_id <> g.project_id""",
+        WHERE (NOT t.objective AND g.kind <> 'attention') OR p.project_id <> g.project_id""",
+    "somebody is in who failed the quiz, or in twice by it": """
+        SELECT q.id FROM annotate_qualification q
+        WHERE q.way = 'quiz' AND (SELECT count(*) FROM annotate_trial t
+                                  WHERE t.qualification_id = q.id AND t.result = 'passed') <> 1""",
+    "a claim of somebody else's trial, or of another set": """
+        SELECT l.id FROM annotate_claim l JOIN annotate_trial t ON t.id = l.trial_id
+        JOIN annotate_qualification q ON q.id = t.qualification_id
+        WHERE q.annotator_id <> l.annotator_id OR t.part <> l.kind OR l.pair_id <> ALL (t.pair_ids)""",
     "a revision that passes from a label to what is none, or back": """
         SELECT j.id FROM annotate_judgment j JOIN annotate_judgment o ON o.id = j.supersedes_id
         LEFT JOIN annotate_claim l ON l.id = j.claim_id LEFT JOIN annotate_claim m ON m.id = o.claim_id
@@ -131,7 +139,7 @@ RULES = {
     "an annotator's count of judged pairs is off": """
         SELECT a.id FROM annotate_annotator a
         WHERE a.judged_pairs <> (SELECT count(*) FROM annotate_claim l
-                                 WHERE l.annotator_id = a.id AND l.outcome = 'submitted')
+                                 WHERE l.annotator_id = a.id AND l.outcome = 'submitted' AND l.trial_id IS NULL)
             + (SELECT count(DISTINCT c.pair_id) FROM annotate_judgment j
                JOIN annotate_comparison c ON c.id = j.comparison_id
                JOIN annotate_dataimport i ON i.id = j.data_import_id AND i.visible
@@ -139,7 +147,7 @@ RULES = {
     "an annotator's count of a day's pairs is off": """
         SELECT a.id FROM annotate_annotator a
         WHERE a.day_pairs <> (SELECT count(*) FROM annotate_claim l
-                              WHERE l.annotator_id = a.id AND l.outcome = 'submitted'
+                              WHERE l.annotator_id = a.id AND l.outcome = 'submitted' AND l.trial_id IS NULL
                                 AND (l.closed_at AT TIME ZONE 'UTC')::date = a.day)""",
 }
 

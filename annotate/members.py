@@ -17,6 +17,7 @@ from annotate.models import (
     Project,
     ProjectState,
 )
+from annotate.qualifications import way_of
 from annotate.situations import has_come_to_the_end
 
 
@@ -105,6 +106,9 @@ def _cannot_go_on(annotator: Annotator) -> bool:
     project = annotator.project
     members = Membership.objects.filter(project=project, user=annotator.user_id)
     if project.state == ProjectState.CLOSED or not members.filter(paused_at__isnull=True).exists():
+        return True
+    way = way_of(annotator, project)
+    if way and way.stage == "failed":
         return True
     # Nothing is left, unless something is opened again.
     return (

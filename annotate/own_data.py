@@ -34,6 +34,7 @@ from annotate.models import (
     Job,
     Judgment,
     Membership,
+    Qualification,
     Resolution,
     TeamMember,
     User,
@@ -58,6 +59,7 @@ DECIDED = {
     "annotate.CrowdArrival": "arrivals.json",
     "annotate.Consent": "consents.json",
     "annotate.GroupMember": "groups.json",
+    "annotate.Qualification": "training.json",
     "annotate.Claim": "claims.json",
     "annotate.ClaimDraft": "drafts.json",
     "annotate.Judgment": "judgments.json",
@@ -204,6 +206,35 @@ def _consents(user: User) -> Iterator[Row]:
         }
 
 
+def _training(user: User) -> Iterator[Row]:
+    """Each round of training and quiz: how far they are, what let them in, and each time that they went through a set."""
+    found = Qualification.objects.filter(annotator__user=user).select_related("annotator__project")
+    for row in found.order_by("pk").prefetch_related("trials"):
+        yield {
+            "project": row.annotator.project.slug,
+            "round": row.round,
+            "begun_at": row.begun_at,
+            "trained_at": row.trained_at,
+            "in_at": row.passed_at,
+            "way": row.way,
+            "reason": row.reason,
+            "trials": [
+                {
+                    "part": trial.part,
+                    "number": trial.number,
+                    "begun_at": trial.begun_at,
+                    "ended_at": trial.ended_at,
+                    "result": trial.result or "open",
+                    "asked": trial.asked,
+                    "needed": trial.needed,
+                    "right": trial.right,
+                    "wrong": trial.wrong,
+                }
+                for trial in sorted(row.trials.all(), key=lambda one: one.pk)
+            ],
+        }
+
+
 def _groups(user: User) -> Iterator[Row]:
     found = GroupMember.objects.filter(annotator__user=user).select_related("group__project")
     for row in found.order_by("pk"):
@@ -221,7 +252,7 @@ def _teams(user: User) -> Iterator[Row]:
 
 
 def _claims(user: User) -> Iterator[Row]:
-    found = Claim.objects.filter(annotator__user=user).select_related("annotator__project")
+    found = Claim.objects.filter(annotator__user=user).select_related("annotator__project", "trial")
     for row in found.order_by("created_at", "pk").iterator(_CHUNK):
         yield {
             "id": row.pk,
@@ -231,6 +262,7 @@ def _claims(user: User) -> Iterator[Row]:
             "expires_at": row.expires_at,
             "closed_at": row.closed_at,
             "outcome": row.outcome or "held",
+            "part": row.trial.part if row.trial else "",
             "skip_reason": row.skip_reason,
             "note": row.note,
         }
@@ -360,6 +392,7 @@ FILES: dict[str, Callable[[User], Iterator[Row]]] = {
     "consents.json": _consents,
     "groups.json": _groups,
     "teams.json": _teams,
+    "training.json": _training,
     "claims.json": _claims,
     "drafts.json": _drafts,
     "judgments.json": _judgments,

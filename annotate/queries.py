@@ -16,6 +16,7 @@ from annotate.meaning import near_typed
 from annotate.models import (
     Annotator,
     Claim,
+    ClaimKind,
     Criterion,
     CriterionState,
     Judgment,
@@ -229,6 +230,15 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What an annotator is told of a comparison that they were trained on: the answer, and why it is that."""
+
+    comparison: int
+    verdict: str
+    note: str
+
+
+@dataclass(frozen=True)
 class Work:
     """All that the judge page shows of a claim."""
 
@@ -242,6 +252,10 @@ class Work:
     b: Side
     asked: list[Asked]
     draft: dict[str, Any] | None
+    stage: (
+        tuple[str, int, int] | None
+    )  # of training and quiz: which, the place of this pair in it, and of how many
+    known: list[Known] | None  # of a training pair that was answered
 
 
 # Written by hand, as the page's way to the next pair goes through it.
@@ -265,7 +279,12 @@ _SHOWN = """
                 THEN c.author_id = l.annotator_id
                 ELSE EXISTS (SELECT FROM annotate_judgment m
                              WHERE m.claim_id = l.id AND m.comparison_id = c.id) END)),
-           (SELECT body FROM annotate_claimdraft WHERE claim_id = l.id)
+           (SELECT body FROM annotate_claimdraft WHERE claim_id = l.id),
+           (SELECT jsonb_build_array(t.part, array_position(t.pair_ids, l.pair_id), cardinality(t.pair_ids))
+            FROM annotate_trial t WHERE t.id = l.trial_id),
+           CASE WHEN l.kind = 'training' AND l.outcome = 'submitted' THEN
+               (SELECT COALESCE(jsonb_agg(jsonb_build_array(g.comparison_id, g.verdict, g.note)), '[]')
+                FROM annotate_gold g WHERE g.comparison_id = ANY (l.comparison_ids) AND g.kind = 'training') END
     FROM annotate_claim l
     JOIN annotate_pair p ON p.id = l.pair_id
     JOIN annotate_project j ON j.id = p.project_id
@@ -287,7 +306,7 @@ def claim_work(claims: Sequence[Claim]) -> list[Work]:
 
 
 def _work(claim: Claim, row: tuple[Any, ...]) -> Work:
-    slug, task_type, sensitive, turns, media, *sides, asked, draft = row
+    slug, task_type, sensitive, turns, media, *sides, asked, draft, stage, known = row
     text1, modality1, probe1, text2, modality2, probe2 = sides
     first = Side(text1, _medium(modality1, probe1))
     second = Side(text2, _medium(modality2, probe2))
@@ -305,6 +324,8 @@ def _work(claim: Claim, row: tuple[Any, ...]) -> Work:
         second,
         [_asked(*one) for one in _json(asked) or []],
         json.loads(draft) if draft else None,
+        tuple(_json(stage)) if stage else None,
+        None if known is None else [Known(*one) for one in _json(known)],
     )
 
 
@@ -327,14 +348,19 @@ def _json(value: Any) -> Any:
 
 
 def held_claims(annotator: Annotator) -> list[Claim]:
-    """Claims in hand, the oldest first."""
-    return list(Claim.objects.filter(annotator=annotator, closed_at__isnull=True).order_by("created_at"))
+    """Claims in hand, the oldest first; before them training pairs whose answers their annotator has not gone on from."""
+    mine = Claim.objects.filter(annotator=annotator)
+    unread = mine.filter(kind=ClaimKind.TRAINING, outcome=Outcome.SUBMITTED, read_at__isnull=True)
+    held = mine.filter(closed_at__isnull=True)
+    return [*unread.order_by("created_at"), *held.order_by("created_at")]
 
 
 def history(annotator: Annotator, before: Any = None, size: int = 50) -> list[Claim]:
     """The annotator's ended claims, newest first, with their prompts; `heads` of each are the judgments that hold."""
     ended = Claim.objects.filter(
-        annotator=annotator, outcome__in=[Outcome.SUBMITTED, Outcome.SKIPPED, Outcome.EXPIRED]
+        annotator=annotator,
+        outcome__in=[Outcome.SUBMITTED, Outcome.SKIPPED, Outcome.EXPIRED],
+        trial__isnull=True,  # what was answered there stands: it is not opened again
     )
     if before is not None:
         ended = ended.filter(created_at__lt=before)

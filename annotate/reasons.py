@@ -27,6 +27,8 @@ def in_words(reason: Reason, situation: Situation, now: datetime, pause_reason: 
                 situation.held,
             )
             return message % {"held": situation.held}
+        case Reason.NOT_QUALIFIED:
+            return _("Training and quiz come first. They need the network.")
         case Reason.AGREED_DONE:
             return _("You have judged all the pairs that were agreed. Thank you!")
         case Reason.DAY_DONE:

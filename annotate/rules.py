@@ -22,6 +22,7 @@ class Reason(StrEnum):
     NO_CONSENT = "no consent"
     HAND_FULL = "hand full"
     EXCLUDED = "excluded"
+    NOT_QUALIFIED = "not qualified"
     AGREED_DONE = "agreed number done"
     DAY_DONE = "day done"
     SHARE_DONE = "share done"
@@ -47,6 +48,7 @@ class Situation:
     paused: bool = False
     consented: bool = True
     excluded: bool = False
+    qualified: bool = True  # they are through training and quiz, or there are none
     held: int = 0
     most_held: int = 2
     judged: int = 0
@@ -73,6 +75,8 @@ def why_not_now(s: Situation, today: date) -> Reason | None:
         return Reason.HAND_FULL
     if s.excluded:
         return Reason.EXCLUDED
+    if not s.qualified:
+        return Reason.NOT_QUALIFIED
     if s.agreed is not None and s.judged + s.held >= s.agreed:
         return Reason.AGREED_DONE
     so_far = s.day_judged if s.day and s.day >= today else 0

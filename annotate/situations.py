@@ -23,6 +23,12 @@ _CONSENTED = """
      FROM annotate_consenttext t WHERE t.project_id = %(project)s ORDER BY t.version DESC LIMIT 1) IS NOT FALSE
 """
 
+# Whether the project lets everybody begin, or this annotator is in, by its round of now: two lookups by index.
+_QUALIFIED = """
+    (NOT p.qualify OR EXISTS (SELECT FROM annotate_qualification q
+                              WHERE q.annotator_id = a.id AND q.round = p.qualify_round AND q.passed_at IS NOT NULL))
+"""
+
 # One row: whose the claim is if it exists, how many claims this annotator holds, what else the rule book asks of them,
 # and the lines of the project's queue with how far they were walked. All by index, and none of it grows with the queue.
 _LOOK = f"""
@@ -33,7 +39,7 @@ _LOOK = f"""
             WHERE m.project_id = a.project_id AND m.user_id = a.user_id AND m.paused_at IS NOT NULL),
            {_CONSENTED},
            (SELECT true FROM annotate_exclusion e WHERE e.annotator_id = a.id AND e.lifted_at IS NULL) IS NOT NULL,
-           p.state, a.judged_pairs, a.crowd_until, a.day, a.day_pairs, p.most_a_day, p.most_share,
+           {_QUALIFIED}, p.state, a.judged_pairs, a.crowd_until, a.day, a.day_pairs, p.most_a_day, p.most_share,
            CASE WHEN p.most_share < 1
                 THEN (SELECT sum(s.total) FROM annotate_stream s WHERE s.project_id = p.id)::bigint END,
            (SELECT jsonb_agg(jsonb_build_array(m.group_id,
@@ -92,7 +98,7 @@ def look_at(
     """By one prepared statement of the given cursor."""
     names = {"annotator": annotator, "project": project, "claim": claim, "now": now}
     cursor.execute(_LOOK, names)
-    holder, held, paused, consented, excluded, *rest, groups, rules, needs = cursor.fetchone()
+    holder, held, paused, consented, excluded, qualified, *rest, groups, rules, needs = cursor.fetchone()
     state, judged, agreed, day, day_judged, most_a_day, most_share, pairs = rest
     return Looked(
         holder,
@@ -101,6 +107,7 @@ def look_at(
             paused=paused is not None,
             consented=consented,
             excluded=excluded,
+            qualified=qualified,
             held=held,
             most_held=most_held,
             judged=judged,

@@ -15,7 +15,7 @@ from annotate.models import Partition, Project
 from annotate.stats.labels import USABLE
 from annotate.visible import visible
 
-# Of judgment j: it is meant as a label. What was asked again or has a known answer tells of its annotator alone.
+# Of judgment j: it is meant as a label. What was asked again, has a known answer or was training tells of its annotator alone.
 FOR_LABELS = "(SELECT l.kind = 'label' FROM annotate_claim l WHERE l.id = j.claim_id) IS NOT FALSE"
 
 # Of judgment j and the exclusion e of its annotator that holds: it is excluded.
@@ -41,7 +41,8 @@ RECURSIVE chain AS (
 
 # units: every visible comparison of project %(project)s with its pair and canonical criterion, but those by a criterion
 # that a moderator rejected: what is no criterion has no label.
-# standings: every visible judgment of these, and how it stands (models.Standing).
+# standings: every visible judgment of these, and how it stands (models.Standing). What was said in training and quiz is none:
+# it was said to learn, and no release holds it.
 STANDINGS = f"""
 {_MERGED}, units AS (
     SELECT c.id AS comparison_id, c.pair_id, COALESCE(m.root, c.criterion_id) AS criterion_id,
@@ -68,7 +69,7 @@ STANDINGS = f"""
     LEFT JOIN annotate_claim l ON l.id = j.claim_id
     LEFT JOIN annotate_seat s ON s.head_id = j.id
     LEFT JOIN annotate_exclusion e ON e.annotator_id = j.annotator_id AND e.lifted_at IS NULL
-    WHERE {visible("j")}
+    WHERE {visible("j")} AND (l.kind IN ('training', 'quiz')) IS NOT TRUE
 )
 """
 

@@ -24,6 +24,7 @@ class Shares:
     repeat_share: float
     repeat_after: int
     gold_share: float
+    attention_share: float
 
 
 def chance(salt: str, claim_id: UUID) -> float:
@@ -68,22 +69,23 @@ _REPEAT = """
 """
 
 
-# A pair with a known answer that the annotator has seen nothing of: the first from a place that chance chooses, of the
+# A pair with a known answer of this kind that the annotator has seen nothing of: the first from a place that chance chooses, of the
 # next few only. Where they have seen all of those, they get an ordinary pair.
 _GOLD = f"""
     WITH place AS MATERIALIZED (
         SELECT low + floor(random() * (high - low + 1))::bigint AS at
-        FROM (SELECT (SELECT id FROM annotate_gold WHERE project_id = %(project)s ORDER BY id LIMIT 1),
-                     (SELECT id FROM annotate_gold WHERE project_id = %(project)s ORDER BY id DESC LIMIT 1)) ends (low, high)
+        FROM (SELECT (SELECT id FROM annotate_gold WHERE project_id = %(project)s AND kind = %(kind)s ORDER BY id LIMIT 1),
+                     (SELECT id FROM annotate_gold WHERE project_id = %(project)s AND kind = %(kind)s
+                      ORDER BY id DESC LIMIT 1)) ends (low, high)
     ), near AS MATERIALIZED (
-        (SELECT 0 AS round, id, comparison_id FROM annotate_gold
-         WHERE project_id = %(project)s AND id >= (SELECT at FROM place) ORDER BY id LIMIT %(window)s::int)
+        (SELECT 0 AS round, id, comparison_id, data_import_id FROM annotate_gold
+         WHERE project_id = %(project)s AND kind = %(kind)s AND id >= (SELECT at FROM place) ORDER BY id LIMIT %(window)s::int)
         UNION ALL
-        (SELECT 1, id, comparison_id FROM annotate_gold
-         WHERE project_id = %(project)s AND id < (SELECT at FROM place) ORDER BY id LIMIT %(window)s::int)
+        (SELECT 1, id, comparison_id, data_import_id FROM annotate_gold
+         WHERE project_id = %(project)s AND kind = %(kind)s AND id < (SELECT at FROM place) ORDER BY id LIMIT %(window)s::int)
     ), chosen AS (
         SELECT c.pair_id FROM near n JOIN annotate_comparison c ON c.id = n.comparison_id
-        WHERE {visible("c")}
+        WHERE {visible("c")} AND {visible("n")}
           AND (SELECT p.ready AND p.need_id = ANY (%(needs)s::bigint[]) FROM annotate_pair p WHERE p.id = c.pair_id)
           AND (SELECT bool_or(l.annotator_id = %(annotator)s)
                FROM annotate_claim l WHERE l.pair_id = c.pair_id) IS NOT TRUE
@@ -94,8 +96,9 @@ _GOLD = f"""
         SELECT %(claim)s, pair_id, %(annotator)s,
                ARRAY(SELECT c.id FROM annotate_comparison c
                      WHERE c.pair_id = chosen.pair_id
-                       AND (SELECT true FROM annotate_gold g WHERE g.comparison_id = c.id) ORDER BY c.id),
-               random() < 0.5, 'gold', %(now)s, %(expires)s, '', '', ''
+                       AND (SELECT g.kind = %(kind)s AND {visible("g")} FROM annotate_gold g
+                            WHERE g.comparison_id = c.id) ORDER BY c.id),
+               random() < 0.5, %(kind)s, %(now)s, %(expires)s, '', '', ''
         FROM chosen
         RETURNING draw_id, pair_id, comparison_ids, flip, repeat_of_id
     ), seen AS (
@@ -118,11 +121,12 @@ def take_control(cursor: Any, names: dict[str, Any], shares: Shares) -> Claim | 
     if drawn < shares.repeat_share:
         kind = ClaimKind.REPEAT
         cursor.execute(_REPEAT, {**wanted, "after": shares.repeat_after})
-    elif drawn < shares.repeat_share + shares.gold_share:
-        kind = ClaimKind.GOLD
-        cursor.execute(_GOLD, {**wanted, "project": names["project"]})
     else:
-        return None
+        drawn -= shares.repeat_share
+        if drawn >= shares.gold_share + shares.attention_share:
+            return None
+        kind = ClaimKind.GOLD if drawn < shares.gold_share else ClaimKind.ATTENTION
+        cursor.execute(_GOLD, {**wanted, "project": names["project"], "kind": str(kind)})
     row = cursor.fetchone()
     if row is None:
         return None

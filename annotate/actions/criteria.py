@@ -65,7 +65,9 @@ def change_criterion(
     if k is not None and not 1 <= k <= 9:
         raise ValidationError({"k": "Give a number from 1 to 9, or nothing."})
     locked = Criterion.objects.select_for_update(no_key=True).get(pk=criterion.pk)
-    if not objective and (n := Gold.objects.filter(comparison__criterion=locked).count()):
+    if not objective and (
+        n := Gold.objects.filter(comparison__criterion=locked).exclude(kind="attention").count()
+    ):
         raise ValidationError(
             {
                 "objective": f"There are known answers under it ({n}). Take them away on their pairs' pages first."

@@ -23,6 +23,7 @@ from annotate.actions.queue import (
     open_pairs,
     require_not_paused,
 )
+from annotate.actions.trials import may_be_answered
 from annotate.later import send_on_commit
 from annotate.modalities import mesh
 from annotate.models import (
@@ -87,6 +88,7 @@ class Receipt:
     saved: list[UUID]
     late: bool
     judged_pairs: int
+    claim: Claim
 
 
 def text_key(text: str) -> bytes:
@@ -195,11 +197,13 @@ def submit(
             _same_or_conflict(stored, answer, claim)
     late = claim.expires_at < timezone.now() or claim.outcome in (Outcome.EXPIRED, Outcome.RELEASED)
     fresh = [(index, answer) for index, answer in enumerate(answers) if answer.id not in known]
+    if fresh and not may_be_answered(claim):
+        raise Conflict("answer_stands", _("What was answered in training and quiz stands."))
     if fresh:
         judged_pairs = _store(project, claim, fresh, criteria, targets, counts, late, seconds)
     else:
         judged_pairs = Annotator.objects.values_list("judged_pairs", flat=True).get(pk=annotator.pk)
-    return Receipt([answer.id for answer in answers], late, judged_pairs)
+    return Receipt([answer.id for answer in answers], late, judged_pairs, claim)
 
 
 def _same_or_conflict(stored: Judgment, answer: Answer, claim: Claim) -> None:
@@ -283,7 +287,7 @@ _SETTLE = """
             day_pairs = CASE WHEN day = (%(now)s AT TIME ZONE 'UTC')::date THEN day_pairs + 1
                              WHEN day > (%(now)s AT TIME ZONE 'UTC')::date THEN day_pairs ELSE 1 END,
             day = greatest(day, (%(now)s AT TIME ZONE 'UTC')::date)
-        WHERE %(ends)s AND id = %(annotator)s RETURNING judged_pairs
+        WHERE %(ends)s AND %(tallied)s AND id = %(annotator)s RETURNING judged_pairs
     ), forgotten AS (
         DELETE FROM annotate_claimdraft WHERE claim_id = %(claim)s
     )
@@ -382,6 +386,7 @@ def _store(
                 "seconds": seconds,
                 "now": timezone.now(),
                 "ends": claim.outcome != Outcome.SUBMITTED,
+                "tallied": claim.trial_id is None,
             },
         )
         seated, given_back, judged_pairs = cursor.fetchone()
@@ -607,6 +612,8 @@ def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
     heads = list(Judgment.objects.filter(claim=claim, superseded_by__isnull=True))
     if any(uuid5(undo_id, str(head.supersedes_id)) == head.pk for head in heads):
         return claim
+    if not may_be_answered(claim):
+        raise Conflict("answer_stands", _("What was answered in training and quiz stands."))
     if claim.outcome != Outcome.SUBMITTED:
         raise Conflict("not_submitted", _("Only a submitted pair can be taken back."))
     require_not_paused(annotator)  # the pair would be theirs again

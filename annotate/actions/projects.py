@@ -76,6 +76,11 @@ SETTINGS = frozenset(
         "repeat_share",
         "repeat_after",
         "gold_share",
+        "attention_share",
+        "qualify",
+        "quiz_share",
+        "quiz_attempts",
+        "quiz_wait",
     }
 )
 _BATCH = 2000

@@ -6,7 +6,7 @@ so that no draw can appear behind a cursor that has already passed it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -21,6 +21,7 @@ from annotate import audit
 from annotate.access import Deed, Unknown, require
 from annotate.actions.controls import Shares, take_control
 from annotate.actions.disagreement import ask_more
+from annotate.actions.trials import next_step
 from annotate.asked import asked
 from annotate.models import (
     Annotator,
@@ -63,7 +64,7 @@ class HandFull(Exception):
 class NotOpen(Exception):
     """No new pair is to be had: the project is paused or closed, or the annotator is (`code` tells)."""
 
-    code: Literal["not_open", "paused", "enough", "consent_needed"] = "not_open"
+    code: Literal["not_open", "paused", "enough", "consent_needed", "not_qualified"] = "not_open"
 
 
 class Paused(NotOpen):
@@ -76,6 +77,12 @@ class ConsentNeeded(NotOpen):
     """The project asks for a consent that the annotator has not given, or not to its newest version."""
 
     code = "consent_needed"
+
+
+class NotQualified(NotOpen):
+    """The annotator has not gone through the project's training and quiz, and cannot do so now."""
+
+    code = "not_qualified"
 
 
 class Conflict(Exception):
@@ -98,6 +105,7 @@ _REFUSED: dict[Reason, type[HandFull] | type[NotOpen]] = {
     Reason.PROJECT_CLOSED: NotOpen,
     Reason.NO_CONSENT: ConsentNeeded,
     Reason.HAND_FULL: HandFull,
+    Reason.NOT_QUALIFIED: NotQualified,
     Reason.AGREED_DONE: Enough,
     Reason.DAY_DONE: Enough,
     Reason.SHARE_DONE: Enough,
@@ -113,7 +121,7 @@ _OPEN_TO_ME = f"""
     WHERE c.pair_id = {{pair}} AND {asked("c")}
       AND (SELECT count(*) < c.k AND bool_or(s.annotator_id = %(annotator)s) IS NOT TRUE
            FROM annotate_seat s WHERE s.comparison_id = c.id)
-      AND (SELECT bool_or(l.annotator_id = %(annotator)s AND (l.outcome IN ('submitted', 'skipped') OR l.kind = 'gold')
+      AND (SELECT bool_or(l.annotator_id = %(annotator)s AND (l.outcome IN ('submitted', 'skipped') OR l.kind NOT IN ('label', 'repeat'))
                           AND c.id = ANY (l.comparison_ids))
            FROM annotate_claim l WHERE l.pair_id = c.pair_id) IS NOT TRUE
 """
@@ -129,7 +137,7 @@ _WALK = f"""
 
 _LOCK_ANNOTATOR = """
     SELECT a.project_id, p.lease_minutes, p.claims_in_hand, p.offline_most, p.salt, p.repeat_share, p.repeat_after,
-           p.gold_share
+           p.gold_share, p.attention_share
     FROM annotate_annotator a JOIN annotate_project p ON p.id = a.project_id
     WHERE a.id = %s FOR NO KEY UPDATE OF a
 """
@@ -224,7 +232,7 @@ class Taken:
     """Claims under the ids that were asked for, and why there are not as many: nothing to judge, or a full hand."""
 
     claims: list[Claim]
-    why: Literal["", "empty", "full", "not_open", "paused", "enough", "consent_needed"] = ""
+    why: Literal["", "empty", "full", "not_open", "paused", "enough", "consent_needed", "not_qualified"] = ""
 
 
 def take_offline(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> Taken:
@@ -257,14 +265,16 @@ def take_offline(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> Taken:
 
 
 def _claim(annotator: Annotator, claim_id: UUID, *, offline: bool) -> Claim | None:
-    claim = _claim_once(annotator, claim_id, offline)
-    if claim is None and not is_excluded(annotator):
+    found = _claim_once(annotator, claim_id, offline)
+    if found is None and not is_excluded(annotator):
         # No worker kept the queue full, or somebody else is filling it this instant: look again either way.
         expire_claims(project_id=annotator.project_id, limit=50)
         lines = lines_of([annotator.pk]).get(annotator.pk, {})
         fill_lines(annotator.project_id, list(lines), READY_PER_ANNOTATOR)
-        claim = _claim_once(annotator, claim_id, offline)
-    return claim
+        found = _claim_once(annotator, claim_id, offline)
+    if isinstance(found, NotQualified):
+        raise found
+    return found
 
 
 def is_excluded(annotator: Annotator) -> bool:
@@ -273,7 +283,8 @@ def is_excluded(annotator: Annotator) -> bool:
 
 
 @transaction.atomic
-def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | None:
+def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | NotQualified | None:
+    """That somebody is not qualified is returned, not raised: the quiz that they have just failed must stay so."""
     now = timezone.now()
     with prepared_cursor() as cursor:
         cursor.execute(_LOCK_ANNOTATOR, [annotator.pk])
@@ -296,7 +307,17 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
             return Claim.objects.get(pk=claim_id)
         if looked.holder is not None:
             raise Conflict("claim_taken", _("This claim id is in use. Make a new one."))
-        reason = why_not_now(looked.situation, now.astimezone(UTC).date())
+        today = now.astimezone(UTC).date()
+        reason = why_not_now(looked.situation, today)
+        if reason is Reason.NOT_QUALIFIED and not offline:
+            step = next_step(annotator, claim_id, now, now + lease)
+            if step.full:
+                raise HandFull(_("Answer the pair that you hold first."))
+            if step.told:
+                return NotQualified(step.told)
+            if step.claim:
+                return step.claim
+            reason = why_not_now(replace(looked.situation, qualified=True), today)  # they are in now
         if reason is Reason.EXCLUDED:
             return None
         if reason:
@@ -367,7 +388,7 @@ def require_not_paused(annotator: Annotator) -> None:
 
 # IS TRUE hides the annotator from the planner, for the reason given at _OPEN_TO_ME.
 _LOCK_CLAIM = """
-    SELECT l.id, l.draw_id, l.pair_id, l.annotator_id, l.comparison_ids, l.flip, l.kind, l.repeat_of_id,
+    SELECT l.id, l.draw_id, l.pair_id, l.annotator_id, l.comparison_ids, l.flip, l.kind, l.trial_id, l.repeat_of_id,
            l.created_at, l.expires_at, l.closed_at, l.outcome, l.skip_reason, l.note
     FROM annotate_claim l JOIN annotate_pair p ON p.id = l.pair_id
     WHERE l.id = %s AND (l.annotator_id = %s) IS TRUE FOR NO KEY UPDATE OF l, p

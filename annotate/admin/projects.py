@@ -283,7 +283,11 @@ class ProjectAdmin(LearningAdmin):
         ),
         (
             "How far annotators can be trusted",
-            {"fields": ("repeat_share", "repeat_after", "gold_share")},
+            {"fields": ("repeat_share", "repeat_after", "gold_share", "attention_share")},
+        ),
+        (
+            "Training and quiz",
+            {"fields": ("qualify", "quiz_share", "quiz_attempts", "quiz_wait")},
         ),
         ("Leases", {"fields": ("lease_minutes", "claims_in_hand", "offline_most")}),
         ("Privacy", {"fields": ("withdrawal", "unlink_days", "forget_days")}),

@@ -73,7 +73,7 @@ DROP FUNCTION evenhand_need();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0022_quality'),
+        ('annotate', '0023_training'),
     ]
 
     operations = [

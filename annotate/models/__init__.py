@@ -4,7 +4,7 @@ from annotate.models.consent import Consent, ConsentText
 from annotate.models.embeddings import CriterionEmbedding, TypedEmbedding
 from annotate.models.exclusion import Exclusion
 from annotate.models.frozen import FrozenComparison, FrozenJudgment, Standing
-from annotate.models.gold import Gold
+from annotate.models.gold import Gold, KnownKind, KnownVerdict
 from annotate.models.groups import AnnotatorGroup, FrozenMember, GroupKind, GroupMember
 from annotate.models.judgments import Broken, Judgment, TieKind, Verdict
 from annotate.models.media import Asset, Derivative, Modality
@@ -41,6 +41,7 @@ from annotate.models.reports import Report
 from annotate.models.review import Comment, CommentSeen, Resolution, ReviewItem, ReviewState, Ruling
 from annotate.models.scores import Revision, RevisionState, Score
 from annotate.models.teams import Team, TeamMember, TeamRole
+from annotate.models.trials import Qualification, Trial, TrialPart, TrialResult, WayIn
 from annotate.models.work import UNFINISHED, DataImport, Job, JobKind, JobState, Release
 
 __all__ = [
@@ -79,6 +80,8 @@ __all__ = [
     "JobKind",
     "JobState",
     "Judgment",
+    "KnownKind",
+    "KnownVerdict",
     "Membership",
     "Modality",
     "Need",
@@ -91,6 +94,7 @@ __all__ = [
     "ProjectState",
     "Prompt",
     "PromptAsset",
+    "Qualification",
     "Reach",
     "Release",
     "Report",
@@ -114,9 +118,13 @@ __all__ = [
     "TeamMember",
     "TeamRole",
     "TieKind",
+    "Trial",
+    "TrialPart",
+    "TrialResult",
     "TypedEmbedding",
     "User",
     "Verdict",
     "Viewing",
+    "WayIn",
     "Withdrawal",
 ]

@@ -20,6 +20,7 @@ class Standing(models.TextChoices):
     WAITING = "waiting", "came too late for a seat"
     REPEAT = "repeat", "asked again, to measure consistency"
     GOLD = "gold", "asked to measure the annotator, as the answer is known"
+    ATTENTION = "attention", "asked to see whether the annotator looks"
     EXCLUDED = "excluded", "its annotator was excluded from labels"
     TWIN = "twin", "counted already under a criterion merged with this one"
 

@@ -115,6 +115,7 @@ MAX_TAG = 40  # characters
 MAX_TAGS = 30
 MAX_OFFLINE = 40  # claims
 MAX_RATE = 1_000_000  # of a currency, a verdict or an hour
+MAX_QUIZ_WAIT = 30 * 24 * 60  # minutes
 MAX_REPEAT_AFTER = 100  # pairs: so many claims are passed over to find one to repeat
 
 
@@ -395,6 +396,14 @@ class Project(models.Model):
         help_text="Share of what an annotator gets whose answer is known, of pairs that they have not seen: it tells how"
         " often they are right. They are not told, and it never counts as a label.",
     )
+    attention_share = models.FloatField(
+        "share of attention checks",
+        default=0,
+        db_default=0,
+        validators=_control_share,
+        help_text="Share of what an annotator gets that says itself what to answer, of pairs that they have not seen. They"
+        " are not told, and a check that they miss is shown to you and decides nothing.",
+    )
     repeat_after = models.PositiveSmallIntegerField(
         "asked again after",
         default=20,
@@ -402,6 +411,37 @@ class Project(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(MAX_REPEAT_AFTER)],
         help_text="Pairs that an annotator judges in between, at least.",
     )
+
+    qualify = models.BooleanField(
+        "train and test first",
+        default=False,
+        db_default=False,
+        help_text="Before their first pair annotators go through the training set, with feedback, and pass the quiz. Which"
+        " pairs these are stands on the training page. A set without pairs is passed at once.",
+    )
+    quiz_share = models.FloatField(
+        "pass mark",
+        default=0.8,
+        db_default=0.8,
+        validators=_share,
+        help_text="Share of the quiz's known answers that must be right: 0.8 is at least 8 of 10.",
+    )
+    quiz_attempts = models.PositiveSmallIntegerField(
+        "attempts at the quiz",
+        default=2,
+        db_default=2,
+        validators=[MaxValueValidator(100)],
+        help_text="Who has failed so often gets in only by a manager. 0: no limit.",
+    )
+    quiz_wait = models.PositiveIntegerField(
+        "minutes between attempts",
+        default=60,
+        db_default=60,
+        validators=[MaxValueValidator(MAX_QUIZ_WAIT)],
+        help_text="From the end of one to the beginning of the next.",
+    )
+    # Which round of training and quiz annotators must have passed: a manager who asks everybody again begins the next.
+    qualify_round = models.PositiveIntegerField(default=1, db_default=1, editable=False)
 
     demo = models.BooleanField(
         default=False,
@@ -438,12 +478,17 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=Q(gold_share__gte=0)
                 & Q(repeat_share__gte=0)
-                & Q(repeat_share__lte=0.5 - F("gold_share")),
+                & Q(attention_share__gte=0)
+                & Q(repeat_share__lte=0.5 - F("gold_share") - F("attention_share")),
                 name="project_control_shares",
-                violation_error_message="What is asked again and what has a known answer together must not exceed half.",
+                violation_error_message="What is asked again, what has a known answer and attention checks together must not exceed half.",
             ),
             models.CheckConstraint(
                 condition=Q(repeat_after__range=(1, MAX_REPEAT_AFTER)), name="project_repeat_after"
+            ),
+            models.CheckConstraint(
+                condition=Q(quiz_share__range=(0, 1), quiz_wait__lte=MAX_QUIZ_WAIT, quiz_attempts__lte=100),
+                name="project_quiz",
             ),
             models.CheckConstraint(
                 condition=Q(most_share__gt=0, most_share__lte=1), name="project_most_share"

@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from annotate.models.pairs import Comparison, Pair
 from annotate.models.pools import Need
 from annotate.models.project import Annotator, Project
+from annotate.models.trials import Trial
 
 
 class Route(models.TextChoices):
@@ -87,11 +88,23 @@ class Outcome(models.TextChoices):
 
 
 class ClaimKind(models.TextChoices):
-    """What a claim is for. Only one for labels holds seats; the others tell of the annotator, who is not told."""
+    """What a claim is for. Only one for labels holds seats; the others tell of the annotator.
+
+    Who is trained or tested knows it; of the others nobody is told.
+    """
 
     LABEL = "label", "for labels"
     REPEAT = "repeat", "asked again, sides exchanged"
     GOLD = "gold", "its answer is known"
+    ATTENTION = "attention", "attention check"
+    TRAINING = "training", "training"
+    QUIZ = "quiz", "quiz"
+
+
+# Those that ask for a known answer: no place in the queue leads to them.
+_KNOWN = [ClaimKind.GOLD, ClaimKind.ATTENTION, ClaimKind.TRAINING, ClaimKind.QUIZ]
+_UNTOLD = [ClaimKind.GOLD, ClaimKind.ATTENTION]
+TRIED = [ClaimKind.TRAINING, ClaimKind.QUIZ]
 
 
 class Claim(models.Model):
@@ -105,8 +118,14 @@ class Claim(models.Model):
     comparison_ids = ArrayField(models.BigIntegerField())
     flip = models.BooleanField()
     kind = models.CharField(
-        max_length=6, choices=ClaimKind, default=ClaimKind.LABEL, db_default=ClaimKind.LABEL
+        max_length=9, choices=ClaimKind, default=ClaimKind.LABEL, db_default=ClaimKind.LABEL
     )
+    # Of training and quiz: which going through them it belongs to.
+    trial = models.ForeignKey(
+        Trial, models.CASCADE, null=True, blank=True, related_name="claims", db_index=False
+    )
+    # Of training: when its annotator went on from what they were told about their answer.
+    read_at = models.DateTimeField(null=True, blank=True)
     repeat_of = models.OneToOneField("self", models.CASCADE, null=True, blank=True, related_name="repeat")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -128,11 +147,17 @@ class Claim(models.Model):
                 name="claim_repeats_another",
             ),
             models.CheckConstraint(
-                condition=Q(kind="gold", draw__isnull=True) | (~Q(kind="gold") & Q(draw__isnull=False)),
+                condition=Q(kind__in=_KNOWN, draw__isnull=True)
+                | (~Q(kind__in=_KNOWN) & Q(draw__isnull=False)),
                 name="claim_by_a_draw",
             ),
+            models.CheckConstraint(
+                condition=Q(kind__in=TRIED, trial__isnull=False)
+                | (~Q(kind__in=TRIED) & Q(trial__isnull=True)),
+                name="claim_of_a_trial",
+            ),
             models.UniqueConstraint(
-                fields=["pair", "annotator"], condition=Q(kind="gold"), name="claim_gold_once"
+                fields=["pair", "annotator"], condition=Q(kind__in=_UNTOLD), name="claim_untold_once"
             ),
         ]
         indexes = [
@@ -143,6 +168,12 @@ class Claim(models.Model):
                 name="claim_repeatable",
             ),
             models.Index(fields=["pair", "annotator"], name="claim_pair"),
+            models.Index(fields=["trial"], condition=Q(trial__isnull=False), name="claim_in_trial"),
+            models.Index(
+                fields=["annotator"],
+                condition=Q(kind="training", outcome="submitted", read_at__isnull=True),
+                name="claim_unread",
+            ),
             models.Index(fields=["expires_at"], condition=Q(closed_at__isnull=True), name="claim_held"),
             models.Index(fields=["annotator"], condition=Q(closed_at__isnull=True), name="claim_in_hand"),
         ]

@@ -28,6 +28,7 @@ from annotate.models import (
     Job,
     JobKind,
     Judgment,
+    Qualification,
     Resolution,
     Role,
     Team,
@@ -125,6 +126,14 @@ def everything(project: Any, name: str) -> User:
     SocialAccount.objects.create(user=user, provider="provider", uid=f"canary {name} identity")
     Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": "canary detail"})
     Exclusion.objects.create(annotator=annotator, reason=f"canary {name} excluded", made_at=timezone.now())
+    Qualification.objects.create(
+        annotator=annotator,
+        round=1,
+        begun_at=timezone.now(),
+        passed_at=timezone.now(),
+        way="let_in",
+        reason=f"canary {name} let in",
+    )
     CrowdArrival.objects.create(
         project=project, user=user, participant=f"canary {name}", study="study", session="session", pairs=1
     )
@@ -143,7 +152,7 @@ def test_all_of_one_and_nothing_of_another() -> None:
         name for name, rows in found.items() if not rows
     }
     assert "canary bob" not in whole and "bob" not in whole and "canary detail" not in whole
-    for word in ("criterion", "first", "revised", "own", "note", "draft", "deed"):
+    for word in ("criterion", "first", "revised", "own", "note", "draft", "deed", "let in"):
         assert f"canary ada {word}" in whole
     revised = next(row for row in found["judgments.json"] if row["rationale"].endswith("revised"))
     first = next(row for row in found["judgments.json"] if row["rationale"].endswith("first"))

@@ -78,7 +78,7 @@ def test_what_is_held_is_found_again_oldest_first(project: Project, api: Api) ->
     assert join(project).get(path).body == {"held": []}
 
 
-@pytest.mark.parametrize("action", ["", "submit/", "skip/", "undo/", "draft/", "heartbeat/"])
+@pytest.mark.parametrize("action", ["", "submit/", "skip/", "undo/", "draft/", "heartbeat/", "read/"])
 def test_somebody_elses_claim_is_not_there(action: str, project: Project, api: Api) -> None:
     claim = api.claim().body
     other = join(project)

@@ -47,6 +47,7 @@ from annotate.models import (
     Project,
     Prompt,
     PromptAsset,
+    Qualification,
     Reach,
     Release,
     Resolution,
@@ -58,6 +59,7 @@ from annotate.models import (
     Team,
     TeamMember,
     TeamRole,
+    Trial,
     User,
 )
 from tests.factories import (
@@ -163,7 +165,23 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         "UPDATE annotate_claim SET draw_id = NULL WHERE kind = 'label'",
         "UPDATE annotate_claim SET draw_id = {draw} WHERE kind = 'gold'",
     ],
-    "claim_gold_once": again(Claim, "kind = 'gold'"),
+    "claim_untold_once": again(Claim, "kind = 'gold'"),
+    "claim_of_a_trial": [
+        "UPDATE annotate_claim SET trial_id = {trial} WHERE kind = 'gold'",
+        "UPDATE annotate_claim SET kind = 'quiz', repeat_of_id = NULL WHERE kind = 'gold'",
+    ],
+    "qualification_once": again(Qualification),
+    "qualification_way": [
+        "UPDATE annotate_qualification SET passed_at = NULL",
+        "UPDATE annotate_qualification SET way = ''",
+    ],
+    "qualification_let_in_with_reason": "UPDATE annotate_qualification SET way = 'let_in', reason = ''",
+    "trial_once": again(Trial, "ended_at IS NOT NULL"),
+    "trial_open_once": again(Trial, "ended_at IS NULL", number="9"),
+    "trial_ended_with_result": [
+        "UPDATE annotate_trial SET result = ''",
+        "UPDATE annotate_trial SET result = 'failed' WHERE ended_at IS NULL",
+    ],
     "claim_repeats_another": [
         "UPDATE annotate_claim SET kind = 'repeat' WHERE kind = 'label'",
         "UPDATE annotate_claim SET repeat_of_id = '{claim}' WHERE id = '{claim}'",
@@ -233,6 +251,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
     "exclusion_since": "UPDATE annotate_exclusion SET since = made_at + interval '1 hour'",
     "annotate_gold_comparison_id_key": again(Gold),
     "gold_verdict": "UPDATE annotate_gold SET verdict = 'cannot_te'",
+    "gold_kind": "UPDATE annotate_gold SET kind = 'trap'",
     "membership_once": again(Membership),
     "pair_name": again(Pair),
     "pair_two_responses": "UPDATE annotate_pair SET response2_id = response1_id",
@@ -257,7 +276,8 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         project_review="review_against = 1.1",
         project_k_more="k_more = 9",
         project_k_most="k_most = 10",
-        project_control_shares="repeat_share = 0.3, gold_share = 0.3",
+        project_control_shares="repeat_share = 0.3, gold_share = 0.1, attention_share = 0.2",
+        project_quiz="quiz_share = 1.1",
         project_repeat_after="repeat_after = 0",
     ),
     "prompt_once": again(Prompt),
@@ -390,6 +410,24 @@ def names() -> dict[str, Any]:
         created_at=now,
         expires_at=now,
     )
+    qualification = Qualification.objects.create(
+        annotator=annotator, round=1, begun_at=now, trained_at=now, passed_at=now, way="quiz"
+    )
+    trial = Trial.objects.create(
+        qualification=qualification,
+        part="quiz",
+        number=1,
+        pair_ids=[undrawn.pk],
+        asked=1,
+        needed=1,
+        right=1,
+        begun_at=now,
+        ended_at=now,
+        result="passed",
+    )
+    Trial.objects.create(
+        qualification=qualification, part="training", number=1, pair_ids=[], asked=0, begun_at=now
+    )
     Exclusion.objects.create(
         annotator=make_annotator(project), reason="Answers without looking.", made_at=now
     )
@@ -462,6 +500,7 @@ def names() -> dict[str, Any]:
         "other": other.pk,
         "undrawn": undrawn.pk,
         "draw": draw.pk,
+        "trial": trial.pk,
         "frozen": frozen[1].pk,
         "unanswered": unanswered.pk,
     }

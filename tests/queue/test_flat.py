@@ -34,6 +34,7 @@ TYPES = {
     bool: "boolean",
     int: "bigint",
     float: "float8",
+    str: "text",
     Jsonb: "jsonb",
 }
 

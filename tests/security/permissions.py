@@ -194,6 +194,11 @@ api/<str:version>/claims/<uuid:claim_id>/draft/    POST others                  
 api/<str:version>/claims/<uuid:claim_id>/draft/    POST theirs                    401 404 404 404 404 404
 api/<str:version>/claims/<uuid:claim_id>/draft/    OPTIONS                        401 200 200 200 200 200
 api/<str:version>/claims/<uuid:claim_id>/draft/    GET PUT PATCH DELETE           401 405 405 405 405 405
+api/<str:version>/claims/<uuid:claim_id>/read/     POST own                       401 404 204w 204w 204w 204w
+api/<str:version>/claims/<uuid:claim_id>/read/     POST others                    401 404 404 404 404 404
+api/<str:version>/claims/<uuid:claim_id>/read/     POST theirs                    401 404 404 404 404 404
+api/<str:version>/claims/<uuid:claim_id>/read/     OPTIONS                        401 200 200 200 200 200
+api/<str:version>/claims/<uuid:claim_id>/read/     GET PUT PATCH DELETE           401 405 405 405 405 405
 api/<str:version>/claims/<uuid:claim_id>/heartbeat/ POST own                      401 404 200w 200w 200w 200w
 api/<str:version>/claims/<uuid:claim_id>/heartbeat/ POST others                   401 404 404 404 404 404
 api/<str:version>/claims/<uuid:claim_id>/heartbeat/ POST theirs                   401 404 404 404 404 404

@@ -229,6 +229,19 @@ class AskedSerializer(serializers.Serializer):
     answer = StoredAnswerSerializer(allow_null=True)
 
 
+class StageSerializer(serializers.Serializer):
+    part = serializers.ChoiceField(["training", "quiz"])
+    n = serializers.IntegerField(help_text="the place of this pair")
+    of = serializers.IntegerField()
+
+
+class FeedbackSerializer(serializers.Serializer):
+    comparison = serializers.IntegerField()
+    verdict = serializers.ChoiceField(["a", "b", "tie"], help_text="the known answer")
+    right = serializers.BooleanField(allow_null=True, help_text="null: no opinion was given")
+    note = serializers.CharField(allow_blank=True, help_text="why it is the answer")
+
+
 class ClaimSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     project = serializers.SlugField()
@@ -242,6 +255,10 @@ class ClaimSerializer(serializers.Serializer):
     b = SideSerializer()
     comparisons = AskedSerializer(many=True)
     draft = serializers.DictField(allow_null=True, help_text="what was last kept under draft/")
+    stage = StageSerializer(allow_null=True, help_text="of a pair of training or quiz")
+    feedback = FeedbackSerializer(
+        many=True, allow_null=True, help_text="of a training pair that was answered, until it is read"
+    )
 
 
 class HeldSerializer(serializers.Serializer):
@@ -251,7 +268,7 @@ class HeldSerializer(serializers.Serializer):
 class TakenSerializer(serializers.Serializer):
     claims = ClaimSerializer(many=True)
     why = serializers.ChoiceField(
-        ["empty", "full", "not_open", "paused", "enough", "consent_needed"],
+        ["empty", "full", "not_open", "paused", "enough", "consent_needed", "not_qualified"],
         allow_blank=True,
         help_text="why there are fewer than were asked for",
     )
@@ -265,6 +282,7 @@ class SubmittedSerializer(serializers.Serializer):
     saved = serializers.ListField(child=serializers.UUIDField())
     late = serializers.BooleanField()
     judged_pairs = serializers.IntegerField()
+    feedback = FeedbackSerializer(many=True, allow_null=True, help_text="of a training pair")
     next = ClaimSerializer(allow_null=True)
 
 
@@ -325,6 +343,15 @@ class CrowdSerializer(serializers.Serializer):
     link = serializers.CharField(allow_blank=True)
 
 
+class WaySerializer(serializers.Serializer):
+    stage = serializers.ChoiceField(["training", "quiz", "failed", "in"])
+    training = serializers.IntegerField(help_text="pairs")
+    quiz = serializers.IntegerField(help_text="pairs")
+    asked = serializers.IntegerField(help_text="known answers of the quiz")
+    needed = serializers.IntegerField(help_text="of them, to pass")
+    left = serializers.IntegerField(allow_null=True, help_text="attempts at the quiz; null: no limit")
+
+
 class ProjectDetailSerializer(ProjectSerializer):
     guidelines = serializers.CharField(allow_blank=True)
     scale = serializers.ChoiceField([3, 5, 7])
@@ -344,6 +371,7 @@ class ProjectDetailSerializer(ProjectSerializer):
     offline_most = serializers.IntegerField()
     pseudonym = serializers.CharField()
     crowd = CrowdSerializer(allow_null=True, help_text="of who came from Prolific")
+    way = WaySerializer(allow_null=True, help_text="where annotators are trained and tested first")
 
 
 def project_shown(project: Project, role: str, judged: int, pairs: int) -> dict[str, Any]:
@@ -417,6 +445,31 @@ def _asked(asked: Asked, flip: bool) -> dict[str, Any]:
     }
 
 
+def feedback_shown(work: Work) -> list[dict[str, Any]] | None:
+    """Of each comparison of a training pair the known answer beside what was said, by sides."""
+    if work.known is None:
+        return None
+    heads = {asked.id: asked.head for asked in work.asked}
+    shown = []
+    for known in work.known:
+        head = heads.get(known.comparison)
+        opinion = head is not None and head.verdict in _OPINIONS
+        shown.append(
+            {
+                "comparison": known.comparison,
+                "verdict": "tie"
+                if known.verdict == Verdict.TIE
+                else _side_of(known.verdict, work.claim.flip),
+                "right": head.verdict == known.verdict if opinion and head else None,
+                "note": known.note,
+            }
+        )
+    return shown
+
+
+_OPINIONS = (Verdict.RESPONSE1, Verdict.RESPONSE2, Verdict.TIE)
+
+
 def claim_shown(work: Work) -> dict[str, Any]:
     """The claim for the page. Neither flip, nor model names, nor any id of a response or asset is in it."""
     claim = work.claim
@@ -436,4 +489,6 @@ def claim_shown(work: Work) -> dict[str, Any]:
         "b": _side(claim, "b", work.b),
         "comparisons": [_asked(asked, claim.flip) for asked in work.asked],
         "draft": work.draft,
+        "stage": dict(zip(("part", "n", "of"), work.stage, strict=True)) if work.stage else None,
+        "feedback": feedback_shown(work),
     }

@@ -15,6 +15,7 @@ urlpatterns = [
     path("projects/<slug:slug>/history/", views.History.as_view(), name="api-history"),
     path("claims/<uuid:claim_id>/", views.OneClaim.as_view(), name="api-claim"),
     path("claims/<uuid:claim_id>/submit/", views.Submit.as_view(), name="api-submit"),
+    path("claims/<uuid:claim_id>/read/", views.Read.as_view(), name="api-read"),
     path("claims/<uuid:claim_id>/skip/", views.Skip.as_view(), name="api-skip"),
     path("claims/<uuid:claim_id>/undo/", views.Undo.as_view(), name="api-undo"),
     path("claims/<uuid:claim_id>/draft/", views.Draft.as_view(), name="api-draft"),

@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -15,9 +16,11 @@ from annotate import queries
 from annotate.access import Deed, require, role_of
 from annotate.actions import judging, queue
 from annotate.actions.people import annotator_for
+from annotate.actions.trials import mark_read
 from annotate.members import crowd_state
-from annotate.models import Annotator, Claim, User
+from annotate.models import Annotator, Claim, ClaimKind, User
 from annotate.models.project import MAX_CRITERION
+from annotate.qualifications import way_of
 from webapp.api import serializers as shapes
 
 T = TypeVar("T", bound="serializers.Serializer[Any]")
@@ -112,6 +115,7 @@ class Project(APIView):
                 "claims_in_hand": project.claims_in_hand,
                 "offline_most": project.offline_most,
                 "pseudonym": annotator.pseudonym,
+                "way": vars(way) if (way := way_of(annotator, project)) else None,
                 "crowd": vars(crowd) if (crowd := crowd_state(annotator)) else None,
             }
         )
@@ -240,15 +244,31 @@ class Submit(APIView):
             answers=shape.answers_of(),
             seconds=shape.validated_data["seconds"],
         )
+        feedback = None
+        if receipt.claim.kind == ClaimKind.TRAINING:
+            feedback = shapes.feedback_shown(queries.claim_work([receipt.claim])[0])
         following = _next(annotator, shape.validated_data["next"])
         return Response(
             {
                 "saved": [str(i) for i in receipt.saved],
                 "late": receipt.late,
                 "judged_pairs": receipt.judged_pairs,
+                "feedback": feedback,
                 "next": following,
             }
         )
+
+
+class Read(APIView):
+    @extend_schema(
+        request=shapes.EmptySerializer, responses={204: OpenApiResponse(description="Noted."), **_ERRORS}
+    )
+    def post(self, request: Request, claim_id: UUID, **_: Any) -> Response:
+        """I have read what was told about my answer to a training pair: it is not shown again."""
+        annotator = _own(request, claim_id)
+        _parsed(shapes.EmptySerializer, request)
+        mark_read(annotator=annotator, claim_id=claim_id, now=timezone.now())
+        return Response(status=204)
 
 
 class Skip(APIView):

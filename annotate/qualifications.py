@@ -1,0 +1,83 @@
+"""Reads of training and quiz: what their sets hold, how far somebody is, and how often each known answer was given."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.db import connection
+
+from annotate.models import Annotator, Project, Qualification, Trial, TrialPart, TrialResult
+from annotate.visible import visible
+
+# The pairs of a set that can be shown now, in their order, with how many known answers each has.
+_SET = f"""
+    SELECT c.pair_id, count(*)
+    FROM annotate_gold g JOIN annotate_comparison c ON c.id = g.comparison_id JOIN annotate_pair p ON p.id = c.pair_id
+    WHERE g.project_id = %s AND g.kind = %s AND p.ready AND {visible("g")} AND {visible("c")}
+    GROUP BY c.pair_id ORDER BY min(g.place), c.pair_id
+"""
+
+
+def in_set(project: Project, part: str) -> dict[int, int]:
+    """Known answers by pair, in the order in which the pairs are asked."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SET, [project.pk, str(part)])
+        return dict(cursor.fetchall())
+
+
+def needed_of(project: Project, asked: int) -> int:
+    """How many of so many known answers must be right, by the project's pass mark of now."""
+    return math.ceil(project.quiz_share * asked - 1e-9)
+
+
+def last_attempt(state: Qualification) -> Trial | None:
+    """The last attempt at the quiz that ended and was not forgiven."""
+    ended = state.trials.filter(part=TrialPart.QUIZ, ended_at__isnull=False, number__gt=state.forgiven)
+    return ended.order_by("-number").first()
+
+
+def attempts_left(project: Project, state: Qualification) -> int | None:
+    """None: as many as they like. An attempt that was void is none."""
+    if not project.quiz_attempts:
+        return None
+    failed = state.trials.filter(
+        part=TrialPart.QUIZ, result=TrialResult.FAILED, number__gt=state.forgiven
+    ).count()
+    return max(0, project.quiz_attempts - failed)
+
+
+def may_try_at(project: Project, last: Trial) -> datetime:
+    """From when on the next attempt may be begun."""
+    assert last.ended_at
+    return last.ended_at + timedelta(minutes=project.quiz_wait)
+
+
+@dataclass(frozen=True)
+class Way:
+    """What an annotator is told of their way in. `needed` and `asked`: of the quiz. `left`: attempts, None: no limit."""
+
+    stage: Literal["training", "quiz", "failed", "in"]
+    training: int  # pairs
+    quiz: int  # pairs
+    asked: int
+    needed: int
+    left: int | None
+
+
+def way_of(annotator: Annotator, project: Project) -> Way | None:
+    """None where the project lets everybody begin."""
+    if not project.qualify:
+        return None
+    state = Qualification.objects.filter(annotator=annotator, round=project.qualify_round).first()
+    training, quiz = in_set(project, TrialPart.TRAINING), in_set(project, TrialPart.QUIZ)
+    asked = sum(quiz.values())
+    left = attempts_left(project, state) if state else (project.quiz_attempts or None)
+    stage: Literal["training", "quiz", "failed", "in"]
+    if state and state.passed_at:
+        stage = "in"
+    elif state and left == 0:
+        stage = "failed"
+    else:
+        stage = "quiz" if state and state.trained_at else "training"
+    return Way(stage, len(training), len(quiz), asked, needed_of(project, asked), left)
