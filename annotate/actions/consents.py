@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from annotate import audit
 from annotate.access import Deed, require
 from annotate.actions.people import annotator_for
-from annotate.actions.queue import Conflict
+from annotate.actions.queue import Conflict, lock_annotator
 from annotate.consents import current_text
-from annotate.models import Annotator, Consent, ConsentText, Project, User
+from annotate.models import Consent, ConsentText, Project, User
 from annotate.models.consent import MAX_CONSENT
 
 
@@ -56,7 +56,7 @@ def answer_consent(*, user: User, project: Project, version: int, given: bool) -
     require(user, Deed.ANNOTATE, project)
     annotator = annotator_for(user, project)
     # Claims look after this lock: none is given on a consent that was taken back.
-    Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    lock_annotator(annotator)
     text = current_text(project)
     if text is None or text.version != version:
         raise Conflict("consent_changed", _("There is a newer text. Read it, then decide again."))

@@ -13,7 +13,7 @@ from django.utils import timezone
 from annotate import audit
 from annotate.access import Deed, require
 from annotate.actions.jobs import Refused
-from annotate.actions.queue import close_full_draws, open_pairs, settle_seats
+from annotate.actions.queue import close_full_draws, lock_annotator, open_pairs, settle_seats
 from annotate.models import Annotator, Exclusion, Route, User
 from annotate.tallies import EXCLUDED
 
@@ -49,6 +49,7 @@ def exclude_annotator(
     Raises:
         ValidationError: there is no reason, or `since` lies ahead.
         Refused: they are excluded already.
+        Unknown: they withdrew this instant.
     """
     project = annotator.project
     require(by, Deed.MANAGE, project)
@@ -57,8 +58,7 @@ def exclude_annotator(
         raise ValidationError({"reason": "Say why: others will want to know."})
     if len(reason) > MAX_REASON:
         raise ValidationError({"reason": f"At most {MAX_REASON} characters; these are {len(reason)}."})
-    # Whoever claims or submits for them waits here, and knows then.
-    Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    lock_annotator(annotator)  # whoever claims or submits for them waits here, and knows then
     now = timezone.now()
     if since and since > now:
         raise ValidationError({"since": "Give a moment that has passed."})
@@ -96,7 +96,7 @@ def lift_exclusion(*, by: User | None, annotator: Annotator) -> bool:
     """
     project = annotator.project
     require(by, Deed.MANAGE, project)
-    Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    lock_annotator(annotator)
     exclusion = Exclusion.objects.filter(annotator=annotator, lifted_at__isnull=True).first()
     if exclusion is None:
         return False

@@ -28,9 +28,9 @@ def mark_gold(
     """
     project = comparison.pair.project
     require(by, Deed.MANAGE, project)
-    list(Pair.objects.filter(pk=comparison.pair_id).select_for_update(no_key=True))
-    # Whether it is objective does not change between this look and the mark.
+    # Whether it is objective does not change between this look and the mark. Criteria are held before pairs.
     criterion = Criterion.objects.select_for_update(no_key=True).get(pk=comparison.criterion_id)
+    list(Pair.objects.filter(pk=comparison.pair_id).select_for_update(no_key=True))
     if kind not in KnownKind.values:
         raise ValidationError({"kind": f"Give one of {', '.join(KnownKind.values)}."})
     if not criterion.objective and kind != KnownKind.ATTENTION:

@@ -14,6 +14,7 @@ from django.db import transaction
 from annotate import audit
 from annotate.access import Deed, require
 from annotate.actions.people import annotator_for
+from annotate.actions.queue import lock_annotator
 from annotate.models import Annotator, AnnotatorGroup, GroupKind, GroupMember, Project, User
 
 _MOST_LINES = 100_000
@@ -71,7 +72,7 @@ def set_groups(*, by: User | None, annotator: Annotator, groups: Iterable[Annota
     wanted = {group.pk: group for group in groups}
     if any(group.project_id != project.pk for group in wanted.values()):
         raise ValidationError("A group of another project cannot be chosen.")
-    Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    lock_annotator(annotator)
     before = set(GroupMember.objects.filter(annotator=annotator).values_list("group_id", flat=True))
     GroupMember.objects.filter(annotator=annotator).exclude(group__in=wanted).delete()
     GroupMember.objects.bulk_create(
@@ -137,7 +138,7 @@ def declare_groups(*, user: User, project: Project, group_ids: Iterable[int]) ->
     Ids of groups that nobody is asked about are left out: what a manager has set is not the annotator's to change.
     """
     annotator = annotator_for(user, project)
-    Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    lock_annotator(annotator)
     asked = set(project.annotator_groups.filter(asked=True).values_list("pk", flat=True))
     chosen = asked & set(group_ids)
     mine = GroupMember.objects.filter(annotator=annotator, group__in=asked)

@@ -19,6 +19,7 @@ from annotate.actions.disagreement import ask_more
 from annotate.actions.queue import (
     Conflict,
     close_full_draws,
+    lock_annotator,
     lock_claim,
     open_pairs,
     require_not_paused,
@@ -187,9 +188,7 @@ def submit(
     project = annotator.project
     _validate(project, answers)
     criteria = _hold_criteria(annotator, answers)
-    # The lock under which it is decided whether they count.
-    with prepared_cursor() as cursor:
-        cursor.execute("SELECT FROM annotate_annotator WHERE id = %s FOR NO KEY UPDATE", [annotator.pk])
+    lock_annotator(annotator)  # under which it is decided whether they count
     claim = lock_claim(annotator, claim_id)
     known, targets, counts = _look(claim, [answer.id for answer in answers])
     for answer in answers:
@@ -608,6 +607,7 @@ def undo(*, annotator: Annotator, claim_id: UUID, undo_id: UUID) -> Claim:
         Conflict: the claim was not submitted, so there is nothing to take back.
         Paused
     """
+    lock_annotator(annotator)  # their counts change
     claim = lock_claim(annotator, claim_id)
     heads = list(Judgment.objects.filter(claim=claim, superseded_by__isnull=True))
     if any(uuid5(undo_id, str(head.supersedes_id)) == head.pk for head in heads):

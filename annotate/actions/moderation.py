@@ -19,7 +19,7 @@ from annotate import audit
 from annotate.access import Deed, require
 from annotate.actions.jobs import Lease, create_job, send
 from annotate.actions.queue import Conflict, settle_pairs
-from annotate.models import Comparison, Criterion, CriterionState, JobKind, Project, User
+from annotate.models import AuditEntry, Comparison, Criterion, CriterionState, JobKind, Project, User
 
 MAX_REASON = 500  # characters
 MAX_AT_ONCE = 200  # criteria
@@ -259,7 +259,7 @@ def unmerge_criterion(*, by: User | None, duplicate: Criterion, version: int | N
     """
     require(by, Deed.MODERATE, duplicate.project)
     _lock_merges(duplicate.project)
-    locked = _lock([duplicate.pk])[duplicate.pk]
+    locked = _lock([duplicate.pk, *_along(duplicate)])[duplicate.pk]
     _require_version(locked, version)
     if locked.canonical_id is None:
         raise ValidationError("It is not merged.")
@@ -272,15 +272,24 @@ def _lock_merges(project: Project) -> None:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
+def _merge_of(criterion: Criterion) -> dict[str, Any]:
+    """What is noted of its last merge. One that was merged before decisions were noted comes back as it stands."""
+    merge = audit.entries_of(criterion, criterion.project).filter(deed="merge criterion").first()
+    return {"along": [], "before": {}} | (merge.details if merge else {})
+
+
+def _along(criterion: Criterion) -> list[int]:
+    """Those that came along when it was merged, and are merged still. It stays so while merges are locked."""
+    root_id = Criterion.objects.values_list("canonical_id", flat=True).get(pk=criterion.pk)
+    there = Criterion.objects.filter(pk__in=_merge_of(criterion)["along"], canonical=root_id)
+    return list(there.order_by("pk").values_list("pk", flat=True)) if root_id else []
+
+
 def _unmerge(by: User | None, deed: str, locked: Criterion) -> None:
-    merge = audit.entries_of(locked, locked.project).filter(deed="merge criterion").first()
-    # One that was merged before decisions were noted comes back as it stands.
-    details = {"along": [], "before": {}} | (merge.details if merge else {})
-    there = Criterion.objects.filter(pk__in=details["along"], canonical=locked.canonical_id)
-    along = list(there.order_by("pk").values_list("pk", flat=True))
-    back = {"canonical_id": None, "in_library": details["before"].get("in_library", locked.in_library)}
+    """Those that came along are locked too."""
+    along, before = _along(locked), _merge_of(locked)["before"]
+    back = {"canonical_id": None, "in_library": before.get("in_library", locked.in_library)}
     back["in_library"] &= locked.state == CriterionState.ACCEPTED
-    _lock(along)
     Criterion.objects.filter(pk__in=along).update(canonical=locked)
     _change(by, deed, locked, back, along=along)
 
@@ -295,9 +304,9 @@ def undo_decision(*, by: User | None, criterion: Criterion, version: int | None 
     """
     require(by, Deed.MODERATE, criterion.project)
     _lock_merges(criterion.project)
-    locked = _lock([criterion.pk])[criterion.pk]
+    locked = _lock({criterion.pk, *_along(criterion), *_merged_anew(criterion)})[criterion.pk]
     _require_version(locked, version)
-    last = audit.entries_of(locked, locked.project).filter(details__version=locked.version).first()
+    last = _last_decision(locked)
     if last is None:
         raise ValidationError("Nothing was decided about it yet.")
     before = last.details["before"]
@@ -311,6 +320,22 @@ def undo_decision(*, by: User | None, criterion: Criterion, version: int | None 
         into = Criterion.objects.get(pk=before["canonical_id"])
         merge_criteria(by=by, duplicate=locked, into=into)
     return Criterion.objects.get(pk=locked.pk)
+
+
+def _last_decision(criterion: Criterion) -> AuditEntry | None:
+    entries = audit.entries_of(criterion, criterion.project)
+    return entries.filter(details__version=criterion.version).first()
+
+
+def _merged_anew(criterion: Criterion) -> list[int]:
+    """What is touched where undoing the last decision merges it again: its canonical one, and what would come along."""
+    last = _last_decision(Criterion.objects.get(pk=criterion.pk))
+    into = last.details["before"].get("canonical_id") if last else None
+    if into is None:
+        return []
+    there = Criterion.objects.filter(Q(pk=into) | Q(canonical=criterion.pk))
+    roots = there.values_list("canonical_id", flat=True)
+    return [*there.values_list("pk", flat=True), *(root for root in roots if root)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -386,12 +386,25 @@ def require_not_paused(annotator: Annotator) -> None:
         raise Paused(paused_in_words(reason))
 
 
-# IS TRUE hides the annotator from the planner, for the reason given at _OPEN_TO_ME.
+def lock_annotator(annotator: Annotator) -> None:
+    """Hold the annotator's row until the transaction ends, before any pair: no other claim or answer of theirs comes up.
+
+    Raises:
+        Unknown: they withdrew this instant.
+    """
+    with prepared_cursor() as cursor:
+        cursor.execute("SELECT FROM annotate_annotator WHERE id = %s FOR NO KEY UPDATE", [annotator.pk])
+        if cursor.fetchone() is None:
+            raise Unknown(_("There is no project for you here any more."))
+
+
+# IS TRUE hides the annotator from the planner, for the reason given at _OPEN_TO_ME. The rows are locked in the order
+# that is named: whoever holds pairs and ends their claims (a withdrawal) must not meet somebody who holds a claim and waits.
 _LOCK_CLAIM = """
     SELECT l.id, l.draw_id, l.pair_id, l.annotator_id, l.comparison_ids, l.flip, l.kind, l.trial_id, l.repeat_of_id,
            l.created_at, l.expires_at, l.closed_at, l.outcome, l.skip_reason, l.note
     FROM annotate_claim l JOIN annotate_pair p ON p.id = l.pair_id
-    WHERE l.id = %s AND (l.annotator_id = %s) IS TRUE FOR NO KEY UPDATE OF l, p
+    WHERE l.id = %s AND (l.annotator_id = %s) IS TRUE FOR NO KEY UPDATE OF p, l
 """
 
 

@@ -17,7 +17,7 @@ from annotate.access import Deed, Unknown, require
 from annotate.actions.jobs import Lease, create_job, send
 from annotate.actions.judging import Invalid
 from annotate.actions.people import annotator_for
-from annotate.actions.queue import Conflict, open_pairs
+from annotate.actions.queue import Conflict, lock_annotator, open_pairs
 from annotate.models import (
     Annotator,
     Comment,
@@ -47,7 +47,7 @@ def _enter(by: User, project: Project, comparison_id: int, deed: Deed) -> tuple[
     """Who acts, by their pseudonym in the project, and the comparison; its pair is locked until the transaction ends."""
     require(by, deed, project)
     me = annotator_for(by, project)
-    Annotator.objects.select_for_update(no_key=True).get(pk=me.pk)
+    lock_annotator(me)
     pair_id = comparison_for(project, comparison_id).pair_id
     Pair.objects.select_for_update(no_key=True).get(pk=pair_id)
     return me, comparison_for(project, comparison_id)

@@ -1,7 +1,7 @@
 """Withdrawal of an annotator, by a manager or by themselves: judgments are erased, or lose whose they were.
 
-Whoever submits at the same time holds a pair and then wants the annotator's row. So pairs are locked first here, the
-annotator after them; where that still crosses somebody's way, the database ends one of the two, and it is done again.
+All that is touched is locked first, in the order of everybody: the criteria that they wrote, the annotator, the pairs. Who
+waited for somebody too long, or was ended by the database, does it again.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,6 @@ from annotate.models import (
     Judgment,
     Membership,
     Outcome,
-    Pair,
     Project,
     Resolution,
     Route,
@@ -94,12 +93,14 @@ def withdraw_myself(*, user: User, project: Project) -> Withdrawal:
 
 
 def _again(act: Callable[[], T]) -> T:
-    """Do it in a transaction; once more where it was ended because it stood in somebody's way."""
+    """Do it in a transaction; once more where somebody was in its way, or it would have been in theirs."""
     for tries in range(1, _TRIES + 1):
         nested = connection.in_atomic_block
         try:
             with transaction.atomic():
                 return act()
+        except _WroteMeanwhile:
+            continue
         except OperationalError as error:
             # Within a transaction of the caller's the locks of before would be kept: that one is for the caller.
             if (
@@ -108,19 +109,39 @@ def _again(act: Callable[[], T]) -> T:
                 or not isinstance(error.__cause__, DeadlockDetected | LockNotAvailable)
             ):
                 raise
-    raise AssertionError("unreachable")
+    raise AssertionError("their criteria grow faster than they can be locked")
+
+
+class _WroteMeanwhile(Exception):
+    """Criteria of theirs came up between two locks: the locks are given back and taken anew."""
+
+
+# The pairs on which anything of the annotator stands, or was said by or to them. Nothing more comes up once their row is
+# locked: whoever claims, judges or speaks for them holds it, and what others do on these pairs needs the pair.
+_PAIRS = """
+    SELECT p.id FROM annotate_pair p
+    WHERE p.id IN (SELECT pair_id FROM annotate_claim WHERE annotator_id = %(annotator)s
+                   UNION SELECT c.pair_id FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
+                   WHERE j.annotator_id = %(annotator)s
+                   UNION SELECT c.pair_id FROM annotate_resolution r JOIN annotate_comparison c ON c.id = r.comparison_id
+                   WHERE r.reviewer_id = %(annotator)s
+                   UNION SELECT c.pair_id FROM annotate_comment m JOIN annotate_comparison c ON c.id = m.comparison_id
+                   WHERE m.author_id = %(annotator)s OR m.annotator_id = %(annotator)s)
+    ORDER BY p.id FOR NO KEY UPDATE
+"""
 
 
 def _lock(annotator: Annotator) -> Annotator:
-    """The annotator's row, after the criteria that they wrote, which lose their author, and the pairs of all that it ever
-    claimed: everybody who holds criteria holds them first."""
+    """The annotator's row, between the criteria that they wrote, which lose their author, and their pairs."""
     authored = Criterion.objects.filter(author=annotator).order_by("pk")
-    list(authored.select_for_update(no_key=True).values_list("pk"))
-    pairs = Claim.objects.filter(annotator=annotator).values("pair_id")
-    list(Pair.objects.filter(pk__in=pairs).order_by("pk").select_for_update(no_key=True).values_list("pk"))
-    locked = Annotator.objects.select_for_update().filter(pk=annotator.pk).first()
+    held = list(authored.select_for_update(no_key=True).values_list("pk", flat=True))
+    locked = Annotator.objects.select_for_update(no_key=True).filter(pk=annotator.pk).first()
     if locked is None:
         raise Unknown(_("Nothing of yours is stored in this project."))
+    if list(authored.values_list("pk", flat=True)) != held:
+        raise _WroteMeanwhile
+    with connection.cursor() as cursor:
+        cursor.execute(_PAIRS, {"annotator": annotator.pk})
     return locked
 
 
@@ -138,7 +159,6 @@ def _erase(annotator: Annotator) -> dict[str, int]:
     )
     settled = Resolution.objects.filter(reviewer=locked)
     said = Comment.objects.filter(Q(author=locked) | Q(annotator=locked))
-    touched = sorted({*pair_ids, *said.values_list("comparison__pair_id", flat=True)})
     holding = project.releases.filter(comparisons__judgments__judgment__in=judgments).values("pk")
     releases = set(holding.values_list("pk", flat=True))
     erased = {
@@ -150,7 +170,6 @@ def _erase(annotator: Annotator) -> dict[str, int]:
         "comments": said.count(),
     }
     project.releases.filter(pk__in=releases, superseded_at=None).update(superseded_at=timezone.now())
-    list(Pair.objects.filter(pk__in=touched).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     if locked.user_id:
         _let_go(project, locked.user_id)
     settled.update(reviewer=None, reason="")
@@ -176,6 +195,8 @@ def _let_go(project: Project, user_id: int) -> None:
 
 def _anonymise(annotator: Annotator) -> None:
     """Judgments stay; what ties them to a person goes: account, pseudonym, drafts, notes, membership."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
     locked = _lock(annotator)
     held = Claim.objects.filter(annotator=locked, closed_at__isnull=True).order_by("pair_id")
     for claim_id in list(held.values_list("pk", flat=True)):
