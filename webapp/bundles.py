@@ -21,6 +21,7 @@ MODULES = Path(settings.BASE_DIR) / "node_modules"
 BUILD = Path(settings.BASE_DIR) / "build"
 
 ENTRIES = (
+    "admin/import-mapping",
     "admin/job-progress",
     "consent",
     "criteria",

@@ -12,6 +12,7 @@ from django.db import transaction
 from annotate import audit, media
 from annotate.access import Deed, require
 from annotate.actions.jobs import Refused, create_job, send
+from annotate.imports import preview
 from annotate.imports.files import reader_of
 from annotate.imports.places import ZIP, members_of
 from annotate.imports.schemas import LAYOUTS
@@ -21,6 +22,7 @@ from annotate.imports.spec import FileSpec, ImportSpec
 from annotate.models import UNFINISHED, DataImport, JobKind, Project, User
 
 MAX_MAPPING = 100_000  # characters
+_EARLIER = 10  # mappings offered again
 
 
 def read_mapping(text: str) -> dict[str, Any]:
@@ -150,6 +152,54 @@ def start_import_of_upload(
     except BaseException:
         media.remove_folder(folder)
         raise
+
+
+def preview_upload(
+    *,
+    by: User | None,
+    project: Project,
+    sample: File,
+    name: str,
+    whole: bool,
+    layout: str = "auto",
+    mapping_text: str = "",
+    source: str = "",
+    criterion: str = "",
+    task_type: str = "",
+    k: int | None = None,
+    labels: bool = True,
+    **_: Any,
+) -> dict[str, Any]:
+    """What an import of the file that begins like this would come to (see preview.Preview); nothing is stored.
+
+    Besides `mapping`, as it was understood, and `earlier`, the mappings of this project's imports, the newest first.
+
+    Raises:
+        Denied, Unknown: the user does not manage the project.
+        Refused: the sample is too large, its kind is unknown, or the mapping is none.
+    """
+    require(by, Deed.MANAGE, project)
+    limit = preview.MAX_WHOLE if whole else preview.MAX_SAMPLE
+    if (sample.size or 0) > limit:
+        raise Refused(f"{name} is too large for a preview: at most {limit // 2**20} MB are looked at.")
+    mapping = read_mapping(mapping_text) if mapping_text.strip() else None
+    if layout == "mapping" and mapping is None:
+        layout = "auto"  # until one is made here
+    context = Context(
+        name, project.salt, project.task_type, source, criterion, task_type, k, labels, mapping=mapping
+    )
+    shown = preview.preview(sample.file, name, whole=whole, layout=layout, context=context)  # type: ignore[arg-type]
+    return shown.to_json() | {"mapping": mapping, "earlier": _earlier_mappings(project)}
+
+
+def _earlier_mappings(project: Project) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    made = DataImport.objects.filter(project=project).exclude(spec__mapping=None).order_by("-pk")
+    for one in made[:100]:
+        names = ", ".join(file["name"] for file in one.spec["files"][:3])
+        named = {"label": f"{names} (import {one.pk})"[:200], "mapping": one.spec["mapping"]}
+        found.setdefault(json.dumps(one.spec["mapping"], sort_keys=True), named)
+    return list(found.values())[:_EARLIER]
 
 
 def _stored(folder: str, upload: File) -> FileSpec:

@@ -13,6 +13,7 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
+    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
     StreamingHttpResponse,
@@ -22,7 +23,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from annotate.access import Denied
-from annotate.actions.imports import start_import_of_upload
+from annotate.actions.imports import preview_upload, start_import_of_upload
 from annotate.actions.jobs import Refused, cancel_job, retry_job
 from annotate.actions.releases import fetch_release
 from annotate.admin.acts import Act, ActingAdmin
@@ -195,6 +196,16 @@ class ImportForm(forms.Form):
     labels = forms.BooleanField(label="Take the judgments in the files", required=False, initial=True)
 
 
+class PreviewForm(ImportForm):
+    """The beginning of a file, and how it is to be read."""
+
+    uploads = None  # type: ignore[assignment]
+    media_zip = None  # type: ignore[assignment]
+    sample = forms.FileField(allow_empty_file=True)
+    name = forms.CharField(max_length=200)
+    whole = forms.BooleanField(required=False)
+
+
 @admin.register(DataImport)
 class ImportAdmin(WatchedAdmin):
     list_display = (
@@ -228,7 +239,10 @@ class ImportAdmin(WatchedAdmin):
             self.admin_site.admin_view(self.refused_view),
             name="annotate_dataimport_refused",
         )
-        return [refused, *super().get_urls()]
+        preview = path(
+            "preview/", self.admin_site.admin_view(self.preview_view), name="annotate_dataimport_preview"
+        )
+        return [refused, preview, *super().get_urls()]
 
     def page_of(self, row: DataImport) -> str:
         return reverse("admin:annotate_job_progress", args=[row.job_id])
@@ -241,11 +255,7 @@ class ImportAdmin(WatchedAdmin):
         form = ImportForm(
             request.POST or None, request.FILES or None, initial={"project": request.GET.get("project")}
         )
-        field = form.fields["project"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Project.objects.order_by("name")
-        if not signed_in(request).is_superuser:
-            field.queryset = field.queryset.filter(pk__in=projects_for(request, self.deed))
+        self._offer_projects(request, form)
         if request.method == "POST" and form.is_valid():
             try:
                 data_import = start_import_of_upload(by=signed_in(request), **form.cleaned_data)
@@ -263,6 +273,32 @@ class ImportAdmin(WatchedAdmin):
             "form": form,
         }
         return TemplateResponse(request, "admin/annotate/import.html", context)
+
+    def _offer_projects(self, request: HttpRequest, form: forms.Form) -> None:
+        field = form.fields["project"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Project.objects.order_by("name")
+        if not signed_in(request).is_superuser:
+            field.queryset = field.queryset.filter(pk__in=projects_for(request, self.deed))
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """What the beginning of a file comes to, as JSON (Preview), with the mappings of earlier imports."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_add_permission(request):
+            raise PermissionDenied("Imports are for who manages a project.")
+        form = PreviewForm(request.POST, request.FILES)
+        self._offer_projects(request, form)
+        if not form.is_valid():
+            told = "; ".join(f"{name}: {error}" for name, errors in form.errors.items() for error in errors)
+            return JsonResponse({"problem": told}, status=400)
+        try:
+            shown = preview_upload(by=signed_in(request), **form.cleaned_data)
+        except Refused as error:
+            return JsonResponse({"problem": str(error)})
+        except Denied as error:
+            raise PermissionDenied(str(error)) from error
+        return JsonResponse(shown, headers={"Cache-Control": "no-store"})
 
     def refused_view(self, request: HttpRequest, import_id: int) -> HttpResponseBase:
         """The refused rows as JSON lines: {"file", "row", "field", "problem"}."""

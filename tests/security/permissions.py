@@ -323,6 +323,9 @@ admin/annotate/job/<str:object_id>/act/{of_job}/   POST theirs       302 302w 30
 admin/annotate/dataimport/add/                     GET               302 200 302 403 200 200
 admin/annotate/dataimport/add/                     POST              302 200 302 403 302w 302w
 admin/annotate/dataimport/add/                     POST theirs       302 302w 302 403 200 302w
+admin/annotate/dataimport/preview/                 GET               302 405 302 405 405 405
+admin/annotate/dataimport/preview/                 POST              302 400 302 403 200 200
+admin/annotate/dataimport/preview/                 POST theirs       302 200 302 403 400 200
 admin/annotate/dataimport/<path:object_id>/change/ GET POST          302 404 302 404 302 302
 admin/annotate/dataimport/<path:object_id>/change/ GET POST theirs   302 302 302 404 404 302
 admin/annotate/dataimport/<int:import_id>/refused.jsonl  GET POST         302 404 302 404 200 200

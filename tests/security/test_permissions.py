@@ -161,6 +161,13 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
             "layout": "auto",
             "on_error": "abort",
         },
+        "admin/annotate/dataimport/preview/": {
+            "project": project.pk,
+            "sample": SimpleUploadedFile("rows.jsonl", b'{"id": "1", "prompt": "Why?"}\n'),
+            "name": "rows.jsonl",
+            "layout": "auto",
+            "on_error": "abort",
+        },
         "admin/annotate/user/add/": {"username": "new", **new_password},
         "admin/annotate/user/<id>/password/": new_password,
         "projects/<slug:slug>/criteria/decide": {

@@ -83,6 +83,7 @@ def test_a_post_to_the_api_without_our_token_is_forged(route: str, world: World)
         "/admin/annotate/project/{project}/change/",
         "/admin/annotate/project/{project}/act/pause/",
         "/admin/annotate/dataimport/add/",
+        "/admin/annotate/dataimport/preview/",
         "/admin/annotate/user/add/",
         "/admin/annotate/user/1/reset-factor/",
     ],

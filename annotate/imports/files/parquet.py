@@ -16,7 +16,7 @@ _BATCH_ROWS = 256
 _FOOTER_LIMIT = 64 * 1024 * 1024
 
 
-def read(file: BinaryIO) -> Iterator[RawRow]:
+def read(file: BinaryIO, max_row_group: int = MAX_ROW_GROUP) -> Iterator[RawRow]:
     """Rows are numbered from 1 through the whole file.
 
     Raises:
@@ -31,7 +31,7 @@ def read(file: BinaryIO) -> Iterator[RawRow]:
             thrift_string_size_limit=_FOOTER_LIMIT,
             thrift_container_size_limit=1_000_000,
         )
-        _check_footer(source.metadata)
+        _check_footer(source.metadata, max_row_group)
         for index in range(source.metadata.num_row_groups):
             group = source.metadata.row_group(index)
             each = max(1, group.total_byte_size // max(1, group.num_rows))
@@ -44,7 +44,7 @@ def read(file: BinaryIO) -> Iterator[RawRow]:
         raise FileError(f"row {number + 1}: the Parquet file cannot be read: {str(error)[:300]}") from None
 
 
-def _check_footer(footer: pyarrow.parquet.FileMetaData) -> None:
+def _check_footer(footer: pyarrow.parquet.FileMetaData, max_row_group: int) -> None:
     if footer.num_columns > MAX_COLUMNS:
         raise FileError(f"the file has {footer.num_columns:,} columns; at most {MAX_COLUMNS:,} are taken.")
     for index in range(footer.num_row_groups):
@@ -59,8 +59,8 @@ def _check_footer(footer: pyarrow.parquet.FileMetaData) -> None:
                     f" {packed:,}: refused as a decompression bomb."
                 )
             unpacked += size
-        if unpacked > MAX_ROW_GROUP:
+        if unpacked > max_row_group:
             raise FileError(
                 f"row group {index + 1} unpacks to {unpacked / 2**30:.1f} GB; at most"
-                f" {MAX_ROW_GROUP // 2**30} GB are taken. Write the file with smaller row groups."
+                f" {max_row_group / 2**30:.3g} GB are taken. Write the file with smaller row groups."
             )

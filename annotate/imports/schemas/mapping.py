@@ -8,6 +8,7 @@ from annotate.imports import checks
 from annotate.imports.record import AskedCriterion, FileError, Label, MediaRef, PairRow, Place, RowError, Side
 from annotate.imports.schemas.context import Context, task_type
 from annotate.imports.schemas.evenhand import media as own_media
+from annotate.imports.schemas.published import content_name, media_key, side_key
 
 Row = Mapping[str, Any]
 Read = Callable[[Row], Any]
@@ -43,12 +44,12 @@ def schema(context: Context) -> Callable[[Row, Place], PairRow]:
     if not isinstance(given, dict):
         raise FileError("the mapping must be a YAML document of keys, as in docs/examples/pandalm.yaml.")
     _known(given, _TOP, "")
-    for key in ("id", "prompt", "response1", "response2"):
+    for key in ("prompt", "response1", "response2"):
         if key not in given:
             raise FileError(f"mapping: {key} is missing: name the column that holds it.")
     source = context.source or _literal(given.get("source", context.stem), "source")
     kind = task_type(_literal(given.get("task_type", context.pair_task_type), "task_type"))
-    name = _value(given["id"], "id")
+    name = _value(given["id"], "id") if "id" in given else None
     turns = _turns(given["prompt"])
     media = [_media(one, f"media[{n}]") for n, one in enumerate(_list(given.get("media", []), "media"))]
     sides = [_side(given[key], key) for key in ("response1", "response2")]
@@ -62,15 +63,17 @@ def schema(context: Context) -> Callable[[Row, Place], PairRow]:
         row_media = tuple(ref for one in media if (ref := one(row)) is not None)
         if not row_media and not any(text.strip() for _, text in row_turns):
             raise RowError("prompt", "is empty in this row.")
+        first, second = sides[0](row), sides[1](row)
+        content = (row_turns, [media_key(ref) for ref in row_media], side_key(first), side_key(second))
         return PairRow(
             place=place,
             source=source,
-            external_id=checks.name(name(row), "id"),
+            external_id=checks.name(name(row), "id") if name else content_name(*content),
             task_type=kind,
             turns=row_turns,
             media=row_media,
-            response1=sides[0](row),
-            response2=sides[1](row),
+            response1=first,
+            response2=second,
             criteria=criteria(row),
             group=checks.name(group(row), "group") if group else None,
             sensitive=checks.flag(sensitive(row), "sensitive") if sensitive else False,
