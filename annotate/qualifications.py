@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from annotate.models import Annotator, Project, Qualification, Trial, TrialPart, TrialResult
 from annotate.visible import visible
@@ -47,6 +48,23 @@ def attempts_left(project: Project, state: Qualification) -> int | None:
     return max(0, project.quiz_attempts - failed)
 
 
+def result_told(trial: Trial) -> str:
+    """How an attempt at the quiz ended, in words for its annotator."""
+    figures = {"right": trial.right, "asked": trial.asked, "needed": trial.needed}
+    if trial.result == TrialResult.VOID:
+        return (
+            _(
+                "Too many answers of the quiz could not be counted, as pairs were skipped, did not load or could not be"
+                " told: %(right)s of %(asked)s were right, and %(needed)s are needed. It does not count as an attempt."
+            )
+            % figures
+        )
+    return (
+        _("You had %(right)s of %(asked)s right in the quiz; %(needed)s are needed. Thank you for trying.")
+        % figures
+    )
+
+
 def may_try_at(project: Project, last: Trial) -> datetime:
     """From when on the next attempt may be begun."""
     assert last.ended_at
@@ -63,6 +81,7 @@ class Way:
     asked: int
     needed: int
     left: int | None
+    told: str  # of the last attempt, in words
 
 
 def way_of(annotator: Annotator, project: Project) -> Way | None:
@@ -80,4 +99,6 @@ def way_of(annotator: Annotator, project: Project) -> Way | None:
         stage = "failed"
     else:
         stage = "quiz" if state and state.trained_at else "training"
-    return Way(stage, len(training), len(quiz), asked, needed_of(project, asked), left)
+    last = last_attempt(state) if state else None
+    told = result_told(last) if last and stage != "in" else ""
+    return Way(stage, len(training), len(quiz), asked, needed_of(project, asked), left, told)

@@ -252,9 +252,8 @@ class Work:
     b: Side
     asked: list[Asked]
     draft: dict[str, Any] | None
-    stage: (
-        tuple[str, int, int] | None
-    )  # of training and quiz: which, the place of this pair in it, and of how many
+    # Of training and quiz: which, the how manieth time, the place of this pair in it, and of how many.
+    stage: tuple[str, int, int, int] | None
     known: list[Known] | None  # of a training pair that was answered
 
 
@@ -280,7 +279,7 @@ _SHOWN = """
                 ELSE EXISTS (SELECT FROM annotate_judgment m
                              WHERE m.claim_id = l.id AND m.comparison_id = c.id) END)),
            (SELECT body FROM annotate_claimdraft WHERE claim_id = l.id),
-           (SELECT jsonb_build_array(t.part, array_position(t.pair_ids, l.pair_id), cardinality(t.pair_ids))
+           (SELECT jsonb_build_array(t.part, t.number, array_position(t.pair_ids, l.pair_id), cardinality(t.pair_ids))
             FROM annotate_trial t WHERE t.id = l.trial_id),
            CASE WHEN l.kind = 'training' AND l.outcome = 'submitted' THEN
                (SELECT COALESCE(jsonb_agg(jsonb_build_array(g.comparison_id, g.verdict, g.note)), '[]')

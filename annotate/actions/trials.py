@@ -34,7 +34,7 @@ from annotate.models import (
 )
 from annotate.models.gold import Gold
 from annotate.models.trials import MAX_LET_IN
-from annotate.qualifications import attempts_left, in_set, last_attempt, may_try_at, needed_of
+from annotate.qualifications import attempts_left, in_set, last_attempt, may_try_at, needed_of, result_told
 from annotate.visible import visible
 
 MAX_SET = 200  # pairs of a training set or quiz
@@ -106,23 +106,6 @@ def _not_yet(project: Project, state: Qualification, now: datetime) -> str:
             "n": hours
         }
     return f"{told} {again}"
-
-
-def result_told(trial: Trial) -> str:
-    """How an attempt at the quiz ended, in words for its annotator."""
-    figures = {"right": trial.right, "asked": trial.asked, "needed": trial.needed}
-    if trial.result == TrialResult.VOID:
-        return (
-            _(
-                "Too many answers of the quiz could not be counted, as pairs were skipped, did not load or could not be"
-                " told: %(right)s of %(asked)s were right, and %(needed)s are needed. It does not count as an attempt."
-            )
-            % figures
-        )
-    return (
-        _("You had %(right)s of %(asked)s right in the quiz; %(needed)s are needed. Thank you for trying.")
-        % figures
-    )
 
 
 def _begin(project: Project, state: Qualification, now: datetime) -> Trial | None:

@@ -11,7 +11,7 @@ const RETRY = 4000;
 export class Hand extends EventTarget {
   /** @type {any[]} the first one is on screen */
   claims = [];
-  /** Why there is no more: "" | "empty" | "not_open" | "paused" | "enough" | "consent" | "full" | "unreachable" | an error's own words. */
+  /** Why there is no more: "" | "empty" | "not_open" | "paused" | "enough" | "consent" | "quiz" | "full" | "unreachable" | an error's own words. */
   state = "";
   /** The server's words for that. */
   told = "";
@@ -22,6 +22,7 @@ export class Hand extends EventTarget {
   #begun = false;
   #told = false; // whether the server has said what we hold: before that, asking would find the hand full of it
   #done = new Set(); // ids of claims that left the hand or were sent: what was known before does not bring them back
+  #lasts = new Set(); // ids of claims that are the last of training or quiz: before they are answered nothing follows
   #fetched = new Set(); // ids of claims whose media are fetched ahead
   /** Server time less ours, in ms: the server's clock decides leases. */
   #ahead = 0;
@@ -44,9 +45,9 @@ export class Hand extends EventTarget {
     return Date.now() + this.#ahead;
   }
 
-  /** What the server counts as in hand: not what is looked at again. */
+  /** What the server counts as in hand: not what is looked at again, nor training that was answered and stays for its feedback. */
   get held() {
-    return this.claims.filter((claim) => !claim.revising);
+    return this.claims.filter((claim) => !claim.revising && !claim.answered);
   }
 
   /** ms until the claim's lease ends; negative once it has. */
@@ -102,7 +103,7 @@ export class Hand extends EventTarget {
       });
     }
     // What waits to be sent is still in hand for the server.
-    while (!state && this.held.length + this.outbox.waiting.length < this.size) {
+    while (!state && !this.#atLast && this.held.length + this.outbox.waiting.length < this.size) {
       try {
         const id = await this.store.ask(this.owner, uuid());
         const claim = await call("POST", `projects/${this.slug}/claims/`, { id });
@@ -129,18 +130,24 @@ export class Hand extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  get #atLast() {
+    return this.held.some(({ id }) => this.#lasts.has(id)) || this.outbox.waiting.some(({ claim }) => this.#lasts.has(claim));
+  }
+
   #why(error) {
     if (error instanceof Unreachable) return "unreachable";
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 401) this.dispatchEvent(new Event("login"));
     if (error.passing || error.status === 401) return "unreachable";
     this.told = error.message;
-    return { hand_full: "full", not_open: "not_open", paused: "paused", enough: "enough", consent_needed: "consent", claim_taken: "" }[error.code] ?? error.message;
+    return { hand_full: "full", not_open: "not_open", paused: "paused", enough: "enough", consent_needed: "consent", not_qualified: "quiz", claim_taken: "" }[error.code] ?? error.message;
   }
 
   /** Takes a claim in, at the end or as the one on screen. What is answered here already is not taken. */
   add(claim, { first = false } = {}) {
-    if (this.#stopped || !claim || claim.outcome || this.outbox.holds(claim.id)) return;
+    if (this.#stopped || !claim || (claim.outcome && !claim.feedback) || this.outbox.holds(claim.id)) return;
+    claim.answered = Boolean(claim.feedback);
+    if (claim.stage && claim.stage.n === claim.stage.of) this.#lasts.add(claim.id);
     claim.received ??= Date.now();
     this.#ahead = Date.parse(claim.server_time) - claim.received; // right for one from the disk as well
     this.#done.delete(claim.id);

@@ -22,6 +22,7 @@ import { spelled } from "./spelling.js";
 import { Status } from "./status.js";
 import { openStore, ownerOf } from "./store.js";
 import { percent, plural, t } from "./tongue.js";
+import { feedbackSaid, feedbackShown, introduction, stageTold } from "./training.js";
 import { uuid } from "./uuid.js";
 import { sourceOf } from "./viewers.js";
 import { Veil } from "./veil.js";
@@ -70,6 +71,8 @@ class JudgePage {
   #confirmed = ""; // the claim whose partial submission was announced
   #ended = new Set(); // claims whose lease is over
   #waited = false; // there was nothing to judge
+  #stage = ""; // of training and quiz, the one that was introduced
+  #begin = null; // goes on from an introduction that is on screen
   #telling = 0; // timer of the word that an answer is away
   #submitted = []; // ids of what was submitted here, for undo
 
@@ -133,8 +136,12 @@ class JudgePage {
     const claim = this.hand.current;
     if (claim && claim === this.claim) return;
     await this.#keepDraft();
-    if (claim && !claim.revising && this.hand.left(claim) < 0 && !(await this.#stillMine(claim))) return this.#next(done);
+    if (claim && !claim.revising && !claim.answered && this.hand.left(claim) < 0 && !(await this.#stillMine(claim))) return this.#next(done);
     if (claim !== this.hand.current) return this.#next(done);
+    const stage = claim?.stage ? `${claim.stage.part} ${claim.stage.number}` : "";
+    if (claim?.feedback) this.#stage = stage; // who comes back to it has begun
+    if (claim && !claim.revising && stage !== this.#stage) return this.#introduce(stage, claim.stage?.part ?? "", done);
+    this.#begin = null;
     this.claim = claim;
     if (find("asked")) find("asked").hidden = find("asked").dataset.claim !== claim?.id;
     this.draft = null;
@@ -159,9 +166,43 @@ class JudgePage {
     this.viewing.show(claim, this.draft.viewing);
     find("task").textContent = claim.task_type === this.project.task_type ? this.taskType : named(claim.task_type);
     const media = { a: Boolean(claim.a.media), b: Boolean(claim.b.media), prompt: claim.prompt.media.length > 0 };
+    find("dock").inert = false;
     this.dock.show(this.draft, { project: this.project, points: this.points, media });
+    this.#progress(this.project.judged_pairs);
+    if (claim.feedback) return this.#tellFeedback(done);
     this.#refresh();
     this.status.announce(sentences(done, t("Next pair."), claim.sensitive ? COVERED : this.draft.current?.criterion));
+  }
+
+  /** Tells what comes before its first pair: training, quiz, or the real pairs after these. */
+  async #introduce(stage, part, done) {
+    if (this.#begin) return;
+    this.claim = this.draft = null;
+    this.#clear();
+    this.#begin = () => {
+      this.#begin = null;
+      this.#stage = stage;
+      this.#next();
+    };
+    const way = (await call("GET", `projects/${slug}/`).catch(() => this.project)).way ?? this.project.way;
+    if (!this.#begin) return;
+    const { title, text, button } = introduction(part, way);
+    const go = h("button", { type: "button", class: "go", on: { click: () => this.#begin?.() } }, button, key("Enter"));
+    blank(title, text, go);
+    this.#refresh();
+    this.#progress(this.project.judged_pairs);
+    this.status.announce(sentences(done, title, text));
+  }
+
+  /** The known answer beside the annotator's own; they go on by the key that submits. */
+  #tellFeedback(done = "") {
+    const { claim } = this;
+    this.keys.bind("dock", null);
+    this.#hint("");
+    find("dock").inert = false;
+    this.dock.element.replaceChildren(feedbackShown(claim.feedback, this.draft.rows, this.points));
+    this.#refresh();
+    this.status.announce(sentences(done, feedbackSaid(claim.feedback)));
   }
 
   /** The annotator asked to see a sensitive pair. */
@@ -191,8 +232,8 @@ class JudgePage {
     this.#progress(now.judged_pairs);
   }
 
-  #nothing() {
-    this.#waited = true;
+  /** Nothing of a pair is left on screen. */
+  #clear() {
     this.anchors.clear();
     this.viewing.clear();
     this.panes.clear();
@@ -200,6 +241,11 @@ class JudgePage {
     this.prompt.clear();
     this.dock.element.replaceChildren();
     this.keys.bind("dock", null);
+  }
+
+  #nothing() {
+    this.#waited = true;
+    this.#clear();
     const { state } = this.hand;
     const waiting = this.outbox.waiting.length;
     const again = h("button", { type: "button", class: "go", on: { click: () => this.#lookAgain() } }, t("Look again"));
@@ -207,7 +253,10 @@ class JudgePage {
     else if (state === "consent") this.#askConsent();
     else if (state === "not_open") blank(t("This project is paused"), t("Your answers are safe. It goes on here by itself when it opens."), again);
     else if (state === "paused") blank(t("You are paused here"), this.hand.told, again);
-    else if (state === "enough") blank(t("Enough for now"), this.hand.told, again);
+    else if (state === "quiz") {
+      this.#stage = ""; // another attempt is introduced anew
+      blank(t("The quiz"), this.hand.told, again);
+    } else if (state === "enough") blank(t("Enough for now"), this.hand.told, again);
     else if (state === "unreachable" || this.outbox.trouble === "offline" || !navigator.onLine)
       blank(
         t("You are offline"),
@@ -222,14 +271,14 @@ class JudgePage {
     else if (state === "full" && this.outbox.refused.length) blank(t("Some answers need you"), t("Open or discard what was refused, then the next pair comes."));
     else if (state && state !== "full") blank(t("No next pair"), state, again);
     else blank(t("Fetching the next pair"), "");
-    if (this.project.crowd && ["empty", "enough", "paused", "not_open"].includes(state)) this.#crowdEnd();
+    if (this.project.crowd && ["empty", "enough", "paused", "not_open", "quiz"].includes(state)) this.#crowdEnd();
     this.#refresh();
   }
 
   /** Who came from Prolific and has no next pair is told how it ended, if it did. */
   async #crowdEnd() {
     const end = await crowdEnd(slug);
-    if (end && !this.claim && !this.#left) blank(end.title, end.text, ...end.parts);
+    if (end && !this.claim && !this.#left) blank(end.title, sentences(this.hand.state === "quiz" && this.hand.told, end.text), ...end.parts);
   }
 
   /** The project asks first. Its page is gone to by itself once nothing waits here to be sent or looked at. */
@@ -253,9 +302,10 @@ class JudgePage {
     find("notice").querySelector("p").textContent = refusedTold(refused);
     const revising = Boolean(this.claim?.revising);
     find("skip-words").textContent = revising ? t("Leave it") : t("Skip…");
-    find("submit-words").textContent = revising ? t("Keep the change") : t("Submit and next");
-    find("submit").disabled = !draft || this.veil.down;
-    find("skip-open").disabled = !draft;
+    const answered = Boolean(this.claim?.answered);
+    find("submit-words").textContent = this.claim?.feedback ? t("Go on") : revising ? t("Keep the change") : t("Submit and next");
+    find("submit").disabled = !draft || this.veil.down || (answered && !this.claim.feedback);
+    find("skip-open").disabled = !draft || answered;
     if (!draft) {
       find("judged").textContent = find("hint").textContent = "";
       return;
@@ -309,6 +359,14 @@ class JudgePage {
 
   #progress(judged) {
     const { crowd } = this.project;
+    const stage = this.claim?.stage;
+    if (stage) {
+      find("count").textContent = stageTold(stage);
+      const bar = /** @type {HTMLProgressElement} */ (find("bar"));
+      bar.max = stage.of;
+      bar.value = stage.n - 1;
+      return;
+    }
     const pairs = crowd ? crowd.pairs : Math.max(this.project.pairs, judged); // a pair may be asked of somebody more than once
     if (crowd) judged = Math.min(Math.max(judged - crowd.before, 0), pairs);
     find("count").textContent = t("{n} of {all}", { n: judged, all: pairs });
@@ -407,6 +465,9 @@ class JudgePage {
   submit() {
     return this.#once(async () => {
       const { draft, claim } = this;
+      if (this.#begin) return this.#begin();
+      if (claim?.feedback) return this.#goOn(claim);
+      if (claim?.answered) return;
       if (draft && this.veil.down) return this.#hint(COVERED);
       if (!draft || this.#objects(draft) || !(await this.#seen(draft))) return;
       const answers = draft.answers();
@@ -414,14 +475,46 @@ class JudgePage {
       const room = this.hand.held.length - (claim.revising ? 0 : 1) < this.hand.size;
       const body = { answers, seconds: Math.round(draft.seconds * 10) / 10, viewing: this.viewing.told(), next: room ? uuid() : null };
       await this.#send("submit", body, draft.toJSON());
-      if (!claim.revising) {
+      if (claim.stage?.part === "training") return this.#awaitFeedback(claim);
+      if (!claim.revising && !claim.stage) {
         this.#submitted.push(claim.id);
         this.pace.judged();
         find("pace").textContent = this.pace.text;
       }
       await this.#advance(claim, claim.revising ? t("Changed.") : t("Submitted."));
-      if (!claim.revising) this.#tellSubmitted();
+      if (!claim.revising && !claim.stage) this.#tellSubmitted();
     });
+  }
+
+  /** A training pair stays until the server has told what its answer is. */
+  #awaitFeedback(claim) {
+    claim.answered = true;
+    this.draft.touched = false;
+    this.keys.bind("dock", null);
+    find("dock").inert = true;
+    this.#refresh();
+    if (claim.feedback) return this.#tellFeedback();
+    this.#hint(t("Your answer is on its way; the known one comes back at once."));
+  }
+
+  /** From the feedback to the next pair. Where the server does not hear of it, it is shown once more. */
+  async #goOn(claim) {
+    call("POST", `claims/${claim.id}/read/`, {}).catch(() => {});
+    await this.#advance(claim);
+    this.hand.fill();
+  }
+
+  /** The server has told what the answer to a training pair is. */
+  async #toldKnown(id, feedback) {
+    const claim = this.hand.claims.find((one) => one.id === id);
+    if (claim) {
+      claim.feedback = feedback;
+      if (claim === this.claim && claim.answered) this.#tellFeedback(t("Submitted."));
+    } else {
+      // Submitted before this page was opened.
+      const again = await call("GET", `claims/${id}/`).catch(() => null);
+      if (again) this.hand.add(again, { first: true });
+    }
   }
 
   /** Whether enough of both sides was seen for the project, or a medium fails. */
@@ -481,7 +574,7 @@ class JudgePage {
   skip() {
     return this.#once(async () => {
       const { claim, draft } = this;
-      if (!draft) return;
+      if (!draft || claim.answered) return;
       if (claim.revising) return this.#leaveAsItWas(claim);
       const answer = await askSkip();
       if (!answer || claim !== this.claim) return;
@@ -562,6 +655,7 @@ class JudgePage {
   undo() {
     return this.#once(async () => {
       this.#untell();
+      if (this.claim?.stage) return this.#hint(t("What was answered in training and quiz stands."));
       const unsentLast = this.outbox.waiting.findLast(({ kind }) => kind === "submit");
       const last = this.#submitted.at(-1) ?? unsentLast?.claim ?? (await this.#lastSubmitted());
       if (!last) return this.#hint(t("There is nothing to take back."));
@@ -659,8 +753,9 @@ class JudgePage {
     outbox.addEventListener("change", () => this.#refresh());
     outbox.addEventListener("sent", ({ detail: { entry, answer } }) => this.#sent(entry, answer));
     outbox.addEventListener("elsewhere", () => hand.fill());
-    outbox.addEventListener("refused", () => {
+    outbox.addEventListener("refused", ({ detail: { entry } }) => {
       this.status.announce(refusedTold(1));
+      if (this.claim?.answered && entry?.claim === this.claim.id) this.#advance(this.claim);
       hand.fill();
     });
     for (const source of [outbox, hand, this.offline]) source.addEventListener("login", () => this.#login());
@@ -684,6 +779,7 @@ class JudgePage {
       this.#progress(answer.judged_pairs);
       if (answer.late) this.status.announce(t("Kept, though the pair was no longer held for you."));
     }
+    if (answer.feedback) this.#toldKnown(entry.claim, answer.feedback);
     if (answer.next) this.hand.add(answer.next);
     this.hand.fill();
   }

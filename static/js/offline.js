@@ -6,7 +6,7 @@ import { number, plural, t, time } from "./tongue.js";
 import { uuid } from "./uuid.js";
 
 const AT_ONCE = 5; // claims asked for by one request, so that little is reserved in vain by who stops
-const WHY = { empty: t("There are no more pairs for you now."), full: t("You hold as many as this project lets you reserve."), not_open: t("This project is paused."), paused: t("You are paused here."), enough: t("That is enough for now."), consent_needed: t("This project asks for your consent first.") };
+const WHY = { empty: t("There are no more pairs for you now."), full: t("You hold as many as this project lets you reserve."), not_open: t("This project is paused."), paused: t("You are paused here."), enough: t("That is enough for now."), consent_needed: t("This project asks for your consent first."), not_qualified: t("Training and quiz come first. They need the network.") };
 
 const megabytes = (bytes) => number(bytes / 1e6, { maximumFractionDigits: 1 });
 

@@ -57,6 +57,7 @@ def test_what_the_judge_page_needs_of_a_project(project: Project, api: Api) -> N
         "lease_minutes": 30,
         "claims_in_hand": 2,
         "offline_most": 40,
+        "way": None,
         "crowd": None,
     }
     claim = api.claim().body

@@ -23,14 +23,22 @@ def right(claim: dict[str, object]) -> str:
 
 def test_the_answer_comes_back_with_the_receipt_and_stays_until_it_is_read(api: Api) -> None:
     way = api.get(f"projects/{api.slug}/").body["way"]
-    assert way == {"stage": "training", "training": 1, "quiz": 2, "asked": 2, "needed": 2, "left": 1}
+    assert way == {
+        "stage": "training",
+        "training": 1,
+        "quiz": 2,
+        "asked": 2,
+        "needed": 2,
+        "left": 1,
+        "told": "",
+    }
     claim = api.claim().body
-    assert claim["stage"] == {"part": "training", "n": 1, "of": 1} and claim["feedback"] is None
+    assert claim["stage"] == {"part": "training", "number": 1, "n": 1, "of": 1} and claim["feedback"] is None
     wrong = "b" if right(claim) == "a" else "a"
     sent = api.submit(claim, given := answer(claim, verdict=wrong), next=str(uuid4())).body
     told = [{"comparison": given["comparison"], "verdict": right(claim), "right": False, "note": "Rule 1."}]
     assert sent["feedback"] == told and sent["judged_pairs"] == 0
-    assert sent["next"]["stage"] == {"part": "quiz", "n": 1, "of": 2}
+    assert sent["next"]["stage"] == {"part": "quiz", "number": 1, "n": 1, "of": 2}
     assert api.submit(claim, given).body["feedback"] == told, "the same, sent again"
     held = api.get(f"projects/{api.slug}/claims/").body["held"]
     assert [one["feedback"] for one in held] == [told, None]

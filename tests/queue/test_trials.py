@@ -227,7 +227,7 @@ def test_feedback_is_told_after_the_answer_by_sides_and_until_it_is_read() -> No
     annotator = make_annotator(project)
     given = claim(annotator)
     shown = claim_shown(claim_work([given])[0])
-    assert shown["feedback"] is None and shown["stage"] == {"part": "training", "n": 1, "of": 1}
+    assert shown["feedback"] is None and shown["stage"] == {"part": "training", "number": 1, "n": 1, "of": 1}
     answered(given, right=False)
     [unread] = held_claims(annotator)
     told = claim_shown(claim_work([unread])[0])["feedback"]

@@ -231,6 +231,7 @@ class AskedSerializer(serializers.Serializer):
 
 class StageSerializer(serializers.Serializer):
     part = serializers.ChoiceField(["training", "quiz"])
+    number = serializers.IntegerField(help_text="of this going through it, from 1 on")
     n = serializers.IntegerField(help_text="the place of this pair")
     of = serializers.IntegerField()
 
@@ -350,6 +351,7 @@ class WaySerializer(serializers.Serializer):
     asked = serializers.IntegerField(help_text="known answers of the quiz")
     needed = serializers.IntegerField(help_text="of them, to pass")
     left = serializers.IntegerField(allow_null=True, help_text="attempts at the quiz; null: no limit")
+    told = serializers.CharField(allow_blank=True, help_text="of the last attempt")
 
 
 class ProjectDetailSerializer(ProjectSerializer):
@@ -489,6 +491,6 @@ def claim_shown(work: Work) -> dict[str, Any]:
         "b": _side(claim, "b", work.b),
         "comparisons": [_asked(asked, claim.flip) for asked in work.asked],
         "draft": work.draft,
-        "stage": dict(zip(("part", "n", "of"), work.stage, strict=True)) if work.stage else None,
+        "stage": dict(zip(("part", "number", "n", "of"), work.stage, strict=True)) if work.stage else None,
         "feedback": feedback_shown(work),
     }
