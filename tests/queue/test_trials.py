@@ -30,6 +30,7 @@ from annotate.models import (
     Partition,
     Project,
     Qualification,
+    Reach,
     Release,
     Role,
     Seat,
@@ -192,7 +193,8 @@ def test_it_counts_nowhere() -> None:
     trained(annotator)
     tried(annotator, True, True, True)
     annotator.refresh_from_db()
-    assert (annotator.judged_pairs, annotator.day_pairs, annotator.cursor) == (0, 0, 0)
+    assert (annotator.judged_pairs, annotator.day_pairs) == (0, 0)
+    assert not Reach.objects.exists()
     assert Judgment.objects.count() == 5 and not Seat.objects.exists()
     assert judged_units(project, Partition.TRAIN) == []
     job = Job.objects.create(kind="release", project=project)

@@ -1,6 +1,7 @@
 """LURE puts means over chosen pairs right: checked by simulation against the truth, by the sampler's own draws."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def campaign(
             for column, one in zip(columns, row, strict=True):
                 column.append(one)
         left = np.delete(left, [draw.index for draw in told])
-    as_ints = [np.array(column, dtype=np.int64) for column in columns[:4]]
+    as_ints: list[Any] = [np.array(column, dtype=np.int64) for column in columns[:4]]
     return Drawn(*as_ints, *[np.array(column, dtype=float) for column in columns[4:]])
 
 
@@ -66,7 +67,8 @@ def test_its_bias_is_within_its_standard_error(rules, epochs) -> None:
     counts, whose ratio `reweighted` tells."""
     size, want = 60, 8
     hits = (np.random.default_rng(7).random(size) < 0.35).astype(float)
-    found, plain = [], []
+    found: list[Any] = []
+    plain: list[Any] = []
     for seed in range(TIMES):
         mine = dict(rules)
         if "cells" in rules:
@@ -103,7 +105,8 @@ def campaign_with_cells(hits: np.ndarray, epochs: int, want: int, seed: int, **r
             rows.append((number, place, len(left), draw.pool_size, draw.q, hits[left[draw.index]], 1.0))
         left = np.delete(left, [draw.index for draw in told])
     table = np.array(rows)
-    return Drawn(*(table[:, n].astype(np.int64) for n in range(4)), *(table[:, n] for n in range(4, 7)))
+    as_ints: list[Any] = [table[:, n].astype(np.int64) for n in range(4)]
+    return Drawn(*as_ints, *(table[:, n] for n in range(4, 7)))
 
 
 def test_its_interval_holds_the_truth_and_ratios_are_nearly_unbiased() -> None:
@@ -133,7 +136,9 @@ def test_chains_end_where_the_pool_grew() -> None:
     drawn = campaign(hits, np.ones(90), 3, 10, 0, grow=30)
     assert [len(rows) for rows in chains(drawn)] == [10, 20]
     half = np.tile((np.arange(45) % 3 == 0).astype(float), 2)  # both halves alike
-    found = [reweighted(campaign(half, np.ones(90), 3, 10, seed, grow=45)).value for seed in range(800)]
+    found: list[Any] = [
+        reweighted(campaign(half, np.ones(90), 3, 10, seed, grow=45)).value for seed in range(800)
+    ]
     assert abs(np.mean(found) - half.mean()) < 0.015  # a ratio of 20 draws or 10
 
 
