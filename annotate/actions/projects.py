@@ -83,7 +83,7 @@ SETTINGS = frozenset(
         "quiz_wait",
     }
 )
-_BATCH = 2000
+_BATCH = 500  # pairs that nobody can claim or judge meanwhile: some tenths of a second
 
 
 def _require_settings(names: set[str]) -> None:
