@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from annotate.imports import checks
+from annotate.imports.pairing import Design
+from annotate.imports.places import local_file
+from annotate.imports.responses import AnswerTable
 from annotate.imports.schemas import detect
 from annotate.imports.schemas.context import Context
 from annotate.models import Judgment, Pair
@@ -82,6 +85,17 @@ def test_published_rows(tmp_path: Path) -> None:
             found.append(detect(set(row), Context("", "salt", "")))
             assert found[-1] == layout
     assert len(found) == 8
+
+
+def test_tables_of_answers(tmp_path: Path) -> None:
+    (tmp_path / "long.jsonl").write_text(example("Responses to pairs", "json"))
+    (tmp_path / "wide.csv").write_text(example("Responses to pairs", "csv"))
+    with AnswerTable() as table:
+        table.read(local_file(tmp_path / "long.jsonl"))
+        assert table.counts.answers == 1
+    with AnswerTable() as table:
+        table.read(local_file(tmp_path / "wide.csv"))
+        assert len(list(table.pairs(Design("all")))) == 3
 
 
 def test_mapping_is_the_committed_example() -> None:

@@ -135,7 +135,7 @@ def _dialogue(text: str) -> Turns:
 
 
 def messages(value: Any, field: str, role: str) -> Turns:
-    """A text as one turn of this role; messages, of OpenAI's or ShareGPT's keys, as theirs."""
+    """A text as one turn of this role; messages, of OpenAI's, ShareGPT's or our own keys, as theirs."""
     if isinstance(value, str):
         return [(role, checks.text(value, field))]
     if isinstance(value, dict):
@@ -150,7 +150,7 @@ def messages(value: Any, field: str, role: str) -> Turns:
         said = message.get("role", message.get("from"))
         if not isinstance(said, str) or said not in _ROLES:
             raise RowError(f"{where}.role", f"is {said!r:.60}; must be one of {', '.join(sorted(_ROLES))}.")
-        content = message.get("content", message.get("value"))
+        content = message.get("content", message.get("value", message.get("text")))
         turns.append((_ROLES[said], _content(content, f"{where}.content")))
     return turns
 
