@@ -1,6 +1,6 @@
 """How fast pairs are imported: text pairs with one criterion each, as JSON lines, at 10,000 and 100,000.
 
-Pairs/s from the start of the job to its last row visible, and the peak memory of the importing process. Where the
+Pairs/s from the start of the job to its last row visible, the seconds that near-duplicates take after that, and the peak memory of the importing process. Where the
 real data are there, also PandaLM's 999 pairs with three annotators each by the command itself, start-up and all.
 Prints JSON. The servers are this run's own.
 """
@@ -45,25 +45,36 @@ def measure(path: Path, count: int) -> dict[str, object]:
     from annotate.actions.imports import start_import
     from annotate.actions.jobs import run_job
     from annotate.actions.projects import create_project
+    from annotate.imports import near_duplicates
     from annotate.imports.places import local_file
     from annotate.imports.spec import ImportSpec
-    from annotate.models import Pair
+    from annotate.models import DataImport, Pair
 
     slug = f"bench-{count}"
     project = create_project(by=None, slug=slug, name=slug)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    noting = near_duplicates.note
+    after: list[float] = []
+
+    def timed(data_import: DataImport) -> None:
+        after.append(time.monotonic())
+        noting(data_import)
+
+    near_duplicates.note = timed
     began = time.monotonic()
     data_import = start_import(
         by=None, project=project, spec=ImportSpec(files=(local_file(path),)), by_hand=True
     )
     run_job(data_import.job_id, by_hand=True)
-    seconds = time.monotonic() - began
+    ended = time.monotonic()
+    seconds = after[0] - began
     assert Pair.objects.filter(project=project).count() == count
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "pairs": count,
         "seconds": round(seconds, 2),
         "pairs_per_s": round(count / seconds),
+        "near_duplicates_s": round(ended - after[0], 2),
         "file_mb": round(path.stat().st_size / 1e6, 1),
         "peak_rss_mb": round(peak / 1024),
         "peak_rss_before_mb": round(before / 1024),

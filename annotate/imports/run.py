@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotate.actions.jobs import Cancelled, Lease, Refused
+from annotate.imports import near_duplicates
 from annotate.imports.ahead import ahead
 from annotate.imports.assets import MediaDesk
 from annotate.imports.files import reader_of
@@ -42,6 +43,7 @@ def run(lease: Lease) -> None:
     data_import = DataImport.objects.select_related("project", "job__by").get(job=lease.job)
     if data_import.visible:
         remove_uploads(data_import)
+        near_duplicates.note(data_import)  # where that was killed
         return
     with only_import_of(data_import.project_id), _rare_collections():
         _discard_others(data_import)
@@ -51,6 +53,9 @@ def run(lease: Lease) -> None:
             discard(data_import)
             raise
     remove_uploads(data_import)
+    # All is seen by now; this is told as soon as it is known.
+    lease.beat(step="looking for prompts that are nearly the same")
+    near_duplicates.note(data_import)
 
 
 def _discard_others(data_import: DataImport) -> None:

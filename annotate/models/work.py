@@ -84,6 +84,9 @@ class DataImport(models.Model):
     judgments_new = models.PositiveIntegerField(default=0)
     rows_refused = models.PositiveIntegerField(default=0)
     report = models.JSONField(default=list, help_text="the first refused rows: file, row, field, problem")
+    near_duplicates = models.JSONField(
+        default=dict, help_text="prompts nearly the same as others, once they were looked for"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -137,3 +137,8 @@ class Command(BaseCommand):
         if data_import.rows_refused:
             told.append(f"{data_import.rows_refused:,} rows refused")
         self.stdout.write(", ".join(told) + ".")
+        if found := data_import.near_duplicates.get("prompts"):
+            groups = data_import.near_duplicates["groups"]
+            self.stdout.write(
+                f"{found:,} new prompts are nearly the same as another, in {groups:,} groups; see job {data_import.job_id}."
+            )
