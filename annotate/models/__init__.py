@@ -2,6 +2,7 @@ from annotate.models.audit import AuditEntry
 from annotate.models.budget import Budget
 from annotate.models.consent import Consent, ConsentText
 from annotate.models.embeddings import CriterionEmbedding, TypedEmbedding
+from annotate.models.evaluations import Evaluation
 from annotate.models.exclusion import Exclusion
 from annotate.models.frozen import FrozenComparison, FrozenJudgment, Standing
 from annotate.models.gold import Gold, KnownKind, KnownVerdict
@@ -68,6 +69,7 @@ __all__ = [
     "DataImport",
     "Derivative",
     "Draw",
+    "Evaluation",
     "Exclusion",
     "FrozenComparison",
     "FrozenJudgment",

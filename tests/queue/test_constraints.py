@@ -31,6 +31,7 @@ from annotate.models import (
     DataImport,
     Derivative,
     Draw,
+    Evaluation,
     Exclusion,
     FrozenComparison,
     FrozenJudgment,
@@ -247,6 +248,12 @@ BREACHES: dict[str, str | Breach | list[str]] = {
     "judgment_first_of_claim": judged_again(),
     "judgment_first_of_import": again(Judgment, "claim_id IS NULL"),
     "judgment_supersedes_own": judged_again(supersedes_id="id", annotator_id="{other}"),
+    "evaluation_once": again(Evaluation),
+    **_of(
+        "annotate_evaluation",
+        evaluation_names_its_benchmark="digest = 'some digest'",
+        evaluation_has_names="judge = ''",
+    ),
     "exclusion_once": again(Exclusion),
     "exclusion_since": "UPDATE annotate_exclusion SET since = made_at + interval '1 hour'",
     "annotate_gold_comparison_id_key": again(Gold),
@@ -430,6 +437,9 @@ def names() -> dict[str, Any]:
     )
     Exclusion.objects.create(
         annotator=make_annotator(project), reason="Answers without looking.", made_at=now
+    )
+    Evaluation.objects.create(
+        project=project, bench="bench", digest="0" * 64, judge="judge", judged_at=now, content={}
     )
     job = Job.objects.create(kind="import", project=project)
     data_import = DataImport.objects.create(project=project, job=job, spec={})

@@ -79,6 +79,14 @@ dashboard/<slug:slug>/consent/                     GET theirs                   
 dashboard/<slug:slug>/consent/                     POST                           302 404 404 404 302w 302w
 dashboard/<slug:slug>/consent/                     POST theirs                    302 302w 404 404 404 302w
 dashboard/<slug:slug>/consent/                     PUT PATCH DELETE OPTIONS       405
+dashboard/<slug:slug>/judges/                      GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/judges/                      GET theirs                     302 200 404 404 404 200
+dashboard/<slug:slug>/judges/                      POST                           302 404 404 404 302w 302w
+dashboard/<slug:slug>/judges/                      POST theirs                    302 302w 404 404 404 302w
+dashboard/<slug:slug>/judges/                      PUT PATCH DELETE OPTIONS       405
+dashboard/<slug:slug>/judges.csv                   GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/judges.csv                   GET theirs                     302 200 404 404 404 200
+dashboard/<slug:slug>/judges.csv                   POST PUT PATCH DELETE OPTIONS  405
 dashboard/<slug:slug>/audit/                       GET                            302 404 404 404 200 200
 dashboard/<slug:slug>/audit/                       GET theirs                     302 200 404 404 404 200
 dashboard/<slug:slug>/audit/                       POST PUT PATCH DELETE OPTIONS  405

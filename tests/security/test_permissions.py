@@ -134,6 +134,7 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         "join/<str:token>/": {"username": "new", "password": new, "again": new},
         "password/": own_password,
         "dashboard/<slug:slug>/groups/": {"do": "make", "kind": "taste", "name": "plain"},
+        "dashboard/<slug:slug>/judges/": {"evaluation": str(place.rows["evaluation"].pk)},
         "withdraw/<slug:slug>/": {"password": PASSWORD},
         "consent/<slug:slug>/": {"version": 1, "answer": "agree"},
         "dashboard/<slug:slug>/consent/": {"text": "Another text to agree to."},

@@ -28,6 +28,7 @@ from annotate.models import (
     CrowdArrival,
     DataImport,
     Draw,
+    Evaluation,
     Invitation,
     Job,
     JobKind,
@@ -40,6 +41,7 @@ from annotate.models import (
 )
 from annotate.reports import full_report
 from tests.browser.judging import make_image, picture
+from tests.evaluation.kept import DIGEST, results
 from tests.factories import (
     judge,
     make_annotator,
@@ -150,10 +152,19 @@ def _place(name: str) -> Place:
         seconds=0.1,
         content=full_report(project, timezone.now().date()),
     )
+    evaluation = Evaluation.objects.create(
+        project=project,
+        bench=f"canary-{name}-bench",
+        digest=DIGEST,
+        judge=f"canary-{name}-judge",
+        judged_at=timezone.now(),
+        content=results(f"canary-{name}-judge"),
+    )
     return Place(
         project,
         {
             "project": project,
+            "evaluation": evaluation,
             "user": annotator.user,
             "annotator": annotator,
             "asset": asset,

@@ -71,7 +71,8 @@ def measure(rows: Sequence[BenchRow], answers: Answers) -> Measured:
         if answers.kind == "scores"
         else _of_words(answers.rows, labels)
     )
-    results: dict[str, Any] = {"accuracy": {}, "supported": supported}
+    # In order: where they are kept, mappings lose theirs.
+    results: dict[str, Any] = {"tasks": list(dict.fromkeys(tasks)), "supported": supported, "accuracy": {}}
     headline: dict[str, Floats] = {}
     for protocol, hits_by_way in ways.hits.items():
         said = {}

@@ -11,7 +11,7 @@ _SIDE, _EDGE = 260, 44
 def intervals(rows: Sequence[tuple[str, Sequence[tuple[str, dict[str, Any] | None]]]], says: str) -> str:
     """A line for each row: its name and, for each series, a dot with its 95 % interval from 0 to 1.
 
-    Series are (class, figure); the chance level of two stands as a line at 0.5.
+    Series are (class, figure); a figure of None is of a task that is not supported.
     """
     height = _ROW * len(rows) + 26
     drawn = [_svg(_LEFT + _WIDTH + _RIGHT, height, says)]

@@ -10,10 +10,10 @@ from workers.evaluation.plots import intervals, reliability
 _PROTOCOLS = {
     "without_ties": (
         "Without ties",
-        "rows whose label is a tie are left out, and the judge has to choose",
+        "Rows whose label is a tie are left out, and the judge has to choose",
         WITHOUT_TIES,
     ),
-    "with_ties": ("With ties", "all rows; a verdict must name the winner or the tie", WITH_TIES),
+    "with_ties": ("With ties", "All rows; a verdict must name the winner or the tie", WITH_TIES),
 }
 _ORDERS = {
     "consistent": "same verdict in both orders",
@@ -29,13 +29,20 @@ _COUNTS = {
     "unsupported": "unsupported",
 }
 
-Table = tuple[str, list[str], list[list[str]]]
+# Its heading, what to know of it, the header, the rows.
+Table = tuple[str, str, list[str], list[list[str]]]
 
 
 def markdown(results: dict[str, Any]) -> str:
     lines = [f"# {results['judge']['title']} on {results['bench']['name']}", "", *_facts(results), ""]
-    for title, header, rows in _tables(results):
-        lines += [f"## {title}", "", _row(header), _row(["---", *["---:"] * (len(header) - 1)])]
+    for title, note, header, rows in _tables(results):
+        lines += [
+            f"## {title}",
+            "",
+            *([note, ""] if note else []),
+            _row(header),
+            _row(["---", *["---:"] * (len(header) - 1)]),
+        ]
         lines += [*map(_row, rows), ""]
     return "\n".join(lines)
 
@@ -45,16 +52,17 @@ def html(results: dict[str, Any]) -> str:
     title = f"{results['judge']['title']} on {results['bench']['name']}"
     parts = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(line)}</p>" for line in _facts(results) if line)]
     parts.append(
-        f"<figure>{_accuracy_plot(results)}<figcaption>Accuracy with 95 % intervals by prompt:"
+        f'<figure tabindex="0" role="group" aria-label="Accuracy by task">'
+        f"{_accuracy_plot(results)}<figcaption>Accuracy with 95 % intervals by prompt:"
         ' <b class="first">without ties</b>, <b class="second">with ties</b>.</figcaption></figure>'
     )
     for name, found in (results.get("calibration") or {}).items():
         if found:
             says = f"{name}: expected calibration error {found['error']:.3f} of {found['n']:,} decided rows"
             parts.append(
-                f"<figure>{reliability(found, says)}<figcaption>{escape(says)}</figcaption></figure>"
+                f"<figure class='half'>{reliability(found, says)}<figcaption>{escape(says)}</figcaption></figure>"
             )
-    for heading, header, rows in _tables(results):
+    for heading, note, header, rows in _tables(results):
         head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
         body = "".join(
             f'<tr><th scope="row">{escape(row[0])}</th>'
@@ -62,7 +70,7 @@ def html(results: dict[str, Any]) -> str:
             + "</tr>"
             for row in rows
         )
-        parts.append(f"<h2>{escape(heading)}</h2>")
+        parts.append(f"<h2>{escape(heading)}</h2>" + (f'<p class="soft">{escape(note)}</p>' if note else ""))
         parts.append(f'<div class="wide" tabindex="0" role="region" aria-label="{escape(heading)}">')
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
     return (
@@ -80,6 +88,7 @@ body { background: var(--paper); color: var(--ink); font: 15px/1.55 system-ui, s
 main { max-width: 860px; margin: 0 auto; padding: 36px 18px 60px; }
 h1 { font-size: 24px; line-height: 1.25; overflow-wrap: anywhere; } h2 { font-size: 17px; margin: 32px 0 8px; }
 p { max-width: 76ch; overflow-wrap: anywhere; margin: 4px 0; } figure { margin: 24px 0; overflow-x: auto; } figcaption { color: var(--soft); font-size: 13px; }
+.half { display: inline-block; vertical-align: top; max-width: 360px; margin: 12px 24px 12px 0; } .soft { color: var(--soft); font-size: 14px; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 14px 4px 0; text-align: left; border-top: 1px solid var(--line); white-space: nowrap; font-weight: 400; }
 thead th { color: var(--soft); border-top: 0; font-size: 12.5px; } tbody th { white-space: normal; min-width: 150px; }
@@ -111,7 +120,7 @@ def _facts(results: dict[str, Any]) -> list[str]:
         lines.append(
             f"{tokens['replies']:,} replies, {tokens['in']:,} tokens in and {tokens['out']:,} out"
             + (f", which cost {cost:.4f}" if cost is not None else "")
-            + f"; {tokens['spent_in'] + tokens['spent_out']:,} tokens of it now, the others were kept from before."
+            + f"; {tokens['spent_in'] + tokens['spent_out']:,} of these tokens were paid for by this run."
         )
     lines.append(
         "Intervals: 95 %, percentile bootstrap over prompts within each task. Macro is the unweighted mean of the tasks"
@@ -134,20 +143,17 @@ def _tables(results: dict[str, Any]) -> Iterator[Table]:
                 [mean, *(_figure(found["ways"][name][mean]) for name in names)] for mean in ("macro", "micro")
             ]
             meant = "; ".join(f"{name}: {ways[name]}" for name in names)
-            yield f"{title} ({meaning}). {meant}", header, rows
+            yield title, f"{meaning}. {meant}.", header, rows
     if orders := results.get("orders"):
         header = ["", *orders]
         rows = [[task, *(_figure(orders[name]["tasks"].get(task)) for name in orders)] for task in tasks]
         rows += [[mean, *(_figure(orders[name][mean]) for name in orders)] for mean in ("macro", "micro")]
-        yield (
-            "Both orders. " + "; ".join(f"{name}: {meaning}" for name, meaning in _ORDERS.items()),
-            header,
-            rows,
-        )
+        note = "; ".join(f"{name}: {meaning}" for name, meaning in _ORDERS.items())
+        yield "Both orders", f"{note}.", header, rows
     counts = results["counts"]
     header = ["", *_COUNTS.values()]
     rows = [[task, *(f"{one[name]:,}" for name in _COUNTS)] for task, one in counts["tasks"].items()]
-    yield "What was judged", header, [*rows, ["all", *(f"{counts['all'][name]:,}" for name in _COUNTS)]]
+    yield "What was judged", "", header, [*rows, ["all", *(f"{counts['all'][name]:,}" for name in _COUNTS)]]
     if against := results.get("against"):
         for protocol, found in against["differences"].items():
             rows = [[task, _figure(found["tasks"].get(task), signed=True), ""] for task in tasks]
@@ -155,12 +161,8 @@ def _tables(results: dict[str, Any]) -> Iterator[Table]:
                 [mean, _figure(found[mean], signed=True), _p(found[f"p_{mean}"])]
                 for mean in ("macro", "micro")
             ]
-            title = _PROTOCOLS[protocol][0]
-            yield (
-                f"{title}: more often right than {against['title']}, row by row",
-                ["", "difference", "p"],
-                rows,
-            )
+            note = f"{_PROTOCOLS[protocol][0]}, row by row; p by exchanging the two judges prompt by prompt."
+            yield f"More often right than {against['title']}", note, ["", "difference", "p"], rows
 
 
 def _accuracy_plot(results: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from annotate.actions.evaluations import keep_evaluation
 from annotate.learning import newest_revision
 from annotate.management.terminal import Bar
 from annotate.modalities.sandbox import MediaSandbox
@@ -61,9 +62,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--against", type=Path, metavar="DIR", help="earlier results to compare with, row by row"
         )
+        parser.add_argument(
+            "--keep", metavar="PROJECT", help="keep the results on this project's page of judges"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         began = time.monotonic()
+        keeper = _project(options["keep"]) if options["keep"] else None
         try:
             results.check_out(options["out"])
             bench = load(options["bench"], default=settings.DATA_DIR / "benches")
@@ -79,6 +84,9 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("Interrupted. The same command goes on: what was answered is kept.") from None
         self._say(found, options["out"])
+        if keeper:
+            keep_evaluation(by=None, project=keeper, results=found)
+            self.stdout.write(f"Kept with {keeper.slug}: /dashboard/{keeper.slug}/judges/")
 
     def _answers(self, asked: str, bench: Bench) -> Answers:
         kind, _, rest = asked.partition(":")
@@ -160,11 +168,16 @@ class Command(BaseCommand):
         self.stdout.write(f"Written: {out}/report.md, report.html, results.json, rows.jsonl")
 
 
-def _revision(asked: str) -> Revision:
-    slug, _, number = asked.partition("/")
+def _project(slug: str) -> Project:
     project = Project.objects.filter(slug=slug).first()
     if project is None:
-        raise CommandError(f"There is no project {slug!r}: rm:PROJECT or rm:PROJECT/NUMBER.")
+        raise CommandError(f"There is no project {slug!r}.")
+    return project
+
+
+def _revision(asked: str) -> Revision:
+    slug, _, number = asked.partition("/")
+    project = _project(slug)
     if not number:
         newest = newest_revision(project)
         if newest is None:
