@@ -3,6 +3,11 @@
 import io
 import json
 import math
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -251,6 +256,44 @@ def test_whoever_is_interrupted_goes_on(tmp_path: Path) -> None:
         assert len(server.asked) - before == everything - 9
     assert again["tokens"]["spent_in"] == 0 < found["tokens"]["spent_in"] < found["tokens"]["in"]
     assert again["accuracy"] == found["accuracy"]
+
+
+def test_an_interrupt_from_the_keyboard_loses_nothing(tmp_path: Path) -> None:
+    """A process of its own, interrupted while it is asked to wait: it ends at once, and what was answered is kept."""
+    bench = text_bench(tmp_path / "bench")
+    begun = threading.Event()
+
+    def slow(body: dict[str, Any]) -> Reply:
+        if len(server.asked) <= 5:
+            return knows(body)
+        begun.set()
+        return Reply(status=429, headers={"Retry-After": "60"})
+
+    with chat_server(slow) as server:
+        judge = spec(tmp_path / "judge.yaml", server, concurrency=2, retries=3)
+        command = [
+            sys.executable,
+            str(ROOT / "manage.py"),
+            "eval_bench",
+            "--bench",
+            str(bench),
+            "--judge",
+            str(judge),
+        ]
+        command += ["--out", str(tmp_path / "out")]
+        running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        assert begun.wait(60)
+        time.sleep(0.2)
+        interrupted = time.monotonic()
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+        assert time.monotonic() - interrupted < 30  # less than it was told to wait
+        assert running.returncode == 1
+        assert "Interrupted. The same command goes on" in said and "Traceback" not in said
+        assert not (tmp_path / "out").exists()
+        server.answer, before = knows, len(server.asked)
+        assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+        assert len(server.asked) - before == (6 * 2 + 2) + 6 * 2 - 5
 
 
 def test_two_judges_are_compared_row_by_row(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def ask(judge: ChatJudge, bench: Bench, items: Items, tell: Tell) -> Answers:
             for ties, turned in asked
         }
 
-    for place, opinions in _in_threads(of, rows, spec.concurrency):
+    for place, opinions in _in_threads(of, rows, spec.concurrency, judge.stop):
         found[place] = opinions
         tell(1)
 
@@ -120,9 +120,10 @@ def ask(judge: ChatJudge, bench: Bench, items: Items, tell: Tell) -> Answers:
 
 
 def _in_threads(
-    of: Callable[[_Row], _Found], rows: Sequence[_Row], width: int
+    of: Callable[[_Row], _Found], rows: Sequence[_Row], width: int, stop: Callable[[], None]
 ) -> Iterator[tuple[int, _Found]]:
-    """(place, result) as they come. Few more are under way than threads, so that an interrupt waits for few."""
+    """(place, result) as they come. Few more are under way than threads, and `stop` wakes those that wait: whoever
+    interrupts it waits for what was sent already, and for no more."""
     waiting = iter(enumerate(rows))
     threads = ThreadPoolExecutor(width)
     running: dict[Future[_Found], int] = {}
@@ -136,6 +137,7 @@ def _in_threads(
             for future in done:
                 yield running.pop(future), future.result()
     finally:
+        stop()
         threads.shutdown(cancel_futures=True)
 
 

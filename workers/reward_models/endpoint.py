@@ -65,7 +65,7 @@ class Endpoint:
     retries: int = 6
     per_minute: float = 0.0
     connections: int = 8
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    sleep: Callable[[float], object] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -80,7 +80,14 @@ class Endpoint:
         self._address = self.url.rstrip("/") + "/chat/completions"
         self._pool = urllib3.PoolManager(maxsize=self.connections, block=True, retries=False)
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        # Whoever waits is woken when nobody wants an answer any more.
+        self.sleep = self.sleep or self._stopped.wait
         self._next = 0.0  # when the next request may be sent, by the monotonic clock
+
+    def stop(self) -> None:
+        """From here on nothing is sent; who waits to send something is told so."""
+        self._stopped.set()
 
     def complete(self, body: dict[str, Any]) -> Completion:
         """
@@ -93,8 +100,10 @@ class Endpoint:
         for attempt in range(self.retries + 1):
             if attempt and told is None:  # what the server told was noted for all threads
                 wait = min(_FIRST_WAIT * 2 ** (attempt - 1), _MOST_WAIT)
-                self.sleep(wait * random.uniform(0.5, 1.0))
+                self._pause(wait * random.uniform(0.5, 1.0))
             self._take_turn()
+            if self._stopped.is_set():
+                raise EndpointError("it was stopped")
             told = None
             try:
                 status, headers, content = self._post(data)
@@ -152,7 +161,11 @@ class Endpoint:
             at = max(self._next, now)
             self._next = at + (60.0 / self.per_minute if self.per_minute else 0.0)
         if at > now:
-            self.sleep(at - now)
+            self._pause(at - now)
+
+    def _pause(self, seconds: float) -> None:
+        assert self.sleep is not None
+        self.sleep(seconds)
 
     def _hold(self, seconds: float) -> None:
         with self._lock:

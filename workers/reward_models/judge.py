@@ -191,6 +191,10 @@ class ChatJudge:
         except ValueError as error:
             raise SpecError(f"template: {path}: {error}") from None
 
+    def stop(self) -> None:
+        """Nobody wants its opinions any more: what waits to be sent is not."""
+        self._endpoint.stop()
+
     def judge(self, item: Compared, *, ties: bool) -> Opinion:
         """See base.Judge. A reply that cannot be read is asked for again, as often as the specification says."""
         if unseen := sorted(item.modalities - self.modalities):
