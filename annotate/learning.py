@@ -148,27 +148,37 @@ def freeze_pool(revision: Revision) -> Pool:
     unscored = np.unique(rows["pair"][rows["scored"] == 0])
     rows = rows[~np.isin(rows["pair"], unscored)]
     unknown = _unknown_criteria(revision.project_id, np.unique(rows["criterion"]).tolist())
-    # Of each pair the first row in this order: an unknown criterion, else the most telling, else the oldest.
-    best = np.lexsort(
-        (
-            rows["criterion"],
-            -rows["bald"].astype(float),
-            ~np.isin(rows["criterion"], list(unknown)),
-            rows["pair"],
-        )
+    others = _others(revision, rows["comparison"].astype(np.int64))
+    return pool_of(
+        rows, unknown, drawn=drawn, revision=revision.number, unscored=len(unscored), others=others
     )
+
+
+def pool_of(
+    rows: NDArray[np.void],
+    unknown: frozenset[int],
+    *,
+    drawn: int,
+    revision: int,
+    unscored: int = 0,
+    others: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = (),
+) -> Pool:
+    """The pool of these comparisons: rows of COLUMNS in the order of pairs, all scored."""
+    # Of each pair the first row in this order: an unknown criterion, else the most telling, else the oldest.
+    known = ~np.isin(rows["criterion"], list(unknown))
+    best = np.lexsort((rows["criterion"], -rows["bald"].astype(float), known, rows["pair"]))
     pairs, first = np.unique(rows["pair"][best], return_index=True)
     lead = rows[best[first]]
     return Pool(
         drawn=drawn,
-        revision=revision.number,
+        revision=revision,
         pair_ids=pairs.tolist(),
         task_types=[TaskType.values[place] for place in lead["task"].tolist()],
         criterion_ids=lead["criterion"].tolist(),
         comparisons=rows,
         unknown=unknown,
-        unscored=len(unscored),
-        others=_others(revision, rows["comparison"].astype(np.int64)),
+        unscored=unscored,
+        others=others,
     )
 
 

@@ -170,6 +170,34 @@ def images(pairs: int, seed: int) -> list[Planted]:
     return _plant(pairs, seed, IMAGE_CRITERIA, ("noise", "blur", "dark", "pale"), _image)
 
 
+def crossed(kind: str, pairs: int, seed: int) -> list[Planted]:
+    """Pairs of "texts" or "images", each under every criterion, in one of the phrasings that training sees."""
+    make: Callable[[random.Random, str, dict[str, float]], str | bytes]
+    if kind == "texts":
+        criteria, traits, make = TEXT_CRITERIA, ("length", "wandering", "repeating", "listing"), _text
+    else:
+        criteria, traits, make = IMAGE_CRITERIA, ("noise", "blur", "dark", "pale"), _image
+    rng = random.Random(f"{kind} {seed}")
+    made = []
+    for number in range(pairs):
+        topic = rng.choice(sorted(_TOPICS))
+        sides = [{trait: rng.random() for trait in traits} for _ in range(2)]
+        shown = [make(rng, topic, side) for side in sides]
+        for name in sorted(criteria):
+            trait, sign, phrasings, _ = criteria[name]
+            verdict = _verdict(rng, sign * (sides[0][trait] - sides[1][trait]))
+            prompt = f"Tell me about {topic}, number {number}"
+            made.append(
+                Planted(f"{kind} {number}", prompt, rng.choice(phrasings), False, shown[0], shown[1], verdict)
+            )
+    return made
+
+
+def _verdict(rng: random.Random, difference: float) -> int:
+    verdict = 0 if abs(difference) < TIE else (1 if difference > 0 else -1)
+    return -verdict if rng.random() < FLIPPED else verdict
+
+
 def _plant(
     pairs: int,
     seed: int,
@@ -186,10 +214,7 @@ def _plant(
         shown = [make(rng, topic, side) for side in sides]
         for place, name in enumerate(rng.sample(sorted(criteria), 3)):
             trait, sign, phrasings, held_out = criteria[name]
-            difference = sign * (sides[0][trait] - sides[1][trait])
-            verdict = 0 if abs(difference) < TIE else (1 if difference > 0 else -1)
-            if rng.random() < FLIPPED:
-                verdict = -verdict
+            verdict = _verdict(rng, sign * (sides[0][trait] - sides[1][trait]))
             phrasing = held_out if place == 2 else rng.choice(phrasings)
             prompt = f"Tell me about {topic}, number {number}"
             made.append(Planted(str(number), prompt, phrasing, place == 2, shown[0], shown[1], verdict))

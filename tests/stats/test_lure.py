@@ -1,13 +1,14 @@
 """LURE puts means over chosen pairs right: checked by simulation against the truth, by the sampler's own draws."""
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotate.stats.estimates import Estimate
 from annotate.stats.lure import Drawn, chains, reweighted, unweighted, weights
 from workers.sampling import epoch, fair_quotas
 
@@ -16,6 +17,18 @@ TIMES = 1_500
 
 def ints(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.int64)
+
+
+def table_of(rows: list[tuple[float, ...]]) -> Drawn:
+    epochs, place, pool, left, q, hits, counts = np.array(rows, dtype=float).T
+    ints = [column.astype(np.int64) for column in (epochs, place, pool, left)]
+    return Drawn(ints[0], ints[1], ints[2], ints[3], q, hits, counts)
+
+
+def told(drawn: Drawn, how: Callable[[Drawn], Estimate] = reweighted) -> float:
+    value = how(drawn).value
+    assert value is not None
+    return value
 
 
 def campaign(
@@ -48,8 +61,7 @@ def campaign(
             for column, one in zip(columns, row, strict=True):
                 column.append(one)
         left = np.delete(left, [draw.index for draw in told])
-    as_ints: list[Any] = [np.array(column, dtype=np.int64) for column in columns[:4]]
-    return Drawn(*as_ints, *[np.array(column, dtype=float) for column in columns[4:]])
+    return table_of(list(zip(*columns, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -67,8 +79,7 @@ def test_its_bias_is_within_its_standard_error(rules, epochs) -> None:
     counts, whose ratio `reweighted` tells."""
     size, want = 60, 8
     hits = (np.random.default_rng(7).random(size) < 0.35).astype(float)
-    found: list[Any] = []
-    plain: list[Any] = []
+    found, plain = [], []
     for seed in range(TIMES):
         mine = dict(rules)
         if "cells" in rules:
@@ -79,7 +90,7 @@ def test_its_bias_is_within_its_standard_error(rules, epochs) -> None:
             drawn = campaign(hits, np.ones(size), epochs, want, seed, **mine)
         assert len(chains(drawn)) == 1
         found.append(float(weights(drawn.q, drawn.left, size) @ drawn.hits) / len(drawn))
-        plain.append(unweighted(drawn).value)
+        plain.append(told(drawn, unweighted))
     error = np.std(found) / np.sqrt(len(found))
     assert abs(np.mean(found) - hits.mean()) < 3 * error
     # There is something to put right.
@@ -104,9 +115,7 @@ def campaign_with_cells(hits: np.ndarray, epochs: int, want: int, seed: int, **r
         for place, draw in enumerate(told, 1):
             rows.append((number, place, len(left), draw.pool_size, draw.q, hits[left[draw.index]], 1.0))
         left = np.delete(left, [draw.index for draw in told])
-    table = np.array(rows)
-    as_ints: list[Any] = [table[:, n].astype(np.int64) for n in range(4)]
-    return Drawn(*as_ints, *(table[:, n] for n in range(4, 7)))
+    return table_of(rows)
 
 
 def test_its_interval_holds_the_truth_and_ratios_are_nearly_unbiased() -> None:
@@ -136,9 +145,7 @@ def test_chains_end_where_the_pool_grew() -> None:
     drawn = campaign(hits, np.ones(90), 3, 10, 0, grow=30)
     assert [len(rows) for rows in chains(drawn)] == [10, 20]
     half = np.tile((np.arange(45) % 3 == 0).astype(float), 2)  # both halves alike
-    found: list[Any] = [
-        reweighted(campaign(half, np.ones(90), 3, 10, seed, grow=45)).value for seed in range(800)
-    ]
+    found = [told(campaign(half, np.ones(90), 3, 10, seed, grow=45)) for seed in range(800)]
     assert abs(np.mean(found) - half.mean()) < 0.015  # a ratio of 20 draws or 10
 
 
