@@ -67,6 +67,11 @@ def outranks(role: Role, other: Role) -> bool:
     return _RANK[role] > _RANK[other]
 
 
+def highest(*roles: Role | None) -> Role | None:
+    """The highest of those that there are; None where there is none."""
+    return max((role for role in roles if role), key=_RANK.__getitem__, default=None)
+
+
 def may(user: User, deed: Deed, project: Project) -> bool:
     role, paused = _standing(user, project)
     return role is not None and reaches(role, deed) and not _withheld(deed, paused)

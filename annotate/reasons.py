@@ -51,6 +51,17 @@ def in_words(reason: Reason, situation: Situation, now: datetime, pause_reason: 
     raise AssertionError(reason)
 
 
+def not_for_you(names: list[str]) -> str:
+    """That pairs are left for others. `names`: of languages and expertises that would let the annotator judge some."""
+    if not names:
+        return _("You have judged all there is for you. What is left here is for other groups of people.")
+    told = _(
+        "You have judged all there is for you. What is left here is for people with: %(names)s. If that is you, tell "
+        "who runs the project."
+    )
+    return told % {"names": ", ".join(names)}
+
+
 def paused_in_words(reason: str) -> str:
     told = _("You are paused in this project. What you judged stays, and what is on its way is taken.")
     return f"{told} {_('The reason: %(reason)s') % {'reason': reason}}" if reason else told

@@ -215,3 +215,8 @@ def has_come_to_the_end(annotator: Annotator) -> bool:
     """Nothing stands in the annotator's lines any more, and nothing that they may judge will by itself."""
     lines = lines_of([annotator.pk]).get(annotator.pk, {})
     return not draws_ahead(lines, 1) and not undrawn(list(lines))
+
+
+def is_excluded(annotator: Annotator) -> bool:
+    """What the annotator judges from now on counts for no label."""
+    return models.Exclusion.objects.filter(annotator=annotator, lifted_at__isnull=True).exists()

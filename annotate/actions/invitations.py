@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate import audit
-from annotate.access import Deed, Unknown, outranks, require
+from annotate.access import Deed, Unknown, highest, outranks, require
 from annotate.actions.people import create_user
 from annotate.members import invitations_of, open_invitations, token_sha256
 from annotate.models import Invitation, Membership, Project, Role, User
@@ -226,22 +226,24 @@ def _locked(token: str) -> Invitation:
 def _let_in(user: User, invitation: Invitation) -> Membership:
     project, role = invitation.project, Role(invitation.role)
     membership, created = Membership.objects.select_for_update().get_or_create(
-        project=project, user=user, defaults={"role": role, "tags": invitation.tags}
+        project=project, user=user, defaults={"role": role, "own_role": role, "tags": invitation.tags}
     )
     before = Role(membership.role)
-    if not created and not outranks(role, before):
+    own = Role(membership.own_role) if membership.own_role else None  # None: here by a team alone
+    if not created and own and not outranks(role, own):
         return membership
     invitation.uses_left -= 1
     invitation.save(update_fields=["uses_left"])
     if not created:
-        membership.role = role
-        membership.save(update_fields=["role"])
+        membership.own_role = role
+        membership.role = highest(role, before) or role
+        membership.save(update_fields=["role", "own_role"])
     audit.record(
         user,
         "join by invitation",
         membership,
         project,
         invitation=invitation.pk,
-        role=role if created else [before, role],
+        role=role if created else [before, membership.role],
     )
     return membership

@@ -7,10 +7,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotate import audit
-from annotate.access import Deed, Denied, require
+from annotate.access import Deed, Denied, highest, require
 from annotate.actions.jobs import Lease, create_job, send
 from annotate.actions.queue import open_pairs
 from annotate.actions.review import start_refresh
+from annotate.actions.teams import require_no_team, role_by_teams
 from annotate.models import (
     Comparison,
     Job,
@@ -213,7 +214,7 @@ def add_member(*, by: User | None, project: Project, user: User, role: Role = Ro
         ValidationError: it has one already.
     """
     require(by, Deed.MANAGE, project)
-    membership = Membership(project=project, user=user, role=role)
+    membership = Membership(project=project, user=user, role=role, own_role=role)
     membership.full_clean()
     membership.save()
     audit.record(by, "add member", membership, project, user=user.pk, role=role)
@@ -222,20 +223,27 @@ def add_member(*, by: User | None, project: Project, user: User, role: Role = Ro
 
 @transaction.atomic
 def change_role(*, by: User | None, membership: Membership, role: Role) -> None:
+    """Give a member a role of their own. A team that has a higher one here leaves them that."""
     require(by, Deed.MANAGE, membership.project)
     locked = Membership.objects.select_for_update().get(pk=membership.pk)
-    if locked.role != role:
+    if locked.own_role != role:
         audit.record(
-            by, "change role", locked, membership.project, user=locked.user_id, role=[locked.role, role]
+            by, "change role", locked, membership.project, user=locked.user_id, role=[locked.own_role, role]
         )
-        locked.role = role
+        locked.own_role = role
+        locked.role = highest(role, role_by_teams(locked.user, membership.project)) or role
         locked.full_clean()
-        locked.save(update_fields=["role"])
+        locked.save(update_fields=["role", "own_role"])
 
 
 @transaction.atomic
 def remove_member(*, by: User | None, membership: Membership) -> None:
-    """Take the account out of the project. Its judgments stay; what it holds expires by itself."""
+    """Take the account out of the project. Its judgments stay; what it holds expires by itself.
+
+    Raises:
+        ValidationError: it is a member by a team, too.
+    """
     require(by, Deed.MANAGE, membership.project)
+    require_no_team(membership)
     audit.record(by, "remove member", membership, membership.project, user=membership.user_id)
     membership.delete()

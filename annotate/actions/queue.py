@@ -27,7 +27,6 @@ from annotate.models import (
     Annotator,
     Claim,
     Draw,
-    Exclusion,
     Membership,
     Outcome,
     Pair,
@@ -43,7 +42,7 @@ from annotate.models import (
 from annotate.prepared import prepared_cursor
 from annotate.reasons import in_words, paused_in_words
 from annotate.rules import Reason, why_not_now
-from annotate.situations import draws_ahead, lines_of, look_at, undrawn
+from annotate.situations import draws_ahead, is_excluded, lines_of, look_at, undrawn
 from annotate.tallies import EXCLUDED, FOR_LABELS
 from annotate.visible import visible
 
@@ -64,7 +63,9 @@ class HandFull(Exception):
 class NotOpen(Exception):
     """No new pair is to be had: the project is paused or closed, or the annotator is (`code` tells)."""
 
-    code: Literal["not_open", "paused", "enough", "consent_needed", "not_qualified"] = "not_open"
+    code: Literal["not_open", "paused", "enough", "consent_needed", "not_qualified", "not_for_you"] = (
+        "not_open"
+    )
 
 
 class Paused(NotOpen):
@@ -97,6 +98,12 @@ class Enough(NotOpen):
     """The annotator has judged as many pairs as the project lets one person judge, today or at all."""
 
     code = "enough"
+
+
+class NotForYou(NotOpen):
+    """What is left in the project is for others, by language, expertise or pool."""
+
+    code = "not_for_you"
 
 
 _REFUSED: dict[Reason, type[HandFull] | type[NotOpen]] = {
@@ -232,7 +239,9 @@ class Taken:
     """Claims under the ids that were asked for, and why there are not as many: nothing to judge, or a full hand."""
 
     claims: list[Claim]
-    why: Literal["", "empty", "full", "not_open", "paused", "enough", "consent_needed", "not_qualified"] = ""
+    why: Literal[
+        "", "empty", "full", "not_open", "paused", "enough", "consent_needed", "not_qualified", "not_for_you"
+    ] = ""
 
 
 def take_offline(*, annotator: Annotator, claim_ids: Sequence[UUID]) -> Taken:
@@ -275,11 +284,6 @@ def _claim(annotator: Annotator, claim_id: UUID, *, offline: bool) -> Claim | No
     if isinstance(found, NotQualified):
         raise found
     return found
-
-
-def is_excluded(annotator: Annotator) -> bool:
-    """What the annotator judges from now on counts for no label."""
-    return Exclusion.objects.filter(annotator=annotator, lifted_at__isnull=True).exists()
 
 
 @transaction.atomic

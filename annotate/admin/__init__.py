@@ -12,6 +12,7 @@ from annotate.admin import (
     people,
     projects,
     queue,
+    teams,
     work,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "people",
     "projects",
     "queue",
+    "teams",
     "work",
 ]

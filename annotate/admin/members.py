@@ -4,15 +4,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest
 
 from annotate.actions.members import pause_member, resume_member
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter
 from annotate.admin_site import signed_in
-from annotate.models import Membership
+from annotate.models import Membership, TeamRole
 
 
 class PauseForm(forms.Form):
@@ -40,12 +41,13 @@ def _resume(request: HttpRequest, membership: Membership, _: dict[str, Any]) -> 
 
 @admin.register(Membership)
 class MembershipAdmin(ActingAdmin):
-    list_display = ("user", "project", "role", "tags", "paused_at", "pause_reason")
+    list_display = ("user", "project", "role", "by_team", "tags", "paused_at", "pause_reason")
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project", "user")
     search_fields = ("user__username__startswith",)
     actions = ("pause", "resume")
-    fields = ("user", "project", "role", "tags", "paused_at", "pause_reason")
+    fields = ("user", "project", "role", "own_role", "by_team", "tags", "paused_at", "pause_reason")
+    readonly_fields = ("by_team",)
     acts = (
         Act(
             "pause",
@@ -64,6 +66,15 @@ class MembershipAdmin(ActingAdmin):
             offered=lambda membership: membership.paused_at is not None,
         ),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        teams = TeamRole.objects.filter(project=OuterRef("project"), team__members__user=OuterRef("user"))
+        rows: QuerySet[Membership] = super().get_queryset(request)
+        return rows.annotate(teams_here=ArraySubquery(teams.order_by("team__name").values("team__name")))
+
+    @admin.display(description="by team")
+    def by_team(self, membership: Any) -> str:
+        return ", ".join(membership.teams_here) or "-"
 
     @admin.action(description="Pause the selected members")
     def pause(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:

@@ -14,6 +14,7 @@ from annotate.access import Deed
 from annotate.actions.criteria import apply_criterion, change_criterion
 from annotate.actions.gold import MAX_NOTE, mark_gold, unmark_gold
 from annotate.actions.moderation import merge_criteria
+from annotate.actions.pools import ask_of_people, asks
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter
 from annotate.admin_site import signed_in
@@ -29,6 +30,7 @@ from annotate.models import (
     Seat,
 )
 from annotate.models.gold import KnownVerdict
+from annotate.models.pools import MAX_EXPERTISE
 from annotate.opinions import of_comparisons
 from annotate.opposites import opposed
 from annotate.queries import VISIBLE_IMPORT
@@ -84,6 +86,40 @@ def _ungold(request: HttpRequest, pair: Pair, data: dict[str, Any]) -> str:
     return "It has no known answer any more."
 
 
+class AsksForm(forms.Form):
+    """What a pair asks of people, as it stands."""
+
+    language = forms.CharField(
+        required=False,
+        max_length=MAX_EXPERTISE,
+        help_text="The name of a language group, whose annotators alone may judge it. Empty: any.",
+    )
+    expertise = forms.CharField(
+        required=False,
+        help_text="Names of expertise groups, with commas between them. Empty: none is needed.",
+    )
+    any_of = forms.BooleanField(required=False, label="One of these expertises is enough")
+
+    def __init__(self, *args: Any, row: Pair | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if row:
+            self.initial = {
+                "language": row.need.language,
+                "expertise": ", ".join(row.need.expertise),
+                "any_of": row.need.any_of,
+            }
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        names = [name for name in given.get("expertise", "").split(",") if name.strip()]
+        return {"asked": asks(given.get("language", ""), names, given.get("any_of", False))}
+
+
+def _ask(request: HttpRequest, pair: Pair, data: dict[str, Any]) -> str:
+    ask_of_people(by=signed_in(request), project=pair.project, pair_ids=[pair.pk], **data)
+    return "Who holds it now may finish it; from now on it is asked of whom it is for."
+
+
 class KnownFilter(admin.SimpleListFilter):
     title = "known answer"
     parameter_name = "known"
@@ -108,12 +144,21 @@ class PairAdmin(ActingAdmin):
     fields = (
         ("source", "external_id"),
         ("task_type", "partition", "queued", "sensitive"),
+        "need",
         "data_import",
         "metadata",
         "created_at",
     )
     change_form_template = "admin/annotate/pair_change_form.html"
     acts = (
+        Act(
+            "people",
+            "Who may judge it",
+            "A language or expertise that is needed to judge this pair. Who is in which group is set on the page of an "
+            "annotator, or on the project's page of groups.",
+            _ask,
+            AsksForm,
+        ),
         Act(
             "gold",
             "Mark a known answer",

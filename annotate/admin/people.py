@@ -17,13 +17,14 @@ from annotate import audit
 from annotate.actions.exclusion import MAX_REASON, exclude_annotator, lift_exclusion
 from annotate.actions.factors import reset_factor
 from annotate.actions.groups import set_groups
-from annotate.actions.queue import is_excluded
 from annotate.actions.withdrawal import withdraw_annotator
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import AuditedAdmin, BoundedPaginator, OwnProjectFilter
 from annotate.admin_site import signed_in
 from annotate.models import Annotator, AnnotatorGroup, Exclusion, User
+from annotate.pools import why_nothing
 from annotate.second_factor import app_of
+from annotate.situations import is_excluded
 
 _RESET = (
     "For somebody who has lost both the app and the recovery codes, and has proved to you who they are: from now on the "
@@ -193,10 +194,11 @@ class AnnotatorAdmin(ActingAdmin):
         "day",
         "day_pairs",
         "excluded",
+        "gets",
         "seen_at",
         "created_at",
     )
-    readonly_fields = ("excluded",)
+    readonly_fields = ("excluded", "gets")
     acts = (
         Act(
             "groups",
@@ -231,6 +233,10 @@ class AnnotatorAdmin(ActingAdmin):
             WithdrawForm,
         ),
     )
+
+    @admin.display(description="is asked now")
+    def gets(self, annotator: Annotator) -> str:
+        return why_nothing(annotator) if annotator.user_id else "Nothing: there is no account."
 
     @admin.display(description="excluded from labels")
     def excluded(self, annotator: Annotator) -> str:

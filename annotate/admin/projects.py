@@ -13,13 +13,16 @@ from django.urls import reverse
 from annotate.actions import criteria, projects
 from annotate.actions.erasure import erase_demo, extent_of
 from annotate.actions.releases import ReleaseOptions, start_release
+from annotate.actions.teams import require_no_team
 from annotate.admin.acts import Act
 from annotate.admin.crowd import CROWD_ACTS
 from annotate.admin.invitations import INVITING_ACTS
 from annotate.admin.learning import LEARNING_ACTS, LearningAdmin
+from annotate.admin.teams import TEAM_ACTS
 from annotate.admin_site import signed_in
 from annotate.models import Criterion, Membership, Partition, Project, ProjectState, Role, Stream, User
 from annotate.models.project import MAX_CRITERION
+from annotate.pools import unserved
 from annotate.stats.labels import Settled
 
 
@@ -60,6 +63,9 @@ class MembershipFormSet(BaseInlineFormSet):
         for form in kept:
             if names.count(form.cleaned_data.get("username")) > 1:
                 form.add_error("username", "This account stands here twice.")
+        for form in self.deleted_forms:
+            if form.instance.pk:
+                require_no_team(form.instance)
 
 
 class InlineOfOwnProject(admin.TabularInline):
@@ -331,6 +337,7 @@ class ProjectAdmin(LearningAdmin):
             RaiseForm,
         ),
         *INVITING_ACTS,
+        *TEAM_ACTS,
         *CROWD_ACTS,
         *LEARNING_ACTS,
         Act(
@@ -367,11 +374,18 @@ class ProjectAdmin(LearningAdmin):
     def acts_on(self, request: HttpRequest, row: Project) -> list[tuple[str, str]]:
         return [
             ("Dashboard", reverse("dashboard", args=[row.slug])),
+            ("Groups and pools", reverse("groups", args=[row.slug])),
             ("Criteria", reverse("criteria", args=[row.slug])),
             ("Import", f"{reverse('admin:annotate_dataimport_add')}?project={row.pk}"),
             *([("Arrivals (CSV)", reverse("crowd_arrivals", args=[row.slug]))] if row.crowd_open else []),
             *super().acts_on(request, row),
         ]
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        if project := kwargs.get("obj"):
+            for one in unserved(project):
+                self.message_user(request, str(one), "warning")
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         by = signed_in(request)

@@ -4,7 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from annotate.actions.judging import MAX_RATIONALE
+from annotate.actions.pools import Asks, asks
 from annotate.imports.record import AskedCriterion, Label, RowError
 from annotate.models import TaskType, Verdict
 from annotate.models.project import MAX_CRITERION
@@ -164,3 +167,27 @@ def criterion(given: AskedCriterion, field: str) -> AskedCriterion:
 
 def rationale(value: object, field: str) -> str:
     return text(value, field, limit=MAX_RATIONALE)
+
+
+def asked(language: object, expertise: object) -> Asks:
+    """What a row asks of people: a language, and expertises as a list, a text with semicolons, or {"any": ...}.
+
+    Raises:
+        RowError
+    """
+    any_of = False
+    if isinstance(expertise, dict):
+        if len(expertise) != 1 or not {"any", "all"} & set(expertise):
+            raise RowError("expertise", 'must be a list, {"any": [...]} or {"all": [...]}.')
+        any_of = "any" in expertise
+        [expertise] = expertise.values()
+    if isinstance(expertise, str):
+        expertise = expertise.split(";")
+    if not isinstance(expertise, list):
+        raise RowError("expertise", f"must be a list of names, is {_kind(expertise)}.")
+    names = [name(one, f"expertise[{number}]") for number, one in enumerate(expertise)]
+    try:
+        return asks(name(language, "language", empty=True), names, any_of)
+    except ValidationError as error:
+        [(field, [problem, *_])] = error.message_dict.items()
+        raise RowError(field, problem) from None

@@ -83,6 +83,11 @@ def _add_row(
             f"differs from the pair {row.external_id!r:.80} of source {row.source!r:.80} that is there already."
             " A pair never changes: give the row another id, or another --source.",
         )
+    if plan and row.asked != plan.row.asked:
+        raise RowError(
+            "language" if row.asked.language != plan.row.asked.language else "expertise",
+            f"differs from that of another row of the pair {row.external_id!r:.80}. Write the same in all of them.",
+        )
     if plan is None:
         plan = PairPlan(row, files, prompt, digest, known[0] if known else None, known[2] if known else "")
     asked = [(text_key(one.text), one) for one in row.criteria]

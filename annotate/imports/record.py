@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from annotate.actions.jobs import Refused
+from annotate.actions.pools import Asks
 from annotate.models import Modality
 
 
@@ -80,6 +81,9 @@ class AskedCriterion:
     labels: tuple[Label, ...] = ()
 
 
+_NOTHING = Asks()
+
+
 @dataclass(frozen=True, slots=True)
 class PairRow:
     """One row, checked. Several rows may name one pair: each adds its criteria."""
@@ -93,6 +97,7 @@ class PairRow:
     response1: Side
     response2: Side
     criteria: tuple[AskedCriterion, ...] = ()
+    asked: Asks = _NOTHING  # of the people who judge it
     group: str | None = None
     sensitive: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import connection
 
+from annotate.actions.pools import needs_for
 from annotate.imports import digests
 from annotate.imports.assets import BatchMedia
 from annotate.imports.checks import MAX_LABELS
 from annotate.imports.plan import Asked, PairPlan, plan_batch
-from annotate.imports.record import Label, PairRow, RowError
+from annotate.imports.record import FileError, Label, PairRow, RowError
 from annotate.models import DataImport, Partition, Project
 
 
@@ -128,6 +130,10 @@ class _Writer:
     ) -> None:
         project, import_id, now = self._project, self._import_id, self._now
         prompts = self._prompts(plans)
+        try:
+            needs = needs_for(project.pk, [(plan.row.task_type, plan.row.asked) for plan in plans])
+        except ValidationError as error:
+            raise FileError(" ".join(error.messages)) from error
         groups = [digests.group_number(project.salt, plan.row, plan.prompt) for plan in plans]
         where = self._partitions(groups)
         ids = _ids("annotate_pair", len(plans))
@@ -160,6 +166,7 @@ class _Writer:
                     second,
                     row.sensitive,
                     json.dumps(row.metadata) if row.metadata else "{}",
+                    needs[row.task_type, row.asked],
                     group,
                     where[group],
                     digests.shuffle_number(project.salt, row.source, row.external_id),
@@ -177,7 +184,7 @@ class _Writer:
         _copy(
             "annotate_pair",
             "id, project_id, source, external_id, digest, task_type, prompt_id, response1_id, response2_id,"
-            ' sensitive, metadata, "group", partition, shuffle, queued, ready, data_import_id, created_at',
+            ' sensitive, metadata, need_id, "group", partition, shuffle, queued, ready, data_import_id, created_at',
             pairs,
         )
 

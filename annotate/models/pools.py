@@ -57,7 +57,11 @@ class PoolRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{'not ' if self.excludes else ''}{self.group}: {self.get_task_type_display() or 'all'}"
+        return f"{self.group} {'may not judge' if self.excludes else 'may judge'} {self.pairs()}"
+
+    def pairs(self) -> str:
+        """Which pairs the rule is about, in words."""
+        return f"pairs of {self.get_task_type_display()}" if self.task_type else "all pairs"
 
 
 class Reach(models.Model):

@@ -11,7 +11,7 @@ const RETRY = 4000;
 export class Hand extends EventTarget {
   /** @type {any[]} the first one is on screen */
   claims = [];
-  /** Why there is no more: "" | "empty" | "not_open" | "paused" | "enough" | "consent" | "quiz" | "full" | "unreachable" | an error's own words. */
+  /** Why there is no more: "" | "empty" | "not_open" | "paused" | "enough" | "not_for_you" | "consent" | "quiz" | "full" | "unreachable" | an error's own words. */
   state = "";
   /** The server's words for that. */
   told = "";
@@ -140,7 +140,8 @@ export class Hand extends EventTarget {
     if (error.status === 401) this.dispatchEvent(new Event("login"));
     if (error.passing || error.status === 401) return "unreachable";
     this.told = error.message;
-    return { hand_full: "full", not_open: "not_open", paused: "paused", enough: "enough", consent_needed: "consent", not_qualified: "quiz", claim_taken: "" }[error.code] ?? error.message;
+    const known = { hand_full: "full", not_open: "not_open", paused: "paused", enough: "enough", not_for_you: "not_for_you", consent_needed: "consent", not_qualified: "quiz", claim_taken: "" };
+    return known[error.code] ?? error.message;
   }
 
   /** Takes a claim in, at the end or as the one on screen. What is answered here already is not taken. */

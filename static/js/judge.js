@@ -257,6 +257,7 @@ class JudgePage {
       this.#stage = ""; // another attempt is introduced anew
       blank(t("The quiz"), this.hand.told, again);
     } else if (state === "enough") blank(t("Enough for now"), this.hand.told, again);
+    else if (state === "not_for_you") blank(t("Nothing for you now"), this.hand.told, again);
     else if (state === "unreachable" || this.outbox.trouble === "offline" || !navigator.onLine)
       blank(
         t("You are offline"),
@@ -271,7 +272,7 @@ class JudgePage {
     else if (state === "full" && this.outbox.refused.length) blank(t("Some answers need you"), t("Open or discard what was refused, then the next pair comes."));
     else if (state && state !== "full") blank(t("No next pair"), state, again);
     else blank(t("Fetching the next pair"), "");
-    if (this.project.crowd && ["empty", "enough", "paused", "not_open", "quiz"].includes(state)) this.#crowdEnd();
+    if (this.project.crowd && ["empty", "not_for_you", "enough", "paused", "not_open", "quiz"].includes(state)) this.#crowdEnd();
     this.#refresh();
   }
 

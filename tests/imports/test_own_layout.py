@@ -1,10 +1,13 @@
 """Evenhand's own layout: the same pairs from JSON, JSON lines, CSV and Parquet."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from annotate.models import Comparison, Criterion, Judgment, Pair, Seat
+from annotate.models.pools import MAX_NEEDS
 from tests.factories import make_project
 from tests.imports.reading import (
     content,
@@ -162,3 +165,50 @@ def test_a_bad_row_is_named_with_field_and_remedy(
     path = write_json(tmp_path / "pairs.json", [row(1), row(2, **fields)])
     told = refusal(make_project(), path)
     assert "pairs.json, row 2, " in told and field in told and words in told
+
+
+@pytest.mark.parametrize(
+    ("fields", "language", "expertise", "any_of"),
+    [
+        ({}, "", [], False),
+        ({"language": " Korean "}, "Korean", [], False),
+        ({"expertise": ["medicine", "law"]}, "", ["law", "medicine"], False),
+        ({"expertise": {"all": ["law"]}}, "", ["law"], False),
+        ({"expertise": {"any": ["medicine", "law"]}}, "", ["law", "medicine"], True),
+        ({"expertise": "medicine; law"}, "", ["law", "medicine"], False),
+        ({"expertise": {"any": ["law"]}}, "", ["law"], False),
+    ],
+)
+def test_what_a_row_asks_of_people(
+    tmp_path: Path, fields: dict[str, Any], language: str, expertise: list[str], any_of: bool
+) -> None:
+    project = make_project()
+    path = write_json(tmp_path / "p.json", [row(1, **fields)])
+    import_files(project, path)
+    need = Pair.objects.get().need
+    assert (need.language, need.expertise, need.any_of) == (language, expertise, any_of)
+    assert import_files(project, path).pairs_same == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"language": ["ko"]}, "language: must be a text"),
+        ({"language": "x" * 61}, "language: .* has more than 60 characters"),
+        ({"expertise": 7}, "expertise: must be a list"),
+        ({"expertise": {"some": ["law"]}}, "expertise: must be a list, "),
+        ({"expertise": ["law", "Law"]}, "expertise: 'Law' stands there twice"),
+        ({"expertise": ["law", ""]}, r"expertise\[1\]: is empty"),
+        ({"expertise": [f"e{n}" for n in range(11)]}, "expertise: names 11; at most 10"),
+    ],
+)
+def test_what_cannot_be_asked_of_people_is_told(tmp_path: Path, fields: dict[str, Any], problem: str) -> None:
+    assert re.search(problem, refusal(make_project(), write_json(tmp_path / "p.json", [row(1, **fields)])))
+
+
+def test_rows_of_one_pair_ask_for_the_same_and_a_project_for_so_many_things(tmp_path: Path) -> None:
+    rows = [row(1, language="ko"), row(1, language="en")]
+    told = refusal(make_project(), write_json(tmp_path / "p.json", rows))
+    assert "language: differs from that of another row" in told
+    rows = [row(n, language=f"l{n}") for n in range(MAX_NEEDS + 1)]
+    assert f"at most {MAX_NEEDS} different" in refusal(make_project(), write_json(tmp_path / "q.json", rows))

@@ -17,7 +17,6 @@ from annotate.actions import queue
 from annotate.actions.exclusion import exclude_annotator, lift_exclusion
 from annotate.actions.jobs import Refused
 from annotate.actions.judging import undo
-from annotate.actions.queue import is_excluded
 from annotate.actions.reports import is_outdated
 from annotate.actions.withdrawal import withdraw_annotator
 from annotate.exports.freeze import freeze
@@ -39,6 +38,7 @@ from annotate.models import (
     Seat,
 )
 from annotate.reports import full_report
+from annotate.situations import is_excluded
 from annotate.tallies import judged_units
 from tests.factories import make_annotator, make_comparison, make_member, make_pair, make_project
 from tests.imports.reading import import_files, labels, row, write_json

@@ -355,6 +355,16 @@ admin/annotate/user/<path:object_id>/history/      GET POST          302 404 302
 admin/annotate/user/<path:object_id>/change/       GET               302 403 302 403 403 200
 admin/annotate/user/<path:object_id>/change/       POST              302 403 302 403 403 302w
 admin/annotate/user/<path:object_id>/delete/       GET POST          302 403 302 403 403 403
+# So are teams; whoever manages a project gives one a role there.
+admin/annotate/team/                               GET POST          302 403 302 403 403 200
+admin/annotate/team/add/                           GET               302 403 302 403 403 200
+admin/annotate/team/add/                           POST              302 403 302 403 403 302w
+admin/annotate/team/<path:object_id>/              GET POST          302
+admin/annotate/team/<path:object_id>/history/      GET POST          302 404 302 404 404 200
+admin/annotate/team/<path:object_id>/change/       GET               302 403 302 403 403 200
+admin/annotate/team/<path:object_id>/change/       POST              302 403 302 403 403 302w
+admin/annotate/team/<path:object_id>/delete/       GET               302 403 302 403 403 200
+admin/annotate/team/<path:object_id>/delete/       POST              302 403 302 403 403 302w
 admin/axes/{axes}/                                 GET POST          302 403 302 403 403 200
 admin/axes/{axes}/add/                             GET POST          302 403 302 403 403 403
 admin/axes/{axes}/<path:object_id>/                GET POST          302
@@ -383,8 +393,8 @@ NAMES = {
     "axes_logs": "accessfailurelog accesslog",
     "of_annotator": "exclude count-again groups withdraw",
     "of_criterion": "apply change merge",
-    "of_pair": "gold ungold",
-    "of_project": "export pause open close raise-k refit auto freeze go-uniform",
+    "of_pair": "people gold ungold",
+    "of_project": "export pause open close raise-k team no-team refit auto freeze go-uniform",
     "of_inviting": "link invite crowd-link",
     "of_member": "pause resume",
     "of_job": "cancel retry",

@@ -25,7 +25,18 @@ from django.utils import timezone
 from annotate.access import Unknown
 from annotate.actions.exclusion import exclude_annotator
 from annotate.admin.acts import ActingAdmin
-from annotate.models import Asset, ConsentText, Criterion, Gold, Job, Membership, Pair, Project
+from annotate.models import (
+    Asset,
+    ConsentText,
+    Criterion,
+    Gold,
+    Job,
+    Membership,
+    Pair,
+    Project,
+    Team,
+    TeamRole,
+)
 from tests.admin.conftest import project_form
 from tests.security.guarded import hold_guarded
 from tests.security.permissions import EXPECTED, MAY_SEE, Row
@@ -177,7 +188,15 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         },
         "admin/annotate/user/<path:object_id>/change/": {"username": "renamed", "is_active": "on"},
     }
+    no_members = {"members-TOTAL_FORMS": 0, "members-INITIAL_FORMS": 0}
+    bodies["admin/annotate/team/add/"] = {"name": "the chemists", **no_members}
+    member = {"members-TOTAL_FORMS": 1, "members-INITIAL_FORMS": 0, "members-0-username": "reviewer"}
+    bodies["admin/annotate/team/<path:object_id>/change/"] = member
+    team = world.ours.rows["team"]
     acts: dict[str, dict[str, Any]] = {
+        "team": {"team": team.pk, "role": "reviewer"},
+        "no-team": {"team": team.pk},
+        "people": {"language": "ko"},
         "export": {"min_labels": 1},
         "raise-k": {"k": 5},
         "link": {"role": "annotator", "uses": 2, "days": 14},
@@ -206,6 +225,8 @@ def prepare(route: str, place: Place) -> None:
         ConsentText.objects.create(project=place.project, version=1, text="A text to agree to.")
     elif act == "open":
         projects.update(state="paused")
+    elif act == "no-team":
+        TeamRole.objects.create(project=place.project, team=Team.objects.get(), role="annotator")
     elif act == "auto":
         projects.update(sampling="frozen")
     elif act == "erase":

@@ -37,6 +37,7 @@ from annotate.models import (
     Release,
     Report,
     Role,
+    Team,
     User,
 )
 from annotate.reports import full_report
@@ -235,6 +236,7 @@ def make_world() -> World:
         "path_info": "",
     }
     ours.rows |= {
+        "team": Team.objects.create(name="the linguists"),
         "accessattempt": AccessAttempt.objects.create(**fields, failures_since_start=1),
         "accesslog": AccessLog.objects.create(**fields),
         "accessfailurelog": AccessFailureLog.objects.create(**fields),

@@ -269,7 +269,7 @@ class HeldSerializer(serializers.Serializer):
 class TakenSerializer(serializers.Serializer):
     claims = ClaimSerializer(many=True)
     why = serializers.ChoiceField(
-        ["empty", "full", "not_open", "paused", "enough", "consent_needed", "not_qualified"],
+        ["empty", "full", "not_open", "paused", "enough", "consent_needed", "not_qualified", "not_for_you"],
         allow_blank=True,
         help_text="why there are fewer than were asked for",
     )

@@ -20,6 +20,7 @@ from annotate.actions.trials import mark_read
 from annotate.members import crowd_state
 from annotate.models import Annotator, Claim, ClaimKind, User
 from annotate.models.project import MAX_CRITERION
+from annotate.pools import nothing_for
 from annotate.qualifications import way_of
 from webapp.api import serializers as shapes
 
@@ -162,6 +163,8 @@ class Claims(APIView):
         annotator = _annotator(request, slug)
         claim_id = _parsed(shapes.IdSerializer, request).validated_data["id"]
         claim = queue.claim_next(annotator=annotator, claim_id=claim_id)
+        if claim is None and (told := nothing_for(annotator)):
+            raise queue.NotForYou(told)
         return Response(_shown(claim)) if claim else Response(status=204)
 
 

@@ -1,4 +1,4 @@
-"""Groups of annotators, for who manages the project: made, removed, and filled from a CSV."""
+"""Groups of annotators, for who manages the project: made, removed, filled from a CSV, and who of them may judge what."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -14,8 +14,10 @@ from django.views.decorators.http import require_http_methods
 
 from annotate.access import Deed, Denied, Unknown, require
 from annotate.actions.groups import make_group, read_members, remove_group
-from annotate.models import GroupKind, Project, User
+from annotate.actions.pools import remove_pool, set_pool
+from annotate.models import AnnotatorGroup, GroupKind, Project, TaskType, User
 from annotate.models.groups import MAX_GROUP, SMALLEST_GROUP
+from annotate.pools import unserved
 from annotate.queries import project_for
 
 
@@ -46,6 +48,11 @@ def manage(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "groups": groups.order_by("kind", "name"),
         "kinds": GroupKind.choices,
+        "rules": project.pool_rules.select_related("group").order_by(
+            "task_type", "group__kind", "group__name"
+        ),
+        "task_types": TaskType.choices,
+        "unserved": unserved(project),
         "most": MAX_GROUP,
         "smallest": SMALLEST_GROUP,
         "problem": problem,
@@ -64,12 +71,25 @@ def _done(request: HttpRequest, user: User, project: Project) -> str:
             )
             return f"There is a group {group} now."
         case "remove":
-            number = sent.get("group", "")
-            found = project.annotator_groups.filter(pk=int(number)).first() if _is_id(number) else None
-            if found is None:
-                raise ValidationError("That group is gone already.")
+            found = _group(project, sent.get("group", ""))
             remove_group(by=user, group=found)
             return f"The group {found} is gone."
+        case "pool":
+            found = _group(project, sent.get("group", ""))
+            rule = set_pool(
+                by=user,
+                group=found,
+                task_type=sent.get("task_type", ""),
+                excludes=sent.get("how") == "excludes",
+            )
+            return f"From now on {found} {'may not judge' if rule.excludes else 'may judge'} {rule.pairs()}."
+        case "unpool":
+            number = sent.get("rule", "")
+            gone = project.pool_rules.filter(pk=int(number)).first() if _is_id(number) else None
+            if gone is None:
+                raise ValidationError("That rule is gone already.")
+            remove_pool(by=user, rule=gone)
+            return "The rule is gone."
         case "read":
             file = request.FILES.get("file")
             if file is None:
@@ -82,6 +102,13 @@ def _done(request: HttpRequest, user: User, project: Project) -> str:
                 ) from error
             return f"Read: {read_members(by=user, project=project, text=text):,} memberships are new."
     raise ValidationError("Use one of the buttons.")
+
+
+def _group(project: Project, number: str) -> AnnotatorGroup:
+    found = project.annotator_groups.filter(pk=int(number)).first() if _is_id(number) else None
+    if found is None:
+        raise ValidationError("That group is gone already.")
+    return found
 
 
 def _is_id(number: str) -> bool:
