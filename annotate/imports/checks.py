@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from annotate.actions.gold import MAX_NOTE
 from annotate.actions.judging import MAX_RATIONALE
 from annotate.actions.pools import Asks, asks
-from annotate.imports.record import AskedCriterion, Label, RowError
-from annotate.models import TaskType, Verdict
+from annotate.imports.record import AskedCriterion, KnownAnswer, Label, RowError
+from annotate.models import KnownKind, KnownVerdict, TaskType, Verdict
 from annotate.models.project import MAX_CRITERION
 
 MAX_TEXT = 1_000_000  # characters of a prompt turn or a response
@@ -162,7 +164,27 @@ def criterion(given: AskedCriterion, field: str) -> AskedCriterion:
         seen.add(one.annotator)
     if given.k is not None and given.k < len(given.labels):
         raise RowError(f"{field}.k", f"is {given.k}, less than the {len(given.labels)} labels given.")
-    return AskedCriterion(folded, given.k, given.labels)
+    return replace(given, text=folded)
+
+
+def known_answer(value: object, field: str) -> KnownAnswer:
+    """A known answer: its verdict alone, which makes it gold, or {verdict, note, kind}.
+
+    Raises:
+        RowError
+    """
+    if not isinstance(value, dict):
+        value = {"verdict": value}
+    known_keys(value, {"verdict", "note", "kind"}, field)
+    verdict, kind = value.get("verdict"), value.get("kind") or KnownKind.GOLD
+    if verdict not in KnownVerdict.values:
+        allowed = ", ".join(KnownVerdict.values)
+        raise RowError(field, f"is {_shown(verdict)}; a known answer is one of {allowed}.")
+    if kind not in KnownKind.values:
+        raise RowError(field, f"is for {_shown(kind)}; must be for one of {', '.join(KnownKind.values)}.")
+    return KnownAnswer(
+        str(verdict), text(value.get("note") or "", f"{field}.note", limit=MAX_NOTE), str(kind), field
+    )
 
 
 def rationale(value: object, field: str) -> str:

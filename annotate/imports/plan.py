@@ -12,8 +12,8 @@ from annotate.actions.judging import text_key
 from annotate.imports import digests
 from annotate.imports.assets import BatchMedia, Seen
 from annotate.imports.checks import MAX_LABELS
-from annotate.imports.record import AskedCriterion, Label, PairRow, RowError
-from annotate.models import Project
+from annotate.imports.record import AskedCriterion, KnownAnswer, Label, PairRow, RowError
+from annotate.models import DataImport, KnownKind, Project
 
 Name = tuple[str, str]  # (source, external id)
 
@@ -25,6 +25,8 @@ class Asked:
     text: str
     k: int | None
     labels: dict[str, Label]
+    known: KnownAnswer | None = None
+    objective: bool = False
 
 
 @dataclass(slots=True)
@@ -40,19 +42,34 @@ class PairPlan:
     asked: dict[bytes, Asked] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _KnownHere:
+    """What the project knows: of each criterion, by its key, its canonical one and whether it may have known answers
+    that this import brings; and of each (pair, criterion) its known answer.
+    """
+
+    criteria: dict[bytes, tuple[int, bool, bool]]  # key -> (id, objective, made by this import)
+    answers: dict[tuple[int, int], tuple[str, str, str]]  # -> (verdict, kind, note)
+
+
 def plan_batch(
-    project: Project, rows: Sequence[PairRow], media: BatchMedia, refused: list[tuple[int, RowError]]
+    project: Project,
+    data_import: DataImport,
+    rows: Sequence[PairRow],
+    media: BatchMedia,
+    refused: list[tuple[int, RowError]],
 ) -> dict[Name, PairPlan]:
     """Rows of one pair gathered, each checked against the others and against what the project holds."""
     known = _known_pairs(project, {(row.source, row.external_id) for row in rows})
     stored = _stored_judgments(project, [row for row in rows if (row.source, row.external_id) in known])
+    here = _known_here(project, data_import, rows, [pair[0] for pair in known.values()])
     plans: dict[Name, PairPlan] = {}
     for index, row in enumerate(rows):
         files = media.of_row.get(index)
         if files is None:
             continue  # refused for its media
         try:
-            _add_row(project, plans, row, files, known.get((row.source, row.external_id)), stored)
+            _add_row(project, plans, row, files, known.get((row.source, row.external_id)), stored, here)
         except RowError as error:
             refused.append((index, error))
     return plans
@@ -65,6 +82,7 @@ def _add_row(
     files: list[Seen],
     known: tuple[int, bytes, str] | None,
     stored: dict[UUID, tuple[Any, ...]],
+    here: _KnownHere,
 ) -> None:
     name = (row.source, row.external_id)
     shas = [seen.sha256 for seen in files]
@@ -93,10 +111,13 @@ def _add_row(
     asked = [(text_key(one.text), one) for one in row.criteria]
     for key, one in asked:
         _check_labels(project, row, key, one, plan.asked.get(key), stored)
+        _check_known(plan, key, one, here)
     # Only a row that is taken as a whole leaves anything in the plan.
     plans[name] = plan
     for key, one in asked:
         have = plan.asked.setdefault(key, Asked(one.text, one.k, {}))
+        have.known = have.known or one.known
+        have.objective |= one.objective
         have.k = max(have.k or 0, one.k or 0) or None
         have.labels |= {label.annotator: label for label in one.labels}
 
@@ -130,6 +151,67 @@ def _check_labels(
                 f"{label.annotator!r:.80} judged {one.text!r:.80} as {there[0]} before and as {label.verdict} here."
                 " A label never changes: keep one of them.",
             )
+
+
+def _check_known(plan: PairPlan, key: bytes, one: AskedCriterion, here: _KnownHere) -> None:
+    """
+    Raises:
+        RowError: the criterion can have no known answer, or another answer is known already.
+    """
+    known = one.known
+    if known is None:
+        return
+    criterion_id, objective, ours = here.criteria.get(key, (0, False, True))
+    if known.kind != KnownKind.ATTENTION and not objective and not (ours and one.objective):
+        raise RowError(
+            known.field,
+            f"stands with the criterion {one.text!r:.80}, which is not objective. "
+            + (
+                'If it has one right answer, which whoever looks closely finds, give "objective": true beside it'
+                if ours
+                else "If it has one right answer, say so on the criterion's page first"
+            )
+            + f', or make this an attention check ("kind": "{KnownKind.ATTENTION}").',
+        )
+    have = plan.asked.get(key)
+    there = here.answers.get((plan.known_id or 0, criterion_id))
+    if have and have.known:
+        there = (have.known.verdict, have.known.kind, have.known.note)
+    if there and (there[:2] != (known.verdict, known.kind) or known.note not in ("", there[2])):
+        raise RowError(
+            known.field,
+            f"is {known.verdict} for {known.kind}; the project knows {there[0]} for {there[1]} already"
+            f"{', with another note' if there[:2] == (known.verdict, known.kind) else ''}."
+            " No import changes a known answer: do it on the pair's page.",
+        )
+
+
+def _known_here(
+    project: Project, data_import: DataImport, rows: Iterable[PairRow], pair_ids: list[int]
+) -> _KnownHere:
+    keys = list({text_key(one.text) for row in rows for one in row.criteria if one.known})
+    here = _KnownHere({}, {})
+    if not keys:
+        return here
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT k.text_key, c.id, c.objective, c.data_import_id IS NOT DISTINCT FROM %s
+            FROM annotate_criterion k JOIN annotate_criterion c ON c.id = COALESCE(k.canonical_id, k.id)
+            WHERE k.project_id = %s AND k.text_key = ANY (%s)
+            """,
+            [data_import.pk, project.pk, keys],
+        )
+        here.criteria = {bytes(key): (pk, objective, ours) for key, pk, objective, ours in cursor}
+        cursor.execute(
+            """
+            SELECT c.pair_id, c.criterion_id, g.verdict, g.kind, g.note
+            FROM annotate_gold g JOIN annotate_comparison c ON c.id = g.comparison_id WHERE c.pair_id = ANY (%s)
+            """,
+            [pair_ids],
+        )
+        here.answers = {(pair, criterion): tuple(said) for pair, criterion, *said in cursor}
+    return here
 
 
 def _label_values(label: Label) -> tuple[Any, ...]:

@@ -117,6 +117,8 @@ def publish(data_import: DataImport, *, send_follow_up: bool = True) -> None:
             SELECT p.id, p.queued FROM annotate_pair p
             WHERE (p.data_import_id IS DISTINCT FROM %(import)s) AND p.id IN (
                 SELECT pair_id FROM annotate_comparison WHERE data_import_id = %(import)s
+                UNION SELECT c.pair_id FROM annotate_gold g JOIN annotate_comparison c ON c.id = g.comparison_id
+                      WHERE g.data_import_id = %(import)s
                 UNION SELECT c.pair_id FROM annotate_judgment j JOIN annotate_comparison c
                       ON c.id = j.comparison_id WHERE j.data_import_id = %(import)s)
             ORDER BY p.id FOR NO KEY UPDATE OF p
@@ -208,6 +210,7 @@ def _mark_full(project_id: int, pair_ids: list[int]) -> None:
 _DISCARD = """
 DELETE FROM annotate_seat WHERE head_id IN (SELECT id FROM annotate_judgment WHERE data_import_id = %(import)s);
 DELETE FROM annotate_judgment WHERE data_import_id = %(import)s;
+DELETE FROM annotate_gold WHERE data_import_id = %(import)s;
 DELETE FROM annotate_comparison WHERE data_import_id = %(import)s;
 DELETE FROM annotate_pair WHERE data_import_id = %(import)s;
 DELETE FROM annotate_response WHERE data_import_id = %(import)s;

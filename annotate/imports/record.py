@@ -73,12 +73,27 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """What the answer is known to be, why, and for what it is known (KnownKind). `field`: where the row says so."""
+
+    verdict: str
+    note: str
+    kind: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class AskedCriterion:
-    """A criterion that the row judges by, with the labels it brings. `k` None: as the project wants."""
+    """A criterion that the row judges by, with the labels and the known answer it brings. `k` None: as the project wants.
+
+    `objective`: where it is a new criterion, it has one right answer.
+    """
 
     text: str
     k: int | None = None
     labels: tuple[Label, ...] = ()
+    known: KnownAnswer | None = None
+    objective: bool = False
 
 
 _NOTHING = Asks()

@@ -19,7 +19,7 @@ from annotate.imports import digests
 from annotate.imports.assets import BatchMedia
 from annotate.imports.checks import MAX_LABELS
 from annotate.imports.plan import Asked, PairPlan, plan_batch
-from annotate.imports.record import FileError, Label, PairRow, RowError
+from annotate.imports.record import FileError, KnownAnswer, Label, PairRow, RowError
 from annotate.models import DataImport, Partition, Project
 
 
@@ -49,7 +49,7 @@ def write_batch(
     """Write the rows whose media were found. Call it in a transaction, with no other import of the project."""
     written = Written()
     asset_ids = media.ids | _insert_assets(project, data_import, media, now)
-    plans = plan_batch(project, rows, media, written.refused)
+    plans = plan_batch(project, data_import, rows, media, written.refused)
     _Writer(project, data_import, asset_ids, media.prepared, now).write(list(plans.values()), written)
     return written
 
@@ -121,7 +121,9 @@ class _Writer:
         asked = [(plan, key, one) for plan in plans for key, one in plan.asked.items()]
         if not asked:
             return
-        criteria = self._criteria({key: one.text for _, key, one in asked})
+        criteria = self._criteria(
+            {key: one.text for _, key, one in asked}, {key for _, key, one in asked if one.objective}
+        )
         there = self._comparisons([plan.known_id for plan in plans if plan.known_id is not None])
         self._write_comparisons(asked, pair_ids, partitions, criteria, there, written)
 
@@ -241,8 +243,11 @@ class _Writer:
                 )
         return found
 
-    def _criteria(self, texts: dict[bytes, str]) -> dict[bytes, int]:
-        """Ids of the criteria by key; of one that was merged into another, the other's."""
+    def _criteria(self, texts: dict[bytes, str], objective: set[bytes]) -> dict[bytes, int]:
+        """Ids of the criteria by key; of one that was merged into another, the other's.
+
+        Of those that this import makes, these are `objective`. What others made stays as it was decided.
+        """
         keys = list(texts)
         with connection.cursor() as cursor:
             look = (
@@ -263,6 +268,12 @@ class _Writer:
                 )
                 cursor.execute(look, [self._project.pk, new])
                 ids |= {bytes(key): pk for key, pk in cursor}
+            if objective:
+                cursor.execute(
+                    "UPDATE annotate_criterion SET objective = true WHERE NOT objective AND data_import_id = %s"
+                    " AND project_id = %s AND text_key = ANY (%s)",
+                    [self._import_id, self._project.pk, list(objective)],
+                )
         return ids
 
     def _wanted(self, criteria: list[int]) -> dict[int, int]:
@@ -346,6 +357,13 @@ class _Writer:
                 for (pair, criterion), c in fresh.items()
             ),
         )
+        self._known(
+            {
+                (there.get(at) or fresh[at]).id: one.known
+                for plan, key, one in asked
+                if one.known and (at := (pair_ids[id(plan)], criteria[key]))
+            }
+        )
         made_now = {c.id for c in fresh.values()}
         self._raise({c.id: c.k for c in raised if c.id not in made_now})
         _copy(
@@ -384,6 +402,39 @@ class _Writer:
             cursor.execute("SET LOCAL evenhand.review_later = 'off'")
             cursor.execute("SELECT evenhand_review(%s)", [list({seat[0].id for seat in seats})])
         written.judgments_new += len(new)
+
+    def _known(self, answers: dict[int, KnownAnswer]) -> None:
+        """Known answers by comparison: where none is known yet, seen once the import is.
+
+        An annotator may have written the same criterion meanwhile: what is not objective gets none.
+        """
+        if not answers:
+            return
+        rows = list(answers.items())
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO annotate_gold (project_id, comparison_id, verdict, note, kind, data_import_id, made_by_id,
+                                           created_at)
+                SELECT %s, new.id, new.verdict, new.note, new.kind, %s, (SELECT j.by_id FROM annotate_dataimport i
+                                                                         JOIN annotate_job j ON j.id = i.job_id
+                                                                         WHERE i.id = %s), %s
+                FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS new (id, verdict, note, kind)
+                JOIN annotate_comparison c ON c.id = new.id JOIN annotate_criterion t ON t.id = c.criterion_id
+                WHERE t.objective OR new.kind = 'attention'
+                ON CONFLICT (comparison_id) DO NOTHING
+                """,
+                [
+                    self._project.pk,
+                    self._import_id,
+                    self._import_id,
+                    self._now,
+                    [comparison for comparison, _ in rows],
+                    [known.verdict for _, known in rows],
+                    [known.note for _, known in rows],
+                    [known.kind for _, known in rows],
+                ],
+            )
 
     def _new_labels(
         self, labels: list[tuple[UUID, _Comparison, int, Label]]

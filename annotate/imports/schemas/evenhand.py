@@ -36,10 +36,14 @@ _FLAT = {
     "tie_kind",
     "broken",
     "rationale",
+    "gold",
+    "gold_note",
+    "gold_kind",
+    "objective",
 }
 _KNOWN = _KEYS | _FLAT
 _RESPONSE_KEYS = {"text", "media", "model", "metadata"}
-_CRITERION_KEYS = {"text", "k", "judgments"}
+_CRITERION_KEYS = {"text", "k", "judgments", "gold", "objective"}
 _LABEL_KEYS = {"annotator", "verdict", "strength", "tie_kind", "broken", "rationale"}
 
 
@@ -164,11 +168,19 @@ def _response(row: Mapping[str, Any], number: int) -> Side:
 
 
 def _criteria(row: Mapping[str, Any], context: Context) -> tuple[AskedCriterion, ...]:
-    if "criterion" in row or "verdict" in row:
+    if any(name in row for name in ("criterion", "verdict", *_FLAT_GOLD)):
         if "criteria" in row:
             raise RowError("criterion", "stands beside criteria: give one of them.")
         text = row.get("criterion", context.criterion)
-        given: list[Any] = [{"text": text, "k": row.get("k"), "judgments": _flat_label(row)}]
+        given: list[Any] = [
+            {
+                "text": text,
+                "k": row.get("k"),
+                "judgments": _flat_label(row),
+                "gold": _flat_gold(row),
+                "objective": row.get("objective"),
+            }
+        ]
         names = ["criterion"]
     else:
         value = _from_cell(row.get("criteria", []), "criteria")
@@ -179,6 +191,17 @@ def _criteria(row: Mapping[str, Any], context: Context) -> tuple[AskedCriterion,
     if len(given) > checks.MAX_CRITERIA:
         raise RowError("criteria", f"has {len(given)} entries; at most {checks.MAX_CRITERIA} are taken.")
     return tuple(_criterion(one, name, context) for one, name in zip(given, names, strict=True))
+
+
+_FLAT_GOLD = ("gold", "gold_note", "gold_kind")
+
+
+def _flat_gold(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not any(name in row for name in _FLAT_GOLD):
+        return None
+    if "gold" not in row:
+        raise RowError("gold", "is missing beside what says more about it: give the known answer.")
+    return {"verdict": row["gold"], "note": row.get("gold_note"), "kind": row.get("gold_kind")}
 
 
 def _flat_label(row: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -200,12 +223,16 @@ def _criterion(value: Any, field: str, context: Context) -> AskedCriterion:
     if not isinstance(judgments, list):
         raise RowError(f"{field}.judgments", "must be a list.")
     labels = tuple(_label(one, f"{field}.judgments[{n}]") for n, one in enumerate(judgments))
-    k = value.get("k")
+    k, gold = value.get("k"), value.get("gold")
+    # A table has its columns at the top.
+    where = "gold" if field == "criterion" else f"{field}.gold"
     return checks.criterion(
         AskedCriterion(
             checks.text(value.get("text"), f"{field}.text", empty=False),
             checks.whole(k, f"{field}.k", 1, 9) if k is not None else context.k,
             labels if context.labels else (),
+            checks.known_answer(gold, where) if gold is not None else None,
+            checks.flag(value.get("objective") or False, where.replace("gold", "objective")),
         ),
         field,
     )
