@@ -8,7 +8,7 @@ from typing import Literal
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from annotate.models import Annotator, Project, Qualification, Trial, TrialPart, TrialResult
+from annotate.models import Annotator, Membership, Project, Qualification, Trial, TrialPart, TrialResult
 from annotate.visible import visible
 
 # The pairs of a set that can be shown now, in their order, with how many known answers each has.
@@ -102,3 +102,94 @@ def way_of(annotator: Annotator, project: Project) -> Way | None:
     last = last_attempt(state) if state else None
     told = result_told(last) if last and stage != "in" else ""
     return Way(stage, len(training), len(quiz), asked, needed_of(project, asked), left, told)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A known answer of a set and how often it was given. An item that nobody gets right may be a bad one."""
+
+    kind: str
+    pair_id: int
+    prompt: str
+    criterion: str
+    verdict: str
+    note: str
+    right: int
+    wrong: int
+    other: int  # shown and given up: skipped, broken, no opinion
+
+    @property
+    def doubtful(self) -> bool:
+        """At least three had an opinion, and fewer than half of them had it right."""
+        return self.right + self.wrong >= DOUBT_FROM and self.right < self.wrong
+
+
+DOUBT_FROM = 3
+
+# Of each claim of a set that has ended the opinion on the comparison, of what was seen as a whole; else it counts as other.
+_ITEMS = f"""
+    SELECT g.kind, c.pair_id, COALESCE(q.turns->-1->>'text', ''), t.text, g.verdict, g.note,
+           count(*) FILTER (WHERE said.verdict = g.verdict), count(*) FILTER (WHERE said.verdict <> g.verdict),
+           count(l.id) FILTER (WHERE said.verdict IS NULL)
+    FROM annotate_gold g
+    JOIN annotate_comparison c ON c.id = g.comparison_id
+    JOIN annotate_criterion t ON t.id = c.criterion_id
+    JOIN annotate_pair p ON p.id = c.pair_id
+    JOIN annotate_prompt q ON q.id = p.prompt_id
+    LEFT JOIN annotate_claim l ON l.pair_id = c.pair_id AND l.kind = g.kind AND l.outcome IN ('submitted', 'skipped')
+    LEFT JOIN LATERAL (
+        SELECT j.verdict FROM annotate_judgment j
+        WHERE j.claim_id = l.id AND j.comparison_id = c.id AND j.verdict IN ('response1', 'response2', 'tie')
+          AND (j.evidence->'viewing'->'failed') IS NULL
+        ORDER BY j.created_at LIMIT 1) said ON true
+    WHERE g.project_id = %s AND g.kind = %s AND {visible("g")}
+    GROUP BY g.id, c.pair_id, c.id, q.turns, t.text ORDER BY g.place, c.pair_id, c.id
+"""
+
+
+def items_of(project: Project, part: str) -> list[Item]:
+    """The known answers of a set in their order, with how often each was given in all rounds."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ITEMS, [project.pk, str(part)])
+        return [Item(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a member is, for who manages the project."""
+
+    membership: Membership
+    state: Qualification | None
+    last: Trial | None  # attempt at the quiz
+    attempts: int
+
+    @property
+    def told(self) -> str:
+        if self.state is None:
+            return "not begun"
+        if self.state.passed_at:
+            return self.state.get_way_display()
+        if not self.state.trained_at:
+            return "in training"
+        return "not passed yet" if self.last else "at the quiz"
+
+
+def standings(project: Project, after: str = "", size: int = 100) -> list[Standing]:
+    """Members in the order of their accounts' names, those after `after`, in the round of now."""
+    members = Membership.objects.filter(project=project, user__username__gt=after).select_related("user")
+    chosen = list(members.order_by("user__username")[:size])
+    rows = Qualification.objects.filter(
+        annotator__project=project,
+        annotator__user__in=[one.user_id for one in chosen],
+        round=project.qualify_round,
+    )
+    states = {
+        row.annotator.user_id: row for row in rows.select_related("annotator").prefetch_related("trials")
+    }
+    found = []
+    for member in chosen:
+        state = states.get(member.user_id)
+        tries = [one for one in state.trials.all() if one.part == TrialPart.QUIZ] if state else []
+        ended = sorted((one for one in tries if one.ended_at), key=lambda one: one.number)
+        found.append(Standing(member, state, ended[-1] if ended else None, len(ended)))
+    return found

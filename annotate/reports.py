@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from annotate.costs import cost_of, read_done
 from annotate.group_reports import group_section
-from annotate.models import Annotator, Criterion, Project, TaskType
+from annotate.models import Annotator, Criterion, KnownKind, Project, TaskType
 from annotate.quality import Known, Repeats, read_known, read_repeats
 from annotate.stats.agreement import agreement, cohen, ordinal_agreement
 from annotate.stats.annotators import accuracy, agreement_with_others, left_again, pair_tables, same_again
@@ -152,6 +152,7 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
     verdicts, wanted, models = read_verdicts(project), read_wanted(project), read_pair_models(project)
     used = read_used(project)
     repeats, known = read_repeats(project), read_known(project)
+    checks = read_known(project, KnownKind.ATTENTION)
     tell("labels and annotators")
     judged = Judged(verdicts)
     fitted = dawid_skene(
@@ -167,7 +168,7 @@ def full_report(project: Project, today: date, tell: Callable[[str], None] = lam
     report: Json = {
         "progress": _progress(wanted, verdicts, today),
         "labels": _label_section(judged, fitted),
-        "annotators": _annotators(judged, fitted, repeats, known),
+        "annotators": _annotators(judged, fitted, repeats, known, checks),
     }
     tell("agreement")
     report["agreement"] = _agreement(judged)
@@ -291,7 +292,7 @@ def _hasty(judged: Judged) -> NDArray[np.bool_]:
     return hasty
 
 
-def _annotators(judged: Judged, fitted: Aggregated, repeats: Repeats, known: Known) -> Json:
+def _annotators(judged: Judged, fitted: Aggregated, repeats: Repeats, known: Known, checks: Known) -> Json:
     names = _pseudonyms(judged)
     votes = judged.votes[judged.unit]
     said, of = votes[np.arange(len(votes)), judged.value], votes.sum(axis=1)
@@ -305,6 +306,7 @@ def _annotators(judged: Judged, fitted: Aggregated, repeats: Repeats, known: Kno
         seconds = judged.verdicts.seconds[mine]
         told = seconds[~np.isnan(seconds)]
         right = known.right[known.annotator == judged.annotators[rater]]
+        passed = checks.right[checks.annotator == judged.annotators[rater]]
         asked = repeats.annotator == judged.annotators[rater]
         first, again, flip = repeats.first[asked], repeats.again[asked], repeats.flip[asked]
         rows.append(
@@ -317,6 +319,8 @@ def _annotators(judged: Judged, fitted: Aggregated, repeats: Repeats, known: Kno
                 "left": _share(left[rater], of_left[rater], _NO_SIDES),
                 "known": len(right),
                 "accuracy": accuracy(right).as_json(),
+                "checked": len(passed),
+                "passed": accuracy(passed).as_json(),
                 "repeated": len(first),
                 "same_again": same_again(first, again).as_json(),
                 "left_again": left_again(first, again, flip).as_json(),

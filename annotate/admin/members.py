@@ -6,14 +6,17 @@ from django import forms
 from django.contrib import admin
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
-from django.db.models import OuterRef, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils import timezone
 
 from annotate.actions.members import pause_member, resume_member
+from annotate.actions.trials import forgive_attempts, let_in
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter
 from annotate.admin_site import signed_in
-from annotate.models import Membership, TeamRole
+from annotate.models import Membership, Qualification, TeamRole, WayIn
+from annotate.models.trials import MAX_LET_IN
 
 
 class PauseForm(forms.Form):
@@ -39,15 +42,46 @@ def _resume(request: HttpRequest, membership: Membership, _: dict[str, Any]) -> 
     return "This member was not paused."
 
 
+class LetInForm(forms.Form):
+    reason = forms.CharField(
+        max_length=MAX_LET_IN, help_text="Kept with the member's standing and in the audit trail."
+    )
+
+    def __init__(self, *args: Any, row: Membership, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+
+def _let_in(request: HttpRequest, membership: Membership, data: dict[str, Any]) -> str:
+    if let_in(by=signed_in(request), membership=membership, reason=data["reason"], now=timezone.now()):
+        return "Let in: this member gets pairs without training and quiz."
+    return "This member is in already."
+
+
+def _forgive(request: HttpRequest, membership: Membership, _: dict[str, Any]) -> str:
+    if forgive_attempts(by=signed_in(request), membership=membership, now=timezone.now()):
+        return "Forgiven: this member may try the quiz again at once, with all attempts."
+    return "There is no attempt to forgive."
+
+
 @admin.register(Membership)
 class MembershipAdmin(ActingAdmin):
-    list_display = ("user", "project", "role", "by_team", "tags", "paused_at", "pause_reason")
+    list_display = ("user", "project", "role", "by_team", "tags", "training", "paused_at", "pause_reason")
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project", "user")
     search_fields = ("user__username__startswith",)
     actions = ("pause", "resume")
-    fields = ("user", "project", "role", "own_role", "by_team", "tags", "paused_at", "pause_reason")
-    readonly_fields = ("by_team",)
+    fields = (
+        "user",
+        "project",
+        "role",
+        "own_role",
+        "by_team",
+        "tags",
+        "paused_at",
+        "pause_reason",
+        "training",
+    )
+    readonly_fields = ("by_team", "training")
     acts = (
         Act(
             "pause",
@@ -65,16 +99,45 @@ class MembershipAdmin(ActingAdmin):
             _resume,
             offered=lambda membership: membership.paused_at is not None,
         ),
+        Act(
+            "let-in",
+            "Let in",
+            "This member gets pairs without the training and quiz of this round, or what is left of them.",
+            _let_in,
+            LetInForm,
+            offered=lambda membership: membership.project.qualify,
+        ),
+        Act(
+            "forgive",
+            "Attempts anew",
+            "This member may try the quiz again at once, with all attempts that the project gives.",
+            _forgive,
+            offered=lambda membership: membership.project.qualify,
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         teams = TeamRole.objects.filter(project=OuterRef("project"), team__members__user=OuterRef("user"))
+        state = Qualification.objects.filter(
+            annotator__project=OuterRef("project"),
+            annotator__user=OuterRef("user"),
+            round=OuterRef("project__qualify_round"),
+        )
         rows: QuerySet[Membership] = super().get_queryset(request)
-        return rows.annotate(teams_here=ArraySubquery(teams.order_by("team__name").values("team__name")))
+        return rows.annotate(
+            teams_here=ArraySubquery(teams.order_by("team__name").values("team__name")),
+            way=Subquery(state.values("way")[:1]),
+        )
 
     @admin.display(description="by team")
     def by_team(self, membership: Any) -> str:
         return ", ".join(membership.teams_here) or "-"
+
+    @admin.display(description="training and quiz")
+    def training(self, membership: Any) -> str:
+        if not membership.project.qualify:
+            return "not asked for"
+        return "not begun" if membership.way is None else str(WayIn(membership.way).label)
 
     @admin.action(description="Pause the selected members")
     def pause(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:

@@ -25,11 +25,12 @@ from annotate.models import (
     CriterionState,
     Gold,
     Judgment,
+    KnownKind,
+    KnownVerdict,
     Pair,
     PromptAsset,
     Seat,
 )
-from annotate.models.gold import KnownVerdict
 from annotate.models.pools import MAX_EXPERTISE
 from annotate.opinions import of_comparisons
 from annotate.opposites import opposed
@@ -45,7 +46,7 @@ class _ByCriterion(forms.ModelChoiceField):
 
 
 class _OfPairForm(forms.Form):
-    """About one comparison of a pair, of those under an objective criterion."""
+    """About one comparison of a pair."""
 
     comparison = _ByCriterion(Comparison.objects.none(), label="Criterion", empty_label=None)
 
@@ -53,13 +54,18 @@ class _OfPairForm(forms.Form):
         super().__init__(*args, **kwargs)
         choices = self.fields["comparison"]
         assert isinstance(choices, forms.ModelChoiceField)
-        choices.queryset = self.among(_objective(row)).order_by("pk")
+        choices.queryset = self.among(_asked_of(row)).order_by("pk")
 
     def among(self, comparisons: QuerySet[Comparison]) -> QuerySet[Comparison]:
         return comparisons
 
 
 class GoldForm(_OfPairForm):
+    kind = forms.ChoiceField(
+        label="For",
+        choices=KnownKind.choices,
+        help_text="All but attention checks need an objective criterion.",
+    )
     verdict = forms.ChoiceField(label="Known answer", choices=KnownVerdict.choices)
     note = forms.CharField(
         label="Why", required=False, max_length=MAX_NOTE, widget=forms.Textarea(attrs={"rows": 3})
@@ -71,14 +77,14 @@ class UngoldForm(_OfPairForm):
         return comparisons.filter(gold__isnull=False)
 
 
-def _objective(pair: Pair) -> QuerySet[Comparison]:
-    found = Comparison.objects.filter(VISIBLE_IMPORT, pair=pair, criterion__objective=True)
+def _asked_of(pair: Pair) -> QuerySet[Comparison]:
+    found = Comparison.objects.filter(VISIBLE_IMPORT, pair=pair)
     return found.select_related("criterion", "pair__project")
 
 
 def _gold(request: HttpRequest, pair: Pair, data: dict[str, Any]) -> str:
     mark_gold(by=signed_in(request), **data)
-    return "Its answer is known. The project's settings say how often annotators are asked such pairs."
+    return "Its answer is known. The project's settings say when annotators are asked such pairs."
 
 
 def _ungold(request: HttpRequest, pair: Pair, data: dict[str, Any]) -> str:
@@ -162,11 +168,12 @@ class PairAdmin(ActingAdmin):
         Act(
             "gold",
             "Mark a known answer",
-            "Annotators who have not seen the pair are asked it now and then, without being told, and what they say is "
-            "held against this answer. It never counts as a label, and no more labels are asked for here.",
+            "Gold and attention checks are asked now and then of annotators who have not seen the pair, without telling "
+            "them; training and quiz before their first pair. What they say is held against this answer and never "
+            "counts as a label, and no more labels are asked for here.",
             _gold,
             GoldForm,
-            offered=lambda pair: _objective(pair).exists(),
+            offered=lambda pair: _asked_of(pair).exists(),
         ),
         Act(
             "ungold",

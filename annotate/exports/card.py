@@ -15,7 +15,8 @@ from annotate.stats.labels import RULE, SETTLED_RULE, USABLE
 _STANDINGS = """\
 `standing` says whether a judgment counts: `counted`; `revised` by a later one of the same annotator; `retracted`
 (it takes one back); `waiting` (came too late for one of the places that a comparison has); `repeat` (asked again
-to measure consistency); `gold` (asked to measure the annotator, as the answer is known);
+to measure consistency); `gold` (asked to measure the annotator, as the answer is known); `attention` (an attention check: the pair itself said
+what to answer);
 `excluded` (its annotator was left out of the labels); `twin` (the annotator counts
 already under a criterion merged with this one)."""
 

@@ -174,10 +174,17 @@ def test_an_answer_is_marked_as_known_on_its_pairs_page(ours: Site, theirs: Site
     criterion.refresh_from_db()
     assert (criterion.k, criterion.objective) == (4, True)
     foreign = Comparison.objects.get(pair=theirs.rows["pair"])
-    refused = act(as_manager, "pair", pair.pk, "gold", comparison=foreign.pk, verdict="tie")
+    refused = act(as_manager, "pair", pair.pk, "gold", comparison=foreign.pk, verdict="tie", kind="gold")
     assert "Select a valid choice" in refused.content.decode()
     shown = act(
-        as_manager, "pair", pair.pk, "gold", comparison=comparison.pk, verdict="tie", note="So <b>it</b> is"
+        as_manager,
+        "pair",
+        pair.pk,
+        "gold",
+        comparison=comparison.pk,
+        verdict="tie",
+        kind="gold",
+        note="So <b>it</b> is",
     )
     assert "Known answer: tie. So &lt;b&gt;it&lt;/b&gt; is" in shown.content.decode()
     listed = as_manager.get(reverse("admin:annotate_pair_changelist"), {"known": "yes"})

@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from annotate.models import Claim, Judgment, Project, Qualification
+from annotate.actions.gold import mark_gold
+from annotate.models import Claim, Judgment, Project, Qualification, Role
 from tests.browser.conftest import Watch
 from tests.browser.judging import JudgePage
 from tests.browser.looking import LOOKS, clean
-from tests.factories import make_member
-from tests.queue.trying import gated
+from tests.factories import make_annotator, make_comparison, make_member, make_pair
+from tests.queue.controls import control
+from tests.queue.trying import answered, claim, gated, trained, tried
 
 NO_LINE = r"net::ERR_(INTERNET_DISCONNECTED|FAILED|CONNECTION)"
 
@@ -157,3 +159,37 @@ def test_it_looks_right(look: Any, page: Page, sign_in, watch: Watch) -> None:
     expect(page.locator("#blank h2")).to_have_text("The quiz")
     clean(page, "failed")
     page.screenshot(path=f"/tmp/quiz-failed-{theme}.png")
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
+def test_the_managers_page_looks_right_and_works_by_keys(look: Any, page: Page, sign_in) -> None:
+    theme, width, height = look
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": height})
+    project = gated(training=2, quiz=1, quiz_wait=0, attention_share=0.5)
+    for _ in range(3):
+        annotator = make_annotator(project, make_member(project))
+        trained(annotator)
+        tried(annotator, False)
+        claim(annotator)
+    check = make_comparison(
+        make_pair(project, prompt="Choose the one that says first."), "Which do you like?"
+    )
+    mark_gold(by=None, comparison=check, verdict="response1", kind="attention")
+    Project.objects.filter(pk=project.pk).update(qualify=False)
+    other = make_annotator(project)
+    found = control(other)
+    assert found
+    answered(found, right=False)
+    sign_in(make_member(project, Role.MANAGER))
+    page.goto(f"/dashboard/{project.slug}/training/")
+    expect(page.get_by_text("Most get it wrong")).to_have_count(1)
+    expect(page.get_by_role("table", name="Missed checks")).to_contain_text(other.pseudonym)
+    clean(page, "training")
+    page.screenshot(path=f"/tmp/quiz-manager-{theme}.png", full_page=True)
+    down = page.get_by_role("button", name="Down training 1?")
+    down.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("is number 2 of the set now")
+    page.get_by_role("button", name="Ask everybody again").click()
+    expect(page.get_by_role("status")).to_contain_text("Round 2")

@@ -74,6 +74,11 @@ dashboard/<slug:slug>/groups/                      GET theirs                   
 dashboard/<slug:slug>/groups/                      POST                           302 404 404 404 302w 302w
 dashboard/<slug:slug>/groups/                      POST theirs                    302 302w 404 404 404 302w
 dashboard/<slug:slug>/groups/                      PUT PATCH DELETE OPTIONS       405
+dashboard/<slug:slug>/training/                    GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/training/                    GET theirs                     302 200 404 404 404 200
+dashboard/<slug:slug>/training/                    POST                           302 404 404 404 302w 302w
+dashboard/<slug:slug>/training/                    POST theirs                    302 302w 404 404 404 302w
+dashboard/<slug:slug>/training/                    PUT PATCH DELETE OPTIONS       405
 dashboard/<slug:slug>/consent/                     GET                            302 404 404 404 200 200
 dashboard/<slug:slug>/consent/                     GET theirs                     302 200 404 404 404 200
 dashboard/<slug:slug>/consent/                     POST                           302 404 404 404 302w 302w
@@ -396,7 +401,7 @@ NAMES = {
     "of_pair": "people gold ungold",
     "of_project": "export pause open close raise-k team no-team refit auto freeze go-uniform",
     "of_inviting": "link invite crowd-link",
-    "of_member": "pause resume",
+    "of_member": "pause resume let-in forgive",
     "of_job": "cancel retry",
 }
 

@@ -31,6 +31,7 @@ from annotate.models import Annotator, AuditEntry, CrowdArrival, Membership, Pro
 from tests.admin.conftest import logged_in
 from tests.api.client import Api
 from tests.factories import make_comparison, make_member, make_pair, make_project, make_user
+from tests.queue.trying import make_set, trained, tried
 
 pytestmark = pytest.mark.django_db
 
@@ -310,6 +311,25 @@ def test_who_finds_nothing_left_gets_the_other_code_until_there_is_more() -> Non
     judge_one(annotator)
     assert queue.claim_next(annotator=annotator, claim_id=uuid4()) is None
     assert stage() == "out"
+
+
+@pytest.mark.parametrize("code", ["OUT-1", ""])
+def test_who_fails_the_quiz_is_out_and_training_is_none_of_the_pairs_agreed(
+    project: Project, key: str, code: str
+) -> None:
+    settings = {"qualify": True, "quiz_attempts": 1, "claims_in_hand": 1, "crowd_out_code": code}
+    Project.objects.filter(pk=project.pk).update(**settings)
+    make_set(project, "training", 1)
+    make_set(project, "quiz", 1)
+    annotator = annotator_of(come_in(url_of(project, key)))
+    trained(annotator, 1)
+    state = crowd_state(annotator)
+    assert state and (state.stage, state.judged) == ("working", 0)
+    tried(annotator, False)
+    with pytest.raises(queue.NotQualified):
+        queue.claim_next(annotator=annotator, claim_id=uuid4())
+    state = crowd_state(annotator)
+    assert state and (state.stage, state.code, bool(state.link)) == ("out", code, bool(code))
 
 
 def test_the_same_participant_in_another_study_is_the_same_person(project: Project, key: str) -> None:

@@ -144,6 +144,7 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
     bodies: dict[str, dict[str, Any]] = {
         "join/<str:token>/": {"username": "new", "password": new, "again": new},
         "password/": own_password,
+        "dashboard/<slug:slug>/training/": {"do": "let-in", "reason": "They know the rules."},
         "dashboard/<slug:slug>/groups/": {"do": "make", "kind": "taste", "name": "plain"},
         "dashboard/<slug:slug>/judges/": {"evaluation": str(place.rows["evaluation"].pk)},
         "withdraw/<slug:slug>/": {"password": PASSWORD},
@@ -202,7 +203,8 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         "link": {"role": "annotator", "uses": 2, "days": 14},
         "invite": {"rows": "ada@example.org,reviewer", "days": 14},
         "change": {"k": 4},
-        "gold": {"comparison": place.rows["comparison"].pk, "verdict": "tie"},
+        "gold": {"comparison": place.rows["comparison"].pk, "verdict": "tie", "kind": "gold"},
+        "let-in": {"reason": "They know the rules."},
         "ungold": {"comparison": place.rows["comparison"].pk},
         "exclude": {"reason": "Answers without looking."},
         "merge": {"into": place.rows["another criterion"].pk},

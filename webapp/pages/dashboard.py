@@ -47,7 +47,12 @@ _STATES = {
 }
 
 # What an annotator's control answers come to, and where their number stands.
-_CONTROLS = (("accuracy", "known"), ("same_again", "repeated"), ("left_again", "repeated"))
+_CONTROLS = (
+    ("accuracy", "known"),
+    ("passed", "checked"),
+    ("same_again", "repeated"),
+    ("left_again", "repeated"),
+)
 
 # Each coefficient: its name, its key in the report, and what it says.
 _COEFFICIENTS = (

@@ -20,6 +20,7 @@ from webapp.pages import (
     own_data,
     review,
     trail,
+    training,
     withdraw,
 )
 
@@ -47,6 +48,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dashboard/<slug:slug>/", dashboard.dashboard, name="dashboard"),
     path("dashboard/<slug:slug>/state", dashboard.state, name="dashboard_state"),
     path("dashboard/<slug:slug>/consent/", consent.manage, name="dashboard_consent"),
+    path("dashboard/<slug:slug>/training/", training.manage, name="training"),
     path("dashboard/<slug:slug>/groups/", groups.manage, name="groups"),
     path("dashboard/<slug:slug>/judges/", judges.page, name="judges"),
     path("dashboard/<slug:slug>/judges.csv", judges.table, name="judges_table"),
