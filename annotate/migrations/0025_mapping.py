@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotate", "0022_quality")]
+    dependencies = [("annotate", "0024_pools")]
 
     operations = [
         migrations.AddField(

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0022_quality'),
+        ('annotate', '0025_mapping'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0024_pools'),
+        ('annotate', '0026_evaluation'),
     ]
 
     operations = [

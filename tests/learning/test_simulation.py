@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
 
-from annotate.actions.imports import local_file
+from annotate.imports.places import local_file
 from annotate.imports.spec import ImportSpec
 from annotate.integrity import violations
 from annotate.models import Draw, Judgment, Project

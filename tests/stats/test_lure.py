@@ -1,6 +1,6 @@
 """LURE puts means over chosen pairs right: checked by simulation against the truth, by the sampler's own draws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +19,7 @@ def ints(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.int64)
 
 
-def table_of(rows: list[tuple[float, ...]]) -> Drawn:
+def table_of(rows: Sequence[tuple[float, ...]]) -> Drawn:
     epochs, place, pool, left, q, hits, counts = np.array(rows, dtype=float).T
     ints = [column.astype(np.int64) for column in (epochs, place, pool, left)]
     return Drawn(ints[0], ints[1], ints[2], ints[3], q, hits, counts)

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from annotate.actions.imports import local_file
 from annotate.actions.jobs import Refused
 from annotate.actions.queue import READY_PER_ANNOTATOR
+from annotate.imports.places import local_file
 from annotate.imports.schemas import LAYOUTS
 from annotate.imports.spec import ImportSpec
 from annotate.models import TaskType
