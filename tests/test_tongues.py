@@ -20,7 +20,7 @@ CATALOGS = [(language, domain) for language in tongues.translated() for domain i
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")
 
 # What managers alone see.
-ENGLISH = {"criteria.js", "dashboard.js", "review.js", "admin/job-progress.js"}
+ENGLISH = {"criteria.js", "dashboard.js", "review.js", "admin/import-mapping.js", "admin/job-progress.js"}
 SCRIPTS = ROOT / "static" / "js"
 NAMED = ("label", "words", "title", "placeholder", '"aria-label"')
 CODE = re.compile(r"[\[(]|: [a-z0-9-]+;")

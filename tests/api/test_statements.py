@@ -11,7 +11,7 @@ from tests.api.conftest import add_pairs, join
 from tests.factories import make_project
 
 # Of these four make the two savepoints that in production are transactions.
-TRIPS = 15
+TRIPS = 16
 
 
 @pytest.mark.parametrize("criteria", [1, 5])
