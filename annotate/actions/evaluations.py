@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from annotate import audit
 from annotate.access import Deed, require
@@ -22,7 +22,7 @@ def keep_evaluation(*, by: User | None, project: Project, results: dict[str, Any
     """
     require(by, Deed.MANAGE, project)
     try:
-        named = {
+        named: dict[str, Any] = {
             "bench": str(results["bench"]["name"])[:MAX_TITLE],
             "digest": str(results["bench"]["digest"]),
             "judge": str(results["judge"]["title"])[:MAX_TITLE],
@@ -31,14 +31,20 @@ def keep_evaluation(*, by: User | None, project: Project, results: dict[str, Any
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValidationError(f"These are no results of an evaluation: {error}.") from error
-    known = Evaluation.objects.filter(
-        project=project, **{name: named[name] for name in named.keys() - {"bench"}}
-    )
-    if found := known.first():
-        return found
     evaluation = Evaluation(project=project, content=results, **named)
-    evaluation.full_clean()
-    evaluation.save()
+    evaluation.full_clean(validate_unique=False, validate_constraints=False)
+    try:
+        evaluation, new = Evaluation.objects.get_or_create(
+            **{name: named[name] for name in named.keys() - {"bench"}},
+            project=project,
+            defaults={"bench": named["bench"], "content": results},
+        )
+    except IntegrityError as error:
+        raise ValidationError(
+            "These are no results of an evaluation: their benchmark has no digest."
+        ) from error
+    if not new:
+        return evaluation
     audit.record(
         by,
         "keep evaluation",

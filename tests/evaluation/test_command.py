@@ -416,6 +416,7 @@ def test_reports_are_whole_and_run_nothing(tmp_path: Path) -> None:
     words = (tmp_path / "out" / "report.md").read_text()
     assert "| text_to_text | 8 | 2 | 4 | 8 | 0 | 0 |" in words
     assert "0.000 (0.000 to 0.000)" in words
+    assert "Of fewer than 10 prompts: text_to_text (4)." in words
 
 
 def test_ids_that_repeat_are_told_apart(tmp_path: Path) -> None:

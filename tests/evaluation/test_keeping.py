@@ -2,12 +2,15 @@
 
 import csv
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 
 from annotate import evaluations
@@ -44,6 +47,24 @@ def test_the_same_results_are_kept_once_and_forgotten_by_managers_alone() -> Non
     assert Evaluation.objects.count() == 1
     deeds = list(AuditEntry.objects.order_by("pk").values_list("deed", flat=True))
     assert deeds == ["keep evaluation", "keep evaluation", "forget evaluation"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_keep_the_same_at_once_keep_one() -> None:
+    project = make_project(slug="ours")
+    together = threading.Barrier(4)
+
+    def keep(_: int) -> int:
+        try:
+            together.wait()
+            return keep_evaluation(by=None, project=project, results=results()).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        kept = list(threads.map(keep, range(4)))
+    assert len(set(kept)) == 1 and Evaluation.objects.count() == 1
+    assert AuditEntry.objects.filter(deed="keep evaluation").count() == 1
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,16 @@ def test_intervals_know_that_a_prompts_rows_go_together() -> None:
     assert as_if.high - as_if.low < 0.5 * (apart.high - apart.low)
 
 
+def test_tasks_are_drawn_apart() -> None:
+    """Two tasks that look alike are two: their mean is surer than either by a factor of about the root of two."""
+    values = (np.random.default_rng(4).random(100) < 0.6).astype(np.float64)
+    tasks, groups = ["a"] * 100 + ["b"] * 100, [str(n) for n in range(100)] * 2
+    found = figures(np.tile(values, 2), tasks, groups)
+    assert found.macro is not None
+    one, both = found.tasks["a"], found.macro
+    assert (both.high - both.low) == pytest.approx((one.high - one.low) / 2**0.5, rel=0.12)
+
+
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     held, rng = 0, np.random.default_rng(7)
     for run in range(200):

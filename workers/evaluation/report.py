@@ -15,6 +15,7 @@ _PROTOCOLS = {
     ),
     "with_ties": ("With ties", "All rows; a verdict must name the winner or the tie", WITH_TIES),
 }
+FEW = 10  # prompts of a task, below which its interval is not to be gone by
 _ORDERS = {
     "consistent": "same verdict in both orders",
     "both_correct": "right in both orders",
@@ -126,6 +127,14 @@ def _facts(results: dict[str, Any]) -> list[str]:
         "Intervals: 95 %, percentile bootstrap over prompts within each task. Macro is the unweighted mean of the tasks"
         " that the judge supports (OmniRewardBench's overall), micro the mean over their rows."
     )
+    few = [
+        f"{task} ({one['groups']})" for task, one in results["counts"]["tasks"].items() if one["groups"] < FEW
+    ]
+    if few:
+        lines.append(
+            f"Of fewer than {FEW} prompts: {', '.join(few)}. A bootstrap of so few tells too narrow an interval: do not go"
+            " by those, nor much by that of the macro mean, in which they weigh as much as any other task."
+        )
     return lines
 
 
