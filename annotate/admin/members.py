@@ -1,21 +1,23 @@
-"""Members of projects: who is paused, and the buttons for it. Roles are given on the project's page."""
+"""Members of projects: who is paused, who may do what, and the buttons for it."""
 
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 
 from annotate.actions.members import pause_member, resume_member
+from annotate.actions.projects import change_role, remove_member
 from annotate.actions.trials import forgive_attempts, let_in
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter
 from annotate.admin_site import signed_in
-from annotate.models import Membership, Qualification, TeamRole, WayIn
+from annotate.models import Membership, Qualification, Role, TeamRole, WayIn
 from annotate.models.trials import MAX_LET_IN
 
 
@@ -61,6 +63,26 @@ def _forgive(request: HttpRequest, membership: Membership, _: dict[str, Any]) ->
     if forgive_attempts(by=signed_in(request), membership=membership, now=timezone.now()):
         return "Forgiven: this member may try the quiz again at once, with all attempts."
     return "There is no attempt to forgive."
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices)
+
+    def __init__(self, *args: Any, row: Membership, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].initial = row.role
+
+
+def _change_role(request: HttpRequest, membership: Membership, data: dict[str, Any]) -> str:
+    change_role(by=signed_in(request), membership=membership, role=Role(data["role"]))
+    return "The role is changed."
+
+
+def _remove(request: HttpRequest, membership: Membership, _: dict[str, Any]) -> HttpResponse:
+    listed = f"{reverse('admin:annotate_membership_changelist')}?project={membership.project_id}"
+    remove_member(by=signed_in(request), membership=membership)
+    messages.success(request, f"{membership.user} is no member any more.")
+    return HttpResponseRedirect(listed)
 
 
 @admin.register(Membership)
@@ -113,6 +135,19 @@ class MembershipAdmin(ActingAdmin):
             "This member may try the quiz again at once, with all attempts that the project gives.",
             _forgive,
             offered=lambda membership: membership.project.qualify,
+        ),
+        Act(
+            "role",
+            "Change the role",
+            "What this member may do in the project from now on.",
+            _change_role,
+            RoleForm,
+        ),
+        Act(
+            "remove",
+            "Take out of the project",
+            "The account and what it judged stay. What it holds is asked of others when its leases end.",
+            _remove,
         ),
     )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Case, OuterRef, QuerySet, Subquery, Sum, When
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
@@ -55,7 +55,20 @@ class MembershipForm(forms.ModelForm):
         return username
 
 
+MOST_SHOWN = 50  # members: what a page posts has a limit, and each of them is several fields
+
+
 class MembershipFormSet(BaseInlineFormSet):
+    """Of many members those who are more than annotators come first. Whatever is posted is taken, shown now or not."""
+
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        if data is None and kwargs.get("queryset") is not None:
+            first = Case(When(role=Role.ANNOTATOR, then=1), default=0)
+            rows = Membership.objects.filter(project=kwargs["instance"].pk).order_by(first, "pk")
+            shown = list(rows.values_list("pk", flat=True)[:MOST_SHOWN])
+            kwargs["queryset"] = kwargs["queryset"].filter(pk__in=shown)
+        super().__init__(data, *args, **kwargs)
+
     def clean(self) -> None:
         super().clean()
         kept = [form for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
@@ -88,7 +101,10 @@ class MembershipInline(InlineOfOwnProject):
     form = MembershipForm
     formset = MembershipFormSet
     fields = ("username", "role")
-    verbose_name, verbose_name_plural = "member", "members"
+    verbose_name, verbose_name_plural = (
+        "member",
+        f"members (no more than {MOST_SHOWN}: all of them stand in their list)",
+    )
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
@@ -376,6 +392,7 @@ class ProjectAdmin(LearningAdmin):
             ("Dashboard", reverse("dashboard", args=[row.slug])),
             ("Groups and pools", reverse("groups", args=[row.slug])),
             ("Criteria", reverse("criteria", args=[row.slug])),
+            ("Members", f"{reverse('admin:annotate_membership_changelist')}?project={row.pk}"),
             ("Import", f"{reverse('admin:annotate_dataimport_add')}?project={row.pk}"),
             *([("Arrivals (CSV)", reverse("crowd_arrivals", args=[row.slug]))] if row.crowd_open else []),
             *super().acts_on(request, row),

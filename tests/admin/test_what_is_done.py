@@ -1,6 +1,7 @@
 """What managers do in the admin goes through the actions: it takes effect, leaves audit rows, and asks first."""
 
 import json
+import re
 from io import BytesIO
 from typing import Any
 from zipfile import ZipFile
@@ -29,6 +30,7 @@ from annotate.models import (
     JobKind,
     JobState,
     Judgment,
+    Membership,
     Outcome,
     Project,
     ProjectState,
@@ -144,6 +146,27 @@ def test_members_are_named_by_account(ours: Site, as_manager: Client, manager: U
     assert post({"id": memberships[old.pk].pk, "role": "reviewer", "DELETE": "on"}).status_code == 302
     assert not ours.project.memberships.filter(user=old).exists()
     assert deeds(ours.project) == ["change role", "add member", "remove member"]
+
+
+def test_a_project_of_many_members_can_still_be_changed(
+    ours: Site, as_manager: Client, settings: Any
+) -> None:
+    """What its page sends is no more than the server takes, and the members that it leaves out have pages of their own."""
+    users = User.objects.bulk_create(User(username=f"many-{n}") for n in range(400))
+    Membership.objects.bulk_create(Membership(project=ours.project, user=user) for user in users)
+    page = as_manager.get(reverse("admin:annotate_project_change", args=[ours.project.pk])).content.decode()
+    fields = set(re.findall(r'<(?:input|select|textarea)[^>]* name="([^"]+)"', page))
+    assert len(fields) < settings.DATA_UPLOAD_MAX_NUMBER_FIELDS / 2
+    assert 'value="manager"' in page, "who is more than an annotator comes first"
+    listed = f"{reverse('admin:annotate_membership_changelist')}?project={ours.project.pk}"
+    assert f'href="{listed}"' in page
+    last = ours.project.memberships.latest("pk")
+    act(as_manager, "membership", last.pk, "role", role="reviewer")
+    last.refresh_from_db()
+    assert last.role == Role.REVIEWER
+    act(as_manager, "membership", last.pk, "remove")
+    assert not Membership.objects.filter(pk=last.pk).exists()
+    assert deeds(ours.project) == ["change role", "remove member"]
 
 
 def test_criterion_added_applied_and_merged(ours: Site, as_manager: Client) -> None:

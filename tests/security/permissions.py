@@ -401,7 +401,7 @@ NAMES = {
     "of_pair": "people gold ungold",
     "of_project": "export pause open close raise-k team no-team refit auto freeze go-uniform",
     "of_inviting": "link invite crowd-link",
-    "of_member": "pause resume let-in forgive",
+    "of_member": "pause resume let-in forgive role remove",
     "of_job": "cancel retry",
 }
 

@@ -200,6 +200,7 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         "people": {"language": "ko"},
         "export": {"min_labels": 1},
         "raise-k": {"k": 5},
+        "role": {"role": "reviewer"},
         "link": {"role": "annotator", "uses": 2, "days": 14},
         "invite": {"rows": "ada@example.org,reviewer", "days": 14},
         "change": {"k": 4},
