@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
@@ -92,6 +93,7 @@ class Receipt:
     claim: Claim
 
 
+@lru_cache(maxsize=1024)  # an import asks for the same few a million times
 def text_key(text: str) -> bytes:
     """Identity of a criterion: its text with case and white space folded, hashed (32 bytes)."""
     return hashlib.sha256(" ".join(text.split()).casefold().encode()).digest()

@@ -7,6 +7,7 @@ can tell which pairs are kept back.
 import hashlib
 import hmac
 import json
+import struct
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid5
@@ -14,16 +15,16 @@ from uuid import UUID, uuid5
 from annotate.imports.record import PairRow
 from annotate.models import Partition
 
+_LENGTH = struct.Struct(">Q").pack
 _JUDGMENTS = UUID("5f0e7d0c-5f5e-4b8e-9d4b-6c1c3d0f2a11")
 
 
 def _digest(*parts: bytes) -> bytes:
     """SHA-256 of the parts, each with its length before it, so that no two lists of parts read alike."""
-    whole = hashlib.sha256()
-    for part in parts:
-        whole.update(len(part).to_bytes(8, "big"))
-        whole.update(part)
-    return whole.digest()
+    # One call on the whole costs half of two calls a part.
+    return hashlib.sha256(
+        b"".join([piece for part in parts for piece in (_LENGTH(len(part)), part)])
+    ).digest()
 
 
 def _json(value: dict[str, Any]) -> bytes:
@@ -45,6 +46,14 @@ def pair_digest(row: PairRow, prompt: bytes, media: tuple[bytes | None, bytes | 
     group = b"" if row.group is None else b"=" + row.group.encode()
     sensitive = b"sensitive" if row.sensitive else b""
     return _digest(prompt, *sides, row.task_type.encode(), group, sensitive, _json(row.metadata))
+
+
+def of_text(row: PairRow) -> tuple[bytes, bytes] | None:
+    """(the prompt's, the pair's) of a row without media; None of one whose files must be seen first."""
+    if row.media or row.response1.media or row.response2.media:
+        return None
+    prompt = prompt_digest(row.turns, ())
+    return prompt, pair_digest(row, prompt, (None, None))
 
 
 def _salted(salt: str, purpose: str, *parts: bytes) -> bytes:

@@ -58,8 +58,12 @@ def plan_batch(
     rows: Sequence[PairRow],
     media: BatchMedia,
     refused: list[tuple[int, RowError]],
+    texts: Sequence[tuple[bytes, bytes] | None],
 ) -> dict[Name, PairPlan]:
-    """Rows of one pair gathered, each checked against the others and against what the project holds."""
+    """Rows of one pair gathered, each checked against the others and against what the project holds.
+
+    `texts`: the digests of each row, where they are known already (`digests.of_text`).
+    """
     known = _known_pairs(project, {(row.source, row.external_id) for row in rows})
     stored = _stored_judgments(project, [row for row in rows if (row.source, row.external_id) in known])
     here = _known_here(project, data_import, rows, [pair[0] for pair in known.values()])
@@ -69,7 +73,8 @@ def plan_batch(
         if files is None:
             continue  # refused for its media
         try:
-            _add_row(project, plans, row, files, known.get((row.source, row.external_id)), stored, here)
+            held = known.get((row.source, row.external_id))
+            _add_row(project, plans, row, files, held, stored, here, texts[index])
         except RowError as error:
             refused.append((index, error))
     return plans
@@ -83,6 +88,7 @@ def _add_row(
     known: tuple[int, bytes, str] | None,
     stored: dict[UUID, tuple[Any, ...]],
     here: _KnownHere,
+    made: tuple[bytes, bytes] | None,
 ) -> None:
     name = (row.source, row.external_id)
     shas = [seen.sha256 for seen in files]
@@ -91,8 +97,11 @@ def _add_row(
     for side in (row.response1, row.response2):
         sides.append(shas[count] if side.media else None)
         count += side.media is not None
-    prompt = digests.prompt_digest(row.turns, shas[: len(row.media)])
-    digest = digests.pair_digest(row, prompt, (sides[0], sides[1]))
+    if made is None:
+        prompt = digests.prompt_digest(row.turns, shas[: len(row.media)])
+        digest = digests.pair_digest(row, prompt, (sides[0], sides[1]))
+    else:
+        prompt, digest = made
     plan = plans.get(name)
     expected = plan.digest if plan else known[1] if known else digest
     if digest != expected:
@@ -110,7 +119,8 @@ def _add_row(
         plan = PairPlan(row, files, prompt, digest, known[0] if known else None, known[2] if known else "")
     asked = [(text_key(one.text), one) for one in row.criteria]
     for key, one in asked:
-        _check_labels(project, row, key, one, plan.asked.get(key), stored)
+        if one.labels:
+            _check_labels(project, row, key, one, plan.asked.get(key), stored)
         _check_known(plan, key, one, here)
     # Only a row that is taken as a whole leaves anything in the plan.
     plans[name] = plan

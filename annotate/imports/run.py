@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotate.actions.jobs import Cancelled, Lease, Refused
-from annotate.imports import near_duplicates
+from annotate.imports import digests, near_duplicates
 from annotate.imports.ahead import ahead
 from annotate.imports.assets import MediaDesk
 from annotate.imports.files import reader_of
@@ -84,6 +84,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.rows: list[PairRow] = []
+        self.texts: list[tuple[bytes, bytes] | None] = []  # digests, made while the database writes
         self.refused: list[tuple[Place, str, RowError]] = []
         self.last: Place | None = None
         self.read_to = 0  # bytes of the file
@@ -91,6 +92,7 @@ class _Batch:
 
     def add(self, row: PairRow) -> None:
         self.rows.append(row)
+        self.texts.append(digests.of_text(row))
         self._characters += len(row.response1.text) + len(row.response2.text)
         self._characters += sum(len(text) for _, text in row.turns)
         for ref in row.media_refs():
@@ -202,7 +204,7 @@ class _Import:
         ]
         data_import = self._import
         with transaction.atomic():
-            written = write_batch(self._project, data_import, batch.rows, found, timezone.now())
+            written = write_batch(self._project, data_import, batch.rows, found, timezone.now(), batch.texts)
             refused += [
                 (batch.rows[n].place, batch.rows[n].external_id, error) for n, error in written.refused
             ]

@@ -44,12 +44,20 @@ class _Comparison:
 
 
 def write_batch(
-    project: Project, data_import: DataImport, rows: Sequence[PairRow], media: BatchMedia, now: datetime
+    project: Project,
+    data_import: DataImport,
+    rows: Sequence[PairRow],
+    media: BatchMedia,
+    now: datetime,
+    texts: Sequence[tuple[bytes, bytes] | None],
 ) -> Written:
-    """Write the rows whose media were found. Call it in a transaction, with no other import of the project."""
+    """Write the rows whose media were found. Call it in a transaction, with no other import of the project.
+
+    `texts`: of each row `digests.of_text`, which whoever reads ahead has time for.
+    """
     written = Written()
     asset_ids = media.ids | _insert_assets(project, data_import, media, now)
-    plans = plan_batch(project, data_import, rows, media, written.refused)
+    plans = plan_batch(project, data_import, rows, media, written.refused, texts)
     _Writer(project, data_import, asset_ids, media.prepared, now).write(list(plans.values()), written)
     return written
 
