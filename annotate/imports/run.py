@@ -53,8 +53,7 @@ def run(lease: Lease) -> None:
             discard(data_import)
             raise
     remove_uploads(data_import)
-    # All is seen by now; this is told as soon as it is known.
-    lease.beat(step="looking for prompts that are nearly the same")
+    # All is seen by now, and nothing cancels it any more; this is told as soon as it is known.
     near_duplicates.note(data_import)
 
 
