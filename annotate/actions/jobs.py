@@ -41,6 +41,7 @@ RUNNERS = {
     # Named, not imported: the house above, which alone knows models.
     JobKind.TRAIN: "workers.training:run",
     JobKind.SCORE: "workers.scoring:run",
+    JobKind.BUDGET: "workers.budget:run",
 }
 # The others: default, whose short tasks nothing long may keep waiting.
 QUEUES = {
@@ -48,9 +49,10 @@ QUEUES = {
     JobKind.DERIVE: "media",
     JobKind.TRAIN: "learn",
     JobKind.SCORE: "learn",
+    JobKind.BUDGET: "learn",
 }
 # How long a task may take whose single steps are long (a video, a training): beyond the settings' limit, in seconds.
-TIME_LIMITS = {JobKind.DERIVE: 3600, JobKind.TRAIN: 3600}
+TIME_LIMITS = {JobKind.DERIVE: 3600, JobKind.TRAIN: 3600, JobKind.BUDGET: 3600}
 MAX_ATTEMPTS = 5  # in a row without progress
 _LOCK_SPACE = 0x45564A  # "EVJ": keeps our advisory locks apart from other users of the database
 

@@ -107,6 +107,11 @@ dashboard/<slug:slug>/state                        POST PUT PATCH DELETE OPTIONS
 dashboard/<slug:slug>/compute                      POST                           302 404 404 404 302w 302w
 dashboard/<slug:slug>/compute                      POST theirs                    302 302w 404 404 404 302w
 dashboard/<slug:slug>/compute                      GET PUT PATCH DELETE OPTIONS   405
+dashboard/<slug:slug>/budget/                       GET                            302 404 404 404 200 200
+dashboard/<slug:slug>/budget/                       GET theirs                     302 200 404 404 404 200
+dashboard/<slug:slug>/budget/                       POST                           302 404 404 404 302w 302w
+dashboard/<slug:slug>/budget/                       POST theirs                    302 302w 404 404 404 302w
+dashboard/<slug:slug>/budget/                       PUT PATCH DELETE OPTIONS       405
 dashboard/<slug:slug>/<slug:name>.csv              GET                            302 404 404 200 200 200
 dashboard/<slug:slug>/<slug:name>.csv              GET theirs                     302 200 404 404 404 200
 dashboard/<slug:slug>/<slug:name>.csv              POST PUT PATCH DELETE OPTIONS  405

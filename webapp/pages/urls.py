@@ -3,6 +3,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from webapp.pages import (
     account,
+    budget,
     comments,
     consent,
     criteria,
@@ -49,6 +50,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dashboard/<slug:slug>/state", dashboard.state, name="dashboard_state"),
     path("dashboard/<slug:slug>/consent/", consent.manage, name="dashboard_consent"),
     path("dashboard/<slug:slug>/training/", training.manage, name="training"),
+    path("dashboard/<slug:slug>/budget/", budget.budget, name="budget"),
     path("dashboard/<slug:slug>/groups/", groups.manage, name="groups"),
     path("dashboard/<slug:slug>/judges/", judges.page, name="judges"),
     path("dashboard/<slug:slug>/judges.csv", judges.table, name="judges_table"),
