@@ -10,7 +10,7 @@ from workers.simulation.curves import Curve
 
 # Told apart by who sees colours differently too (Okabe and Ito).
 _COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
-_SIZE, _LEFT, _TOP, _RIGHT, _BOTTOM = (1200, 800), 100, 70, 30, 80
+_SIZE, _LEFT, _TOP, _RIGHT, _BOTTOM = (1200, 800), 100, 90, 40, 80
 
 
 def draw_curves(path: Path, title: str, curves: Mapping[str, Curve]) -> None:
@@ -29,8 +29,7 @@ def draw_curves(path: Path, title: str, curves: Mapping[str, Curve]) -> None:
         )
 
     picture = Image.new("RGB", _SIZE, "white")
-    shade = Image.new("RGBA", _SIZE, (255, 255, 255, 0))
-    under, draw = ImageDraw.Draw(shade), ImageDraw.Draw(picture)
+    draw = ImageDraw.Draw(picture)
     draw.text((_LEFT, 20), title, fill="black", font=large)
     for level in np.arange(low, high + 1e-9, 0.05):
         draw.line([at(0, level), at(max(ends), level)], fill="#dddddd")
@@ -50,10 +49,11 @@ def draw_curves(path: Path, title: str, curves: Mapping[str, Curve]) -> None:
         above = [at(*point) for point in zip(one.labels, one.mean + half, strict=True)]
         below = [at(*point) for point in zip(one.labels, one.mean - half, strict=True)]
         if len(above) > 1:
-            under.polygon(above + below[::-1], fill=colour + "22")
+            shade = Image.new("RGBA", _SIZE)
+            ImageDraw.Draw(shade).polygon(above + below[::-1], fill=colour + "22")
+            picture.paste(shade, (0, 0), shade)
             draw.line([at(*point) for point in zip(one.labels, one.mean, strict=True)], fill=colour, width=3)
         place = (_SIZE[0] - _RIGHT - 200, _SIZE[1] - _BOTTOM - 40 - 28 * (len(curves) - n))
         draw.line([(place[0], place[1] + 10), (place[0] + 40, place[1] + 10)], fill=colour, width=3)
         draw.text((place[0] + 50, place[1]), name, fill="black", font=font)
-    picture.paste(shade, (0, 0), shade)
     picture.save(path)
