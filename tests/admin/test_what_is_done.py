@@ -191,8 +191,12 @@ def test_criterion_added_applied_and_merged(ours: Site, as_manager: Client) -> N
 def test_an_answer_is_marked_as_known_on_its_pairs_page(ours: Site, theirs: Site, as_manager: Client) -> None:
     pair, criterion = ours.rows["pair"], ours.rows["criterion"]
     comparison = Comparison.objects.get(pair=pair)
-    page = reverse("admin:annotate_pair_change", args=[pair.pk])
-    assert "Mark a known answer" not in as_manager.get(page).content.decode(), "no criterion is objective"
+    known = {"comparison": comparison.pk, "verdict": "tie"}
+    refused = act(as_manager, "pair", pair.pk, "gold", **known, kind="training")
+    assert "Only an objective criterion" in refused.content.decode()
+    act(as_manager, "pair", pair.pk, "gold", **known, kind="attention")
+    assert Gold.objects.get().kind == "attention"
+    act(as_manager, "pair", pair.pk, "ungold", comparison=comparison.pk)
     act(as_manager, "criterion", criterion.pk, "change", k=4, objective="on")
     criterion.refresh_from_db()
     assert (criterion.k, criterion.objective) == (4, True)
@@ -209,14 +213,14 @@ def test_an_answer_is_marked_as_known_on_its_pairs_page(ours: Site, theirs: Site
         kind="gold",
         note="So <b>it</b> is",
     )
-    assert "Known answer: tie. So &lt;b&gt;it&lt;/b&gt; is" in shown.content.decode()
+    assert "Known answer (gold): tie. So &lt;b&gt;it&lt;/b&gt; is" in shown.content.decode()
     listed = as_manager.get(reverse("admin:annotate_pair_changelist"), {"known": "yes"})
     assert [row.pk for row in listed.context["cl"].result_list] == [pair.pk]
     refused = act(as_manager, "criterion", criterion.pk, "change", k=4)
     assert "known answers under it" in refused.content.decode()
     act(as_manager, "pair", pair.pk, "ungold", comparison=comparison.pk)
     assert not Gold.objects.exists()
-    assert deeds(ours.project) == ["change criterion", "mark gold", "unmark gold"]
+    assert deeds(ours.project) == ["mark gold", "unmark gold", "change criterion", "mark gold", "unmark gold"]
 
 
 def test_claim_released_on_its_page_and_from_the_list(ours: Site, theirs: Site, as_manager: Client) -> None:
