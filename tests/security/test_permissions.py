@@ -144,7 +144,7 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
     bodies: dict[str, dict[str, Any]] = {
         "join/<str:token>/": {"username": "new", "password": new, "again": new},
         "password/": own_password,
-        "dashboard/<slug:slug>/training/": {"do": "let-in", "reason": "They know the rules."},
+        "dashboard/<slug:slug>/training/": {"do": "again"},
         "dashboard/<slug:slug>/groups/": {"do": "make", "kind": "taste", "name": "plain"},
         "dashboard/<slug:slug>/judges/": {"evaluation": str(place.rows["evaluation"].pk)},
         "withdraw/<slug:slug>/": {"password": PASSWORD},
