@@ -148,7 +148,7 @@ def why_nothing(annotator: Annotator) -> str:
     counts = waiting(annotator.project_id)
     own = looked.own_lines()
     said = [
-        f"Pairs of {sum(counts.get(line, 0) for line in own):,} that are left, but for those that they have seen."
+        f"Pairs: {sum(counts.get(line, 0) for line in own):,} still ask for labels, but for those that they have seen already."
     ]
     for one in withheld_from(annotator):
         said.append(f"Not {one.pairs:,}: {_LACKS[one.why](one.need)}.")
