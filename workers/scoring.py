@@ -3,6 +3,8 @@
 In the order of pairs: the criteria of one share what is looked at.
 """
 
+from collections import Counter
+
 from django.db import connection, transaction
 
 from annotate.actions.jobs import Lease, Refused
@@ -19,6 +21,8 @@ from workers.reward_models.base import RewardModel
 BATCH = 2048
 # So many batches are listed by one statement: what is left is looked through for each.
 LISTED = 25
+# Of reasons why comparisons were left out so many are kept: they may name files.
+_REASONS = 20
 
 _EVERYTHING = "p.project_id = %(project)s"
 _LEFT = """
@@ -46,39 +50,57 @@ def run(lease: Lease) -> None:
         lease.beat(step="looking for conflicts", finishing=True)
 
 
+def _step(left_out: Counter[str]) -> str:
+    """Comparisons that the model cannot judge are said and counted: they get no score."""
+    if not left_out:
+        return "scoring"
+    reason, most = left_out.most_common(1)[0]
+    others = f" ({most:,}), and others" if len(left_out) > 1 else ""
+    return f"scoring; {left_out.total():,} left out: {reason}{others}"
+
+
 def _score(lease: Lease, revision: Revision, model: RewardModel) -> None:
     job = lease.job
     left = _LEFT.format(wanted=_EVERYTHING if job.spec["everything"] else f"{IN_POOL} AND {OPEN}")
     pair, criterion = job.spec.get("after", (0, 0))
     names = {"project": revision.project_id, "revision": revision.pk, "pair": pair, "criterion": criterion}
     merged = canonical_criteria(revision.project)
+    left_out = Counter(job.spec.get("left_out", {}))
+    batch = min(BATCH, model.at_once)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) {left}", names)
         lease.beat(total=job.done + cursor.fetchone()[0], step="scoring")
         while True:
             cursor.execute(
                 f"SELECT c.id, c.pair_id, c.criterion_id {left}"
-                f" ORDER BY c.pair_id, c.criterion_id LIMIT {BATCH * LISTED}",
+                f" ORDER BY c.pair_id, c.criterion_id LIMIT {batch * LISTED}",
                 names,
             )
             listed = cursor.fetchall()
             if not listed:
                 return
-            for start in range(0, len(listed), BATCH):
-                rows = listed[start : start + BATCH]
+            for start in range(0, len(listed), batch):
+                rows = listed[start : start + batch]
                 items = compared([(pair, merged.get(criterion, criterion)) for _, pair, criterion in rows])
                 scored = model.score(items, cache=feature_cache())
                 _, names["pair"], names["criterion"] = rows[-1]
+                left_out.update(scored.without.values())
+                kept = [place for place in range(len(rows)) if place not in scored.without]
                 with transaction.atomic():
                     add_scores(
                         revision,
-                        [row[0] for row in rows],
-                        scored.margin.tolist(),
-                        scored.p_tie.tolist(),
-                        scored.variance.tolist(),
-                        scored.bald.tolist(),
-                        None if scored.cell is None else scored.cell.tolist(),
+                        [rows[place][0] for place in kept],
+                        scored.margin[kept].tolist(),
+                        scored.p_tie[kept].tolist(),
+                        scored.variance[kept].tolist(),
+                        scored.bald[kept].tolist(),
+                        None if scored.cell is None else scored.cell[kept].tolist(),
                     )
                     lease.beat(
-                        done=job.done + len(rows), place={"after": [names["pair"], names["criterion"]]}
+                        done=job.done + len(rows),
+                        step=_step(left_out),
+                        place={
+                            "after": [names["pair"], names["criterion"]],
+                            "left_out": dict(left_out.most_common(_REASONS)),
+                        },
                     )

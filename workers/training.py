@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -16,8 +17,9 @@ from annotate.tallies import Unit, judged_units
 from workers import artefacts
 from workers.features import feature_cache
 from workers.items import compared
-from workers.reward_models.base import Compared, RewardModel, Verdicts, backend
+from workers.reward_models.base import Compared, RewardModel, UnfitArtefact, Verdicts, backend
 from workers.reward_models.evaluation import accuracy, blind, gain
+from workers.reward_models.settings import SettingsError
 
 # What each verdict of a tally is for a model, in the order of stats.labels.USABLE.
 _VERDICTS = (1, -1, 0)
@@ -44,9 +46,13 @@ def run(lease: Lease) -> None:
     kind = backend(spec["backend"])
     items, verdicts = examples(units)
     lease.beat(step=f"training on {len(verdicts):,} judgments")
-    model = kind.train(items, verdicts, cache=feature_cache())
+    settings = spec.get("settings") or None
+    try:
+        model = kind.train(items, verdicts, cache=feature_cache(), settings=settings)
+    except (SettingsError, UnfitArtefact) as error:
+        raise Refused(str(error)) from None
     lease.beat(step="testing on the reserve", finishing=True)
-    held_out = _test(model, judged_units(project, Partition.RESERVE), items, verdicts)
+    held_out = _test(model, judged_units(project, Partition.RESERVE), items, verdicts, settings)
     _, newest = max(unit.newest for unit in units)
     folder = artefacts.new_folder()
     lease.beat(step="keeping the model", place={"folder": folder}, finishing=True)
@@ -77,18 +83,30 @@ def examples(units: Sequence[Unit]) -> tuple[list[Compared], Verdicts]:
 
 
 def _test(
-    model: RewardModel, reserve: Sequence[Unit], items: list[Compared], verdicts: Verdicts
+    model: RewardModel,
+    reserve: Sequence[Unit],
+    items: list[Compared],
+    verdicts: Verdicts,
+    settings: dict[str, Any] | None,
 ) -> HeldOut | None:
-    """On decided labels of the reserve, beside what the same model says that never saw a criterion."""
+    """On decided labels of the reserve, beside what the same model says that never saw a criterion.
+
+    What the model cannot judge is left out, and of the count.
+    """
     decided = [(unit, DECIDED[label]) for unit in reserve if (label := label_of(unit.counts, 1)) in DECIDED]
     if not decided:
         return None
     asked = _items([unit for unit, _ in decided])
+    cache = feature_cache()
+    scored = model.score(asked, cache=cache)
+    judged = [place for place in range(len(decided)) if place not in scored.without]
+    if not judged:
+        return None
+    decided, asked = [decided[place] for place in judged], [asked[place] for place in judged]
     labels = np.array([label for _, label in decided], dtype=np.int8)
     groups = [unit.group for unit, _ in decided]
-    cache = feature_cache()
-    blind_model = type(model).train(blind(items), verdicts, cache=cache)
-    margins = model.score(asked, cache=cache).margin
+    blind_model = type(model).train(blind(items), verdicts, cache=cache, settings=settings)
+    margins = scored.margin[judged]
     blind_margins = blind_model.score(blind(asked), cache=cache).margin
     seen, unseeing = accuracy(margins, labels, groups), accuracy(blind_margins, labels, groups)
     gained = gain(margins, blind_margins, labels, groups)

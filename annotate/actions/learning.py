@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -20,11 +21,16 @@ REVISIONS_KEPT = 3
 
 @transaction.atomic
 def start_training(
-    *, by: User | None, project: Project, backend: str = "builtin", send_it: bool = True
+    *,
+    by: User | None,
+    project: Project,
+    backend: str = "builtin",
+    settings: dict[str, Any] | None = None,
+    send_it: bool = True,
 ) -> Job:
     """A job that trains a reward model on the judgments as they stand when it begins, then scores the open pool.
 
-    While one is unfinished, it is that one: a project has one at a time.
+    `settings` are the backend's own. While one is unfinished, it is that one: a project has one at a time.
 
     Raises:
         Denied, Unknown: the user does not manage the project.
@@ -32,7 +38,8 @@ def start_training(
     require(by, Deed.MANAGE, project)
     if unfinished := unfinished_job(project, JobKind.TRAIN):
         return unfinished
-    job = create_job(by=by, project=project, kind=JobKind.TRAIN, backend=backend)
+    asked = {"settings": settings} if settings else {}
+    job = create_job(by=by, project=project, kind=JobKind.TRAIN, backend=backend, **asked)
     if send_it:
         send(job)
     return job

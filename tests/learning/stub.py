@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -21,13 +21,20 @@ class StubModel:
 
     name: ClassVar[str] = "stub"
     version: ClassVar[str] = "1"
+    at_once: ClassVar[int] = 2048
 
     def __init__(self, labels: int) -> None:
         self.labels = labels
 
     @classmethod
     def train(
-        cls, items: Sequence[Compared], verdicts: Verdicts, *, cache: FeatureCache, seed: int = 0
+        cls,
+        items: Sequence[Compared],
+        verdicts: Verdicts,
+        *,
+        cache: FeatureCache,
+        seed: int = 0,
+        settings: Mapping[str, Any] | None = None,
     ) -> Self:
         assert len(items) == len(verdicts)
         return cls(len(items))

@@ -4,11 +4,11 @@ Nothing in this package knows Django: whoever calls turns rows into `Compared` a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, BinaryIO, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -79,9 +79,33 @@ class Scored:
     variance: Floats
     bald: Floats
     cell: npt.NDArray[np.int64] | None = None
+    # Places of items that the model cannot judge, with why: there every number is NaN. Never a guess.
+    without: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.margin)
+
+    def leaving_out(self, without: Mapping[int, str]) -> "Scored":
+        """The same, with NaN at these places."""
+        if not without:
+            return self
+        places = list(without)
+
+        def blanked(column: Floats) -> Floats:
+            copy = column.copy()
+            copy[places] = np.nan
+            return copy
+
+        return Scored(
+            blanked(self.margin),
+            blanked(self.p_first),
+            blanked(self.p_second),
+            blanked(self.p_tie),
+            blanked(self.variance),
+            blanked(self.bald),
+            self.cell,
+            without,
+        )
 
 
 @runtime_checkable
@@ -91,17 +115,26 @@ class RewardModel(Protocol):
     # The name it is registered by, and the version that a saved model must have to be loaded.
     name: ClassVar[str]
     version: ClassVar[str]
+    # How many items are best scored by one call: some seconds' work.
+    at_once: ClassVar[int]
 
     @classmethod
     def train(
-        cls, items: Sequence[Compared], verdicts: Verdicts, *, cache: FeatureCache, seed: int = 0
+        cls,
+        items: Sequence[Compared],
+        verdicts: Verdicts,
+        *,
+        cache: FeatureCache,
+        seed: int = 0,
+        settings: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Learn from one verdict an item (an item may stand there more than once). The same input and seed give
-        the same model. ValueError if the lengths differ or a verdict is not one of -1, 0 and 1."""
+        """Learn from one verdict an item (an item may stand there more than once). The same input, settings and seed
+        give the same model. ValueError if the lengths differ or a verdict is not one of -1, 0 and 1; SettingsError
+        names the setting that this backend cannot use."""
         ...
 
     def score(self, items: Sequence[Compared], *, cache: FeatureCache) -> Scored:
-        """The scores of `items`, in their order."""
+        """The scores of `items`, in their order; `without` names those that it cannot judge."""
         ...
 
     def save(self, path: Path) -> None:
@@ -170,7 +203,10 @@ class JudgeBroken(Exception):
 
 
 # Where each backend's class lives; looked up when asked for, so that naming one loads no weights and no torch.
-BACKENDS = {"builtin": "workers.reward_models.builtin:BuiltinModel"}
+BACKENDS = {
+    "builtin": "workers.reward_models.builtin:BuiltinModel",
+    "transformers": "workers.reward_models.large.model:TransformersModel",
+}
 
 
 def backend(name: str) -> type[RewardModel]:

@@ -6,7 +6,7 @@ a form that nobody has judged the model says what it knows: nothing, with much t
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,6 +23,7 @@ from workers.reward_models.features import minilm, text
 from workers.reward_models.features.cache import FeatureCache
 from workers.reward_models.features.media import media_features, signal_features
 from workers.reward_models.head import Differences, Head, Reduction
+from workers.reward_models.settings import SettingsError
 
 # Of a form without a head: the doubt about a margin, and how even a comparison must be to tie.
 _UNKNOWN_VARIANCE = 1.0
@@ -41,11 +42,20 @@ class BuiltinModel:
     name: ClassVar[str] = "builtin"
     # Raised whenever the same artefact would be read otherwise.
     version: ClassVar[str] = "1"
+    at_once: ClassVar[int] = 2048
 
     @classmethod
     def train(
-        cls, items: Sequence[Compared], verdicts: Verdicts, *, cache: FeatureCache, seed: int = 0
+        cls,
+        items: Sequence[Compared],
+        verdicts: Verdicts,
+        *,
+        cache: FeatureCache,
+        seed: int = 0,
+        settings: Mapping[str, Any] | None = None,
     ) -> Self:
+        if settings:
+            raise SettingsError(f"{min(settings)}: the embedded model has nothing to set")
         if len(items) != len(verdicts):
             raise ValueError(f"{len(items)} items have {len(verdicts)} verdicts: each item needs one.")
         if not np.isin(verdicts, (-1, 0, 1)).all():

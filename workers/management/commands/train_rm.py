@@ -1,8 +1,10 @@
 """manage.py train_rm: train a reward model on a project's judgments and test it on the reserve."""
 
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
+import yaml
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate.actions.jobs import AlreadyRunning, Refused
@@ -18,12 +20,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--project", metavar="SLUG", required=True)
         parser.add_argument("--backend", choices=sorted(BACKENDS), default="builtin")
+        parser.add_argument(
+            "--spec", metavar="FILE", type=Path, help="the backend's settings, as YAML or JSON"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = Project.objects.filter(slug=options["project"]).first()
         if project is None:
             raise CommandError(f"There is no project {options['project']!r}.")
-        job = start_training(by=None, project=project, backend=options["backend"], send_it=False)
+        settings = _read(options["spec"])
+        job = start_training(
+            by=None, project=project, backend=options["backend"], settings=settings, send_it=False
+        )
         try:
             job = run_with_bar(job, unit="model")
         except Refused as error:
@@ -48,3 +56,17 @@ class Command(BaseCommand):
                 f" gain over blind {revision.gain:+.3f} ({revision.gain_low:+.3f} to {revision.gain_high:+.3f})"
             )
         self.stdout.write(f"Score by it: manage.py score_pairs --project {project.slug}")
+
+
+def _read(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"--spec: {path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise CommandError(f"--spec: {path} is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict) or not found:
+        raise CommandError(f"--spec: {path} must hold a mapping of fields, such as 'backbone: models/qwen'")
+    return found

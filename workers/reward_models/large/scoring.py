@@ -1,0 +1,180 @@
+"""Last hidden states of many responses: bucketed by length, halved when memory runs out, criteria fanned out.
+
+What the criteria of one response share is read once: its keys and values are repeated for each criterion, which then
+costs only its own few tokens. With P shared tokens and S own ones K criteria cost P + K S instead of K (P + S).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workers.reward_models.large.backbone import Backbone
+from workers.reward_models.large.encode import Encoded, Stretch
+
+
+class TooLarge(RuntimeError):
+    """One response alone does not fit into the device's memory."""
+
+
+@dataclass(frozen=True)
+class _Group:
+    """One shared stretch, and the places of those that it is of."""
+
+    shared: Stretch
+    own: tuple[Stretch, ...]
+    places: tuple[tuple[int, ...], ...]  # of each own stretch; equal ones are scored once
+
+    def cost(self) -> int:
+        """Tokens that its keys and values take."""
+        return len(self.own) * (len(self.shared) + max(map(len, self.own)))
+
+
+def hidden(
+    backbone: Backbone, encoded: Sequence[Encoded], batch_tokens: int, *, fan_out: bool = True
+) -> Tensor:
+    """The hidden state at the last token of each: (n, width), 32 bits, on the CPU.
+
+    `fan_out` False reads every response whole: the slow way, which the fast one is held against.
+
+    Raises:
+        TooLarge: one alone does not fit into memory.
+    """
+    found = torch.empty(len(encoded), backbone.width)
+    groups = sorted(_groups(encoded, fan_out, batch_tokens), key=lambda group: group.cost(), reverse=True)
+    with torch.inference_mode():
+        for some in _buckets(groups, batch_tokens):
+            _run(backbone, some, found)
+    return found
+
+
+def _groups(encoded: Sequence[Encoded], fan_out: bool, batch_tokens: int) -> list[_Group]:
+    """By what is shared. One whose criteria are too many for a batch is cut."""
+    shared: dict[tuple[int, int], tuple[Stretch, dict[tuple[int, ...], list[int]], list[Stretch]]] = {}
+    for place, one in enumerate(encoded):
+        # The encoder gives equal stretches as one object.
+        key = (id(one.shared), 0) if fan_out and len(one.shared) else (id(one.shared), id(one.own))
+        stretch, places, own = shared.setdefault(key, (one.shared, {}, []))
+        ids = (id(one.own),)
+        if ids not in places:
+            own.append(one.own)
+        places.setdefault(ids, []).append(place)
+    groups = []
+    for stretch, places, own in shared.values():
+        each = len(stretch) + max(map(len, own))
+        most = max(1, batch_tokens // each)
+        spots = [tuple(one) for one in places.values()]
+        groups += [
+            _Group(stretch, tuple(own[start : start + most]), tuple(spots[start : start + most]))
+            for start in range(0, len(own), most)
+        ]
+    return groups
+
+
+def _buckets(groups: list[_Group], batch_tokens: int) -> list[list[_Group]]:
+    """Neighbours in length together, their padding counted; fanned out and whole ones apart."""
+    buckets: list[list[_Group]] = []
+    for kind in (True, False):
+        some: list[_Group] = []
+        longest = count = 0
+        for group in groups:
+            if (len(group.own) > 1) != kind:
+                continue
+            long = len(group.shared) + max(map(len, group.own))
+            if some and max(longest, long) * (count + len(group.own)) > batch_tokens:
+                buckets.append(some)
+                some, longest, count = [], 0, 0
+            some.append(group)
+            longest, count = max(longest, long), count + len(group.own)
+        if some:
+            buckets.append(some)
+    return buckets
+
+
+def _run(backbone: Backbone, groups: list[_Group], found: Tensor) -> None:
+    try:
+        rows = _fanned(backbone, groups) if len(groups[0].own) > 1 else _whole(backbone, groups)
+    except torch.OutOfMemoryError:
+        rows = None  # outside of the handler, whose traceback holds what filled the memory
+    if rows is None:
+        if backbone.device.type == "cuda":
+            torch.cuda.empty_cache()
+        for half in _halves(groups):
+            _run(backbone, half, found)
+        return
+    at = 0
+    for group in groups:
+        for places in group.places:
+            found[list(places)] = rows[at]
+            at += 1
+
+
+def _halves(groups: list[_Group]) -> list[list[_Group]]:
+    if len(groups) > 1:
+        middle = len(groups) // 2
+        return [groups[:middle], groups[middle:]]
+    (group,) = groups
+    if len(group.own) > 1:
+        middle = len(group.own) // 2
+        return [
+            [_Group(group.shared, group.own[part], group.places[part])]
+            for part in (slice(middle), slice(middle, None))
+        ]
+    raise TooLarge(
+        f"One response of {len(group.shared) + len(group.own[0]):,} tokens does not fit into memory: "
+        "lower max_tokens, image_pixels or most_frames."
+    )
+
+
+def _whole(backbone: Backbone, groups: list[_Group]) -> Tensor:
+    embeds, mask, positions = padded(backbone, [group.shared + group.own[0] for group in groups])
+    states, _ = backbone.decode(embeds, mask, positions)
+    return last(states, mask).float().cpu()
+
+
+def _fanned(backbone: Backbone, groups: list[_Group]) -> Tensor:
+    device = backbone.device
+    embeds, mask, positions = padded(backbone, [group.shared for group in groups])
+    _, cache = backbone.decode(embeds, mask, positions, keep=True)
+    owner = torch.tensor([n for n, group in enumerate(groups) for _ in group.own], device=device)
+    cache.batch_select_indices(owner)
+    begin = torch.tensor([_next(backbone, group.shared) for group in groups], device=device)[owner]
+    own, own_mask, _ = padded(backbone, [one for group in groups for one in group.own])
+    places = begin[:, None] + torch.arange(own.shape[1], device=device)
+    if positions.ndim == 3:
+        places = places.expand(3, -1, -1)
+    states, _ = backbone.decode(own, torch.cat([mask[owner], own_mask], dim=1), places, cache=cache)
+    return last(states, own_mask).float().cpu()
+
+
+def _next(backbone: Backbone, stretch: Stretch) -> int:
+    """Where the text after a stretch begins, asked of the model itself: its rules for media differ."""
+    ids = torch.cat([stretch.ids, stretch.ids.new_zeros(1)])
+    return int(backbone.positions(ids, list(stretch.shown))[..., -1].max())
+
+
+def padded(backbone: Backbone, stretches: Sequence[Stretch]) -> tuple[Tensor, Tensor, Tensor]:
+    """Embeddings (b, n, width), mask (b, n) and positions (b, n) or (3, b, n), padded at the right."""
+    most = max(map(len, stretches))
+    ids = torch.zeros(len(stretches), most, dtype=torch.long)
+    mask = torch.zeros(len(stretches), most, dtype=torch.long)
+    places = []
+    for n, stretch in enumerate(stretches):
+        ids[n, : len(stretch)] = stretch.ids
+        mask[n, : len(stretch)] = 1
+        place = backbone.positions(stretch.ids, list(stretch.shown))
+        places.append(torch.nn.functional.pad(place, (0, most - len(stretch))))
+    embeds = backbone.language.get_input_embeddings()(ids.to(backbone.device)).detach()
+    for n, stretch in enumerate(stretches):
+        for kind in {medium.kind for medium in stretch.shown}:
+            rows = torch.cat([medium.rows for medium in stretch.shown if medium.kind == kind])
+            at = (stretch.ids == backbone.placeholder(kind)).nonzero()[:, 0]
+            embeds[n, at.to(embeds.device)] = rows.to(embeds.device, embeds.dtype)
+    positions = torch.stack(places, dim=-2)
+    return embeds, mask.to(backbone.device), positions.to(backbone.device)
+
+
+def last(states: Tensor, mask: Tensor) -> Tensor:
+    """The state at the last token that is no padding."""
+    return states[torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1]
