@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
+import yaml
 from celery.bin.beat import beat
 from celery.bin.control import inspect
 from celery.bin.worker import worker
@@ -18,9 +20,11 @@ from click import Command, Context
 from django.core.management import get_commands, load_command_class
 
 from annotate.actions.jobs import QUEUES
-from tests.documents import compose, env_file, variables_read
+from tests.documents import code_blocks, compose, env_file, variables_read
 from tests.paths import ROOT
 from webapp.management.commands.up import WORKERS, web_command
+from workers.reward_models.large.settings import LargeSettings
+from workers.reward_models.vllm import VllmSettings
 
 EXAMPLE = env_file(ROOT / "docs" / "env.example")
 VALUES = {
@@ -201,8 +205,24 @@ def test_every_queue_is_served() -> None:
     assert always == {queue for queues, _ in WORKERS.values() for queue in queues.split(",")}
     assert {"default", *QUEUES.values()} <= always
     assert queues_of("gpu") == {"gpu"}
-    assert SERVICES["gpu"]["profiles"] == ["gpu"]
-    assert not any("profiles" in SERVICES[name] for name in SERVICES if name != "gpu")
+    profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+    assert profiles == {"gpu": ["gpu"], "vllm": ["vllm"]}
+
+
+def test_the_reward_model_is_served_as_its_backend_asks_for_it() -> None:
+    service = SERVICES["vllm"]
+    command = service["command"]
+    options = dict(pairwise(command))
+    assert options["--runner"] == "pooling" and options["--convert"] == "classify"
+    mounted = dict(text.split(":") for text in service["volumes"])["models"]
+    assert options["--model"].startswith(f"{mounted}/")
+    text = (ROOT / "docs" / "reward-models.md").read_text()
+    (spec,) = (block for block in code_blocks(text, "yaml") if "\nmodel: " in f"\n{block}")
+    settings = VllmSettings.from_json(yaml.safe_load(spec))
+    address = urlsplit(settings.url)
+    assert (address.hostname, str(address.port)) == ("vllm", options["--port"])
+    assert settings.model == options["--served-model-name"]
+    assert LargeSettings(backbone="x").max_tokens == int(options["--max-model-len"])
 
 
 def test_what_others_wait_for_can_be_waited_for() -> None:

@@ -206,6 +206,7 @@ class JudgeBroken(Exception):
 BACKENDS = {
     "builtin": "workers.reward_models.builtin:BuiltinModel",
     "transformers": "workers.reward_models.large.model:TransformersModel",
+    "vllm": "workers.reward_models.vllm:VllmModel",
 }
 
 

@@ -1,4 +1,4 @@
-"""A chat endpoint over HTTP, as OpenAI, vLLM, SGLang and others serve it: POST <url>/chat/completions.
+"""A model's endpoint over HTTP, as OpenAI, vLLM, SGLang and others serve it: POST <url>/chat/completions and others.
 
 What is worth trying again is tried again: what the server refuses for now (429, with its Retry-After), its own
 failures (5xx) and connections that break or take too long. Everything else is said at once.
@@ -24,8 +24,8 @@ _NEVER = {
     401: "The key is refused.",
     402: "The account has no credit left.",
     403: "The key may not use this model.",
-    404: "There is no such model, or no chat endpoint at this address.",
-    405: "There is no chat endpoint at this address.",
+    404: "There is no such model, or no such endpoint at this address.",
+    405: "There is no such endpoint at this address.",
 }
 _MOST_BYTES = 8 * 1024 * 1024
 _FIRST_WAIT, _MOST_WAIT = 1.0, 60.0  # seconds
@@ -77,7 +77,6 @@ class Endpoint:
             raise ValueError(
                 "the address holds a password: give it as a key, by the variable that key_env names"
             )
-        self._address = self.url.rstrip("/") + "/chat/completions"
         self._pool = urllib3.PoolManager(maxsize=self.connections, block=True, retries=False)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -90,7 +89,12 @@ class Endpoint:
         self._stopped.set()
 
     def complete(self, body: dict[str, Any]) -> Completion:
-        """
+        """Ask for a chat completion; see `ask`."""
+        return _completion(self.ask("/chat/completions", body))
+
+    def ask(self, path: str, body: dict[str, Any]) -> bytes:
+        """What is answered to this body at this path under the address.
+
         Raises:
             EndpointError: this request was not answered.
             JudgeBroken: none would be.
@@ -106,7 +110,7 @@ class Endpoint:
                 raise EndpointError("it was stopped")
             told = None
             try:
-                status, headers, content = self._post(data)
+                status, headers, content = self._post(self.url.rstrip("/") + path, data)
             except urllib3.exceptions.HTTPError as error:
                 # A connection that was refused is one that timed out, to this library.
                 refused = isinstance(error, urllib3.exceptions.NewConnectionError)
@@ -119,7 +123,7 @@ class Endpoint:
                 )
                 continue
             if status == 200:
-                return _completion(content)
+                return content
             problem = f"it answered {status}: {_message(content)}"
             if status in _NEVER:
                 raise JudgeBroken(f"{self.url}: {_NEVER[status]} It answered {status}: {_message(content)}")
@@ -131,14 +135,14 @@ class Endpoint:
         tries = self.retries + 1
         raise EndpointError(f"{problem}; tried {tries} time{'s' if tries > 1 else ''}")
 
-    def _post(self, data: bytes) -> tuple[int, Any, bytes]:
+    def _post(self, address: str, data: bytes) -> tuple[int, Any, bytes]:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         # A redirect is not followed: it would carry the key to another place.
         reply = self._pool.request(
             "POST",
-            self._address,
+            address,
             body=data,
             headers=headers,
             timeout=urllib3.Timeout(connect=min(self.timeout, 30.0), read=self.timeout),
