@@ -79,6 +79,13 @@ def _score(revision: Revision) -> None:
         start_scoring(by=None, revision=revision)
 
 
+def _left_out(revision: Revision) -> int:
+    """Pairs that the revision could not judge when it last scored: to ask again would be in vain."""
+    jobs = Job.objects.filter(project=revision.project_id, kind=JobKind.SCORE, spec__revision=revision.pk)
+    last = jobs.filter(state=JobState.DONE).order_by("-pk").first()
+    return int(last.spec.get("pairs_left_out", 0)) if last else 0
+
+
 def draw(project: Project, rng: np.random.Generator | None = None) -> int:
     """Draw an epoch if the queue is less than half as long as it should be. Returns how many draws were appended.
 
@@ -93,7 +100,7 @@ def draw(project: Project, rng: np.random.Generator | None = None) -> int:
         if depth is None or revision is None or depth.ready * 2 >= depth.wanted:
             return 0
         pool = freeze_pool(revision)
-        if pool.unscored:
+        if pool.unscored > _left_out(revision):
             _score(revision)
         want = depth.wanted - depth.ready
         chance = rng or np.random.default_rng()

@@ -66,6 +66,7 @@ def _score(lease: Lease, revision: Revision, model: RewardModel) -> None:
     names = {"project": revision.project_id, "revision": revision.pk, "pair": pair, "criterion": criterion}
     merged = canonical_criteria(revision.project)
     left_out = Counter(job.spec.get("left_out", {}))
+    pairs_left_out, last_left_out = job.spec.get("pairs_left_out", 0), pair
     batch = min(BATCH, model.at_once)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) {left}", names)
@@ -85,6 +86,8 @@ def _score(lease: Lease, revision: Revision, model: RewardModel) -> None:
                 scored = model.score(items, cache=feature_cache())
                 _, names["pair"], names["criterion"] = rows[-1]
                 left_out.update(scored.without.values())
+                pairs_left_out += len({rows[place][1] for place in scored.without} - {last_left_out})
+                last_left_out = max((rows[place][1] for place in scored.without), default=last_left_out)
                 kept = [place for place in range(len(rows)) if place not in scored.without]
                 with transaction.atomic():
                     add_scores(
@@ -102,5 +105,6 @@ def _score(lease: Lease, revision: Revision, model: RewardModel) -> None:
                         place={
                             "after": [names["pair"], names["criterion"]],
                             "left_out": dict(left_out.most_common(_REASONS)),
+                            "pairs_left_out": pairs_left_out,
                         },
                     )

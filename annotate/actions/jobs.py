@@ -51,6 +51,8 @@ QUEUES = {
     JobKind.SCORE: "learn",
     JobKind.BUDGET: "learn",
 }
+# Reward models whose training and scoring wait for a worker with a GPU, and with the backbone's folder.
+ON_GPU = frozenset({"transformers"})
 # How long a task may take whose single steps are long (a video, a training): beyond the settings' limit, in seconds.
 TIME_LIMITS = {JobKind.DERIVE: 3600, JobKind.TRAIN: 3600, JobKind.BUDGET: 3600}
 MAX_ATTEMPTS = 5  # in a row without progress
@@ -153,9 +155,8 @@ def unfinished_job(project: Project, kind: JobKind, **spec: object) -> Job | Non
 def send(job: Job) -> None:
     """Ask the workers to run the job once this transaction has committed."""
     kind = JobKind(job.kind)
-    send_on_commit(
-        "workers.tasks.run_job", job.pk, queue=QUEUES.get(kind, "default"), time_limit=TIME_LIMITS.get(kind)
-    )
+    queue = "gpu" if job.spec.get("backend") in ON_GPU else QUEUES.get(kind, "default")
+    send_on_commit("workers.tasks.run_job", job.pk, queue=queue, time_limit=TIME_LIMITS.get(kind))
 
 
 def _runner(kind: str) -> Callable[[Lease], None]:

@@ -62,7 +62,7 @@ def start_scoring(
         return unfinished
     if everything:
         Revision.objects.filter(pk=revision.pk, state=RevisionState.READY).update(kept=True)
-    job = create_job(by=by, project=revision.project, kind=JobKind.SCORE, **asked)
+    job = create_job(by=by, project=revision.project, kind=JobKind.SCORE, backend=revision.backend, **asked)
     if send_it:
         send(job)
     return job

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         before = Score.objects.filter(revision=revision).count()
         job = start_scoring(by=None, revision=revision, everything=options["all"], send_it=False)
         try:
-            run_with_bar(job, unit="comparisons")
+            job = run_with_bar(job, unit="comparisons")
         except Refused as error:
             raise CommandError(str(error)) from None
         except AlreadyRunning:
@@ -38,6 +38,8 @@ class Command(BaseCommand):
             f"{project.slug}: {count:,} comparisons are scored by revision {revision.number}"
             f" ({count - before:,} of them now)."
         )
+        for why, left_out in job.spec.get("left_out", {}).items():
+            self.stdout.write(f"{left_out:,} are left out: {why}")
 
     def _revision(self, project: Project, number: int | None) -> Revision:
         if number is None:

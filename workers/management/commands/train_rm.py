@@ -32,6 +32,10 @@ class Command(BaseCommand):
         job = start_training(
             by=None, project=project, backend=options["backend"], settings=settings, send_it=False
         )
+        if (job.spec["backend"], job.spec.get("settings")) != (options["backend"], settings):
+            raise CommandError(
+                f"{job} is unfinished, and trains {job.spec['backend']} otherwise: let it end or cancel it first."
+            )
         try:
             job = run_with_bar(job, unit="model")
         except Refused as error:

@@ -203,9 +203,8 @@ class Backbone:
             use_cache=keep or cache is not None,
             **named,
         )
-        kept = getattr(answer, "cache", None)
-        if kept is None:
-            kept = getattr(answer, "past_key_values", None)
+        # Called past_key_values before transformers 5.24 or so.
+        kept = answer.cache if hasattr(answer, "cache") else answer.past_key_values
         return answer.last_hidden_state, kept
 
 

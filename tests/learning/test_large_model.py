@@ -1,0 +1,119 @@
+"""Large models through the same door as the embedded one: trained by a specification, scored, and honest about what they cannot judge."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from django.core.management import CommandError, call_command
+
+from annotate.actions.learning import start_scoring, start_training
+from annotate.models import Job, JobKind, Revision, Score
+from tests.learning.stub import StubModel
+from tests.learning.world import at_work, ended_well, learn, planted
+from tests.reward_models.large import tiny
+from workers import loop
+from workers.reward_models.builtin import BuiltinModel
+from workers.reward_models.features.cache import MemoryCache
+from workers.reward_models.settings import SettingsError
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    torch.set_num_threads(1)
+    backbone = tmp_path / "backbone"
+    backbone.mkdir()
+    tiny.make(backbone, "qwen2")
+    path = tmp_path / "spec.yaml"
+    path.write_text(f"backbone: {backbone}\nmethod: head\nlearning_rate: 0.1\nepochs: 20\nbatch: 4\n")
+    return path
+
+
+def test_trained_by_a_specification_then_scored(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = planted(judged=6, open_pairs=4, reserve=4)
+    call_command("train_rm", project=project.slug, backend="transformers", spec=spec)
+    told = capsys.readouterr().out
+    assert "revision 1 (transformers), trained on 12 judgments of 12 comparisons" in told
+    assert "Accuracy on 8 labels of the reserve: 1.000" in told
+    call_command("score_pairs", project=project.slug)
+    assert "8 comparisons are scored by revision 1 (8 of them now)." in capsys.readouterr().out
+    assert ended_well(project)
+    # The criterion is seen.
+    margins = Score.objects.order_by("comparison__pair", "comparison__criterion").values_list(
+        "margin", flat=True
+    )
+    assert max(abs(one - other) for one, other in zip(margins[::2], margins[1::2], strict=True)) > 0.1
+
+
+def test_what_is_wrong_with_a_specification_is_said(spec: Path, tmp_path: Path) -> None:
+    project = planted(judged=2, open_pairs=1, reserve=0)
+
+    def refused(words: str, path: Path | None = spec) -> None:
+        with pytest.raises(CommandError, match=words):
+            call_command("train_rm", project=project.slug, backend="transformers", spec=path)
+
+    refused("cannot be read", tmp_path / "none.yaml")
+    refused("a large model is trained by a specification", None)
+    spec.write_text("- a")
+    refused("must hold a mapping of fields")
+    spec.write_text("a: [")
+    refused("is no YAML")
+    spec.write_text("backbone: /nowhere\n")
+    refused(r"there is no config\.json")
+    spec.write_text("backbone: /nowhere\nepoch: 2\n")
+    refused("epoch: no such field")
+    assert not Revision.objects.exists()
+    with pytest.raises(SettingsError, match="backbone: the embedded model has nothing to set"):
+        BuiltinModel.train([], np.array([], np.int8), cache=MemoryCache(), settings={"backbone": "x"})
+
+
+def test_another_training_is_not_taken_for_this_one(spec: Path) -> None:
+    project = planted(judged=2, open_pairs=1, reserve=0)
+    start_training(by=None, project=project, send_it=False)
+    with pytest.raises(CommandError, match="is unfinished, and trains builtin otherwise"):
+        call_command("train_rm", project=project.slug, backend="transformers", spec=spec)
+
+
+def test_large_jobs_wait_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    from annotate.actions import jobs
+
+    sent: list[str] = []
+    monkeypatch.setattr(jobs, "send_on_commit", lambda *args, queue, time_limit: sent.append(queue))
+    project = planted(judged=2, open_pairs=1, reserve=0)
+    revision = learn(project)
+    sent.clear()
+    start_training(by=None, project=project, backend="transformers", settings={"backbone": "x"})
+    Revision.objects.filter(pk=revision.pk).update(backend="transformers")
+    revision.refresh_from_db()
+    start_scoring(by=None, revision=revision, everything=True)
+    assert sent == ["gpu", "gpu"]
+
+
+def test_what_a_model_cannot_judge_has_no_score_and_is_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = planted(judged=6, open_pairs=12, reserve=4)
+    score = StubModel.score
+
+    def partly(self, items, *, cache):
+        blank = {
+            n: "it cannot look at video"
+            for n, item in enumerate(items)
+            if item.prompt_text[:2] in ("3 ", "5 ")
+        }
+        return score(self, items, cache=cache).leaving_out(blank)
+
+    monkeypatch.setattr(StubModel, "score", partly)
+    call_command("train_rm", project=project.slug)
+    call_command("score_pairs", project=project.slug)
+    told = capsys.readouterr().out
+    assert "20 comparisons are scored" in told and "4 are left out: it cannot look at video" in told
+    job = Job.objects.filter(project=project, kind=JobKind.SCORE).latest("pk")
+    assert job.spec["left_out"] == {"it cannot look at video": 4} and job.spec["pairs_left_out"] == 2
+    # Nobody asks it again in vain; pairs that are new are asked about.
+    at_work(project)
+    before = Job.objects.filter(kind=JobKind.SCORE).count()
+    loop.draw(project)
+    assert Job.objects.filter(kind=JobKind.SCORE).count() == before
