@@ -253,21 +253,32 @@ def load(settings: LargeSettings, device: torch.device | None = None) -> Backbon
         if bars:
             transformers.utils.logging.enable_progress_bar()
     own_head = _check(folder, told)
+    made = assemble(model, read_tokenizer(folder), settings, device, revision(folder), own_head)
+    if "audio" in made.modalities:
+        made.extractor = transformers.WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
+    return made
+
+
+def assemble(
+    model: Any,
+    tokenizer: Tokenizer,
+    settings: LargeSettings,
+    device: torch.device,
+    revision: str,
+    own_head: dict[str, Tensor] | None = None,
+) -> Backbone:
+    """A backbone of a model at hand, which is frozen and loses its output layer."""
     model.lm_head = nn.Identity()  # a gigabyte that nobody asks
     model.requires_grad_(False)
     model.eval().to(device)
     language = model.model
     if not isinstance(getattr(language, "layers", None), nn.ModuleList):
         language = language.language_model
-    sees = _SEES if hasattr(config, "vision_config") else frozenset()
-    hears = frozenset({"audio"}) if hasattr(config, "audio_config") else frozenset()
-    tokenizer = _tokenizer(folder)
-    extractor = None
-    if hears:
-        extractor = transformers.WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    return Backbone(
-        model, language, tokenizer, sees | hears, revision(folder), own_head, settings, device, extractor
-    )
+    sees = _SEES if hasattr(model.config, "vision_config") else frozenset()
+    hears = frozenset({"audio"}) if hasattr(model.config, "audio_config") else frozenset()
+    # What people write is text, also where it spells a special token.
+    tokenizer.encode_special_tokens = True
+    return Backbone(model, language, tokenizer, sees | hears, revision, own_head or {}, settings, device)
 
 
 def _folder(name: str) -> Path:
@@ -316,15 +327,13 @@ def _check(folder: Path, told: dict[str, Any]) -> dict[str, Tensor]:
     return found
 
 
-def _tokenizer(folder: Path) -> Tokenizer:
+def read_tokenizer(folder: Path) -> Tokenizer:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise UnfitArtefact(f"{folder} has no tokenizer.json.")
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    # What people write is text, also where it spells a special token.
-    tokenizer.encode_special_tokens = True
     return tokenizer
 
 
