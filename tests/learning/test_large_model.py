@@ -40,6 +40,10 @@ def test_trained_by_a_specification_then_scored(spec: Path, capsys: pytest.Captu
     call_command("score_pairs", project=project.slug)
     assert "8 comparisons are scored by revision 1 (8 of them now)." in capsys.readouterr().out
     assert ended_well(project)
+    call_command("export_rm", project=project.slug, out=spec.parent / "out")
+    assert "out: reward_model.json, value_head.safetensors" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="has no such revision of the backend transformers"):
+        call_command("export_rm", project=project.slug, out=spec.parent / "out", revision=7)
     # The criterion is seen.
     margins = Score.objects.order_by("comparison__pair", "comparison__criterion").values_list(
         "margin", flat=True

@@ -3,13 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from django.core.management import CommandError, call_command
 from safetensors.torch import load_file, save_file
 
+from tests.reward_models.large.test_training import CACHE, settings, words_rule
 from workers.reward_models.base import UnfitArtefact
 from workers.reward_models.large.convert import convert
+from workers.reward_models.large.model import TransformersModel
 
 WIDTH = 8
 
@@ -89,7 +92,7 @@ def test_one_file_without_an_index_is_converted_too(released: Path, tmp_path: Pa
     save_file(tensors | {"resampler.query": torch.zeros(2)}, released / "model.safetensors")
     assert convert(released, tmp_path / "reward") == 0.25
     index = json.loads((tmp_path / "reward" / "model.safetensors.index.json").read_text())
-    assert set(index["weight_map"].values()) == {"model.safetensors", "model-score.safetensors"}
+    assert set(index["weight_map"].values()) == {"model-backbone.safetensors", "model-score.safetensors"}
 
 
 def test_what_is_wrong_is_said(released: Path, tmp_path: Path) -> None:
@@ -127,3 +130,36 @@ def test_what_is_converted_needs_no_second_time(released: Path, tmp_path: Path) 
     convert(released, tmp_path / "reward")
     with pytest.raises(UnfitArtefact, match=r"has a score\.weight already"):
         convert(tmp_path / "reward", tmp_path / "again")
+
+
+def test_what_was_trained_here_is_added_to_its_backbone(vl: Path, tmp_path: Path) -> None:
+    """As if vLLM had loaded it: the converted checkpoint alone says what backbone, adapter and head say together."""
+    items, verdicts = words_rule(16)
+    asked = settings(vl, epochs=1, learning_rate=0.05)
+    model = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked)
+    model.save_folder(tmp_path / "trained")
+    bias = convert(vl, tmp_path / "reward", head=tmp_path / "trained", adapter=tmp_path / "trained")
+    assert bias == pytest.approx(float(model.head.bias.detach()))
+    alone = TransformersModel.train(
+        items, verdicts, cache=CACHE, settings={"backbone": str(tmp_path / "reward"), "method": "none"}
+    )
+    assert not alone.adapter
+    wanted = model.values(items)[0]
+    assert abs(wanted).max() > 0.01
+    assert np.allclose(alone.values(items)[0], wanted, atol=1e-5)
+    plain = TransformersModel.train(
+        items,
+        verdicts,
+        cache=CACHE,
+        settings={"backbone": str(vl), "method": "none", "head": str(tmp_path / "trained")},
+    )
+    assert abs(plain.values(items)[0] - wanted).max() > 1e-3, "the adapter says something"
+
+
+def test_an_adapter_of_other_layers_is_refused(words: Path, released: Path, tmp_path: Path) -> None:
+    items, verdicts = words_rule(8)
+    model = TransformersModel.train(items, verdicts, cache=CACHE, settings=settings(words, epochs=1))
+    model.save_folder(tmp_path / "trained")
+    with pytest.raises(UnfitArtefact, match=r"has 0 layers layers\.0\.\w+\.\w+, not one"):
+        convert(released, tmp_path / "reward", adapter=tmp_path / "trained")
+    assert not (tmp_path / "reward").exists()

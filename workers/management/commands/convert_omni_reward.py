@@ -17,10 +17,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", metavar="SRC", type=Path, help="folder of the checkpoint")
         parser.add_argument("target", metavar="DST", type=Path, help="a new folder")
+        parser.add_argument(
+            "--head", metavar="DIR", type=Path, help="where the value head lies, if not in SRC"
+        )
+        parser.add_argument("--adapter", metavar="DIR", type=Path, help="an adapter to add, in PEFT's layout")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            bias = convert(options["source"], options["target"])
+            bias = convert(
+                options["source"], options["target"], head=options["head"], adapter=options["adapter"]
+            )
         except UnfitArtefact as error:
             raise CommandError(str(error)) from None
         self.stdout.write(

@@ -6,25 +6,32 @@ class (`--convert classify`) and looks for the head at its top level. The bias i
 
 import json
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from workers.reward_models.base import UnfitArtefact
-from workers.reward_models.large import value_head
+from workers.reward_models.large import lora, value_head
 
 INDEX = "model.safetensors.index.json"
 HEAD = "model-score.safetensors"
+_LAYER = re.compile(r"(layers\.\d+\.(?:self_attn|mlp)\.\w+)\.weight$")
+# Towers whose layers bear the decoder's names.
+_TOWERS = ("visual.", "audio_tower.", "talker.", "token2wav.", "vpm.", "apm.", "tts.")
 # Of MiniCPM-o 2.6, as it is published: what else a key may begin with is another model's.
 _PARTS = ("llm.", "vpm.", "resampler.", "apm.", "audio_projection_layer.", "tts.")
 
 
-def convert(source: Path, target: Path) -> float:
+def convert(source: Path, target: Path, *, head: Path | None = None, adapter: Path | None = None) -> float:
     """Write the checkpoint `source` to the new folder `target`. Returns the bias that is left out.
+
+    `head`: where its value head lies, if not beside it. `adapter`: a folder in PEFT's layout, added to its layers.
 
     Files that do not change are linked where the disk allows it, else copied. Whoever is interrupted leaves a folder
     of another name, and no target.
@@ -41,24 +48,33 @@ def convert(source: Path, target: Path) -> float:
     width = config.get("hidden_size") or config.get("text_config", {}).get("hidden_size")
     if not isinstance(width, int):
         raise UnfitArtefact(f"{source}/config.json tells no hidden_size.")
-    head = value_head.read(source, width)
+    value = value_head.read(head or source, width)
+    changes = _changes(source, keys, lora.read(adapter), str(adapter)) if adapter else {}
     target.parent.mkdir(parents=True, exist_ok=True)
     made = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     made.mkdir()
     for path in sorted(source.iterdir()):
         if path.name in (value_head.FILE, INDEX, "config.json", "value_head.bin") or path.name == ".git":
             continue
-        _link(path, made / path.name)
-    save_file({"score.weight": head.weight.detach().contiguous()}, made / HEAD, metadata={"format": "pt"})
+        if path.name in changes:
+            _merge(path, made / _named(path.name), changes[path.name])
+        else:
+            _link(path, made / _named(path.name))
+    save_file({"score.weight": value.weight.detach().contiguous()}, made / HEAD, metadata={"format": "pt"})
     index = {
         "metadata": {"total_size": sum(path.stat().st_size for path in made.glob("*.safetensors"))},
-        "weight_map": dict(sorted((keys | {"score.weight": HEAD}).items())),
+        "weight_map": {key: _named(name) for key, name in sorted(keys.items())} | {"score.weight": HEAD},
     }
     (made / INDEX).write_text(json.dumps(index, indent=2) + "\n")
     labels = {"num_labels": 1, "id2label": {"0": "reward"}, "label2id": {"reward": 0}}
     (made / "config.json").write_text(json.dumps(config | labels, indent=2) + "\n")
     os.rename(made, target)
-    return float(head.bias.detach())
+    return float(value.bias.detach())
+
+
+def _named(name: str) -> str:
+    """Of a checkpoint in one file, which transformers would read alone and pass the index by, another name."""
+    return "model-backbone.safetensors" if name == "model.safetensors" else name
 
 
 def _weights(source: Path) -> dict[str, set[str]]:
@@ -98,6 +114,34 @@ def _check(source: Path, config: dict[str, Any], keys: dict[str, str]) -> None:
         part for part in ("llm.", "vpm.", "resampler.") if not any(k.startswith(part) for k in keys)
     ]:
         raise UnfitArtefact(f"{source}: missing is all of {', '.join(f'{part}*' for part in lacking)}.")
+
+
+def _changes(
+    source: Path, keys: dict[str, str], adapter: lora.Adapter, where: str
+) -> dict[str, dict[str, Tensor]]:
+    """By file what is added to which key: each layer of the adapter is one layer of the decoder."""
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        if (match := _LAYER.search(key)) and not any(tower in key for tower in _TOWERS):
+            found.setdefault(match[1], []).append(key)
+    changes: dict[str, dict[str, Tensor]] = {}
+    for layer, (a, b) in adapter.pairs.items():
+        if len(found.get(layer, ())) != 1:
+            raise UnfitArtefact(f"{where}: {source} has {len(found.get(layer, ()))} layers {layer}, not one.")
+        (key,) = found[layer]
+        changes.setdefault(keys[key], {})[key] = adapter.alpha / adapter.rank * (b.float() @ a.float())
+    return changes
+
+
+def _merge(path: Path, target: Path, changes: dict[str, Tensor]) -> None:
+    tensors = load_file(path)
+    for key, added in changes.items():
+        if tensors[key].shape != added.shape:
+            raise UnfitArtefact(
+                f"{path}: {key} has shape {tuple(tensors[key].shape)}, its adapter {tuple(added.shape)}."
+            )
+        tensors[key] = (tensors[key].float() + added).to(tensors[key].dtype)
+    save_file(tensors, target, metadata={"format": "pt"})
 
 
 def _json(path: Path) -> dict[str, Any]:
