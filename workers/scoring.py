@@ -16,7 +16,7 @@ from annotate.tallies import canonical_criteria
 from workers import artefacts, loop
 from workers.features import feature_cache
 from workers.items import compared
-from workers.reward_models.base import RewardModel
+from workers.reward_models.base import RewardModel, UnfitArtefact
 
 BATCH = 2048
 # So many batches are listed by one statement: what is left is looked through for each.
@@ -41,7 +41,10 @@ def run(lease: Lease) -> None:
     except artefacts.Unusable as error:
         mark_broken(revision, str(error))
         raise Refused(f"{revision} cannot be used. {error}") from None
-    _score(lease, revision, model)
+    try:
+        _score(lease, revision, model)
+    except UnfitArtefact as error:  # a served model that is gone: it may come back
+        raise Refused(f"{revision} cannot be asked. {error}") from None
     finish_scoring(revision)
     artefacts.remove_dropped(revision.project)
     if not lease.by_hand:

@@ -17,7 +17,7 @@ from annotate.tallies import Unit, judged_units
 from workers import artefacts
 from workers.features import feature_cache
 from workers.items import compared
-from workers.reward_models.base import Compared, RewardModel, UnfitArtefact, Verdicts, backend
+from workers.reward_models.base import Compared, NothingToLearn, RewardModel, UnfitArtefact, Verdicts, backend
 from workers.reward_models.evaluation import accuracy, blind, gain
 from workers.reward_models.settings import SettingsError
 
@@ -49,7 +49,7 @@ def run(lease: Lease) -> None:
     settings = spec.get("settings") or None
     try:
         model = kind.train(items, verdicts, cache=feature_cache(), settings=settings)
-    except (SettingsError, UnfitArtefact) as error:
+    except (NothingToLearn, SettingsError, UnfitArtefact) as error:
         raise Refused(str(error)) from None
     lease.beat(step="testing on the reserve", finishing=True)
     held_out = _test(model, judged_units(project, Partition.RESERVE), items, verdicts, settings)

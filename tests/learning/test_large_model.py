@@ -1,17 +1,20 @@
 """Large models through the same door as the embedded one: trained by a specification, scored, and honest about what they cannot judge."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from django.core.management import CommandError, call_command
 
+from annotate.actions.jobs import run_job
 from annotate.actions.learning import start_scoring, start_training
 from annotate.models import Job, JobKind, Revision, Score
 from tests.learning.stub import StubModel
 from tests.learning.world import at_work, ended_well, learn, planted
 from tests.reward_models.large import tiny
+from tests.reward_models.pooling_server import pooling_server
 from workers import loop
 from workers.reward_models.builtin import BuiltinModel
 from workers.reward_models.features.cache import MemoryCache
@@ -121,3 +124,26 @@ def test_what_a_model_cannot_judge_has_no_score_and_is_counted(
     before = Job.objects.filter(kind=JobKind.SCORE).count()
     loop.draw(project)
     assert Job.objects.filter(kind=JobKind.SCORE).count() == before
+
+
+def test_a_served_model_that_is_gone_is_said() -> None:
+    project = planted(judged=6, open_pairs=2, reserve=2)
+
+    def value(body: dict[str, Any]) -> float:
+        sign = -1 if "short" in body["messages"][-1]["content"] else 1
+        return sign * len(body["messages"][2]["content"]) / 10
+
+    with pooling_server(value) as server:
+        settings = {"url": server.url, "model": "reward", "retries": 0}
+        start_training(by=None, project=project, backend="vllm", settings=settings, send_it=False)
+        job = Job.objects.get(project=project, kind=JobKind.TRAIN)
+        run_job(job.pk, by_hand=True)
+        revision = Revision.objects.get()
+        assert revision.accuracy == 1.0 and revision.backend == "vllm"
+        server.model = "another"
+        with pytest.raises(CommandError, match=r"cannot be asked.*no such model"):
+            call_command("score_pairs", project=project.slug)
+        assert not Score.objects.exists()
+        server.model = "reward"
+        call_command("score_pairs", project=project.slug)
+        assert Score.objects.count() == 4

@@ -24,6 +24,10 @@ class UnfitArtefact(Exception):
     """A saved model that this code cannot use: the message says which version it has and which is wanted."""
 
 
+class NothingToLearn(ValueError):
+    """No item that this model could be trained on: the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class MediumRef:
     """One media file by content; `files` opens what the media sandbox made of it, by kind ("web", "sheet")."""

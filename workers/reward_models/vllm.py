@@ -26,6 +26,7 @@ from workers.reward_models.base import (
     Floats,
     JudgeBroken,
     MediumRef,
+    NothingToLearn,
     Scored,
     Side,
     UnfitArtefact,
@@ -132,7 +133,7 @@ class VllmModel:
         values, without = made.values(items)
         known = [place for place in range(len(items)) if place not in without]
         if not known:
-            raise ValueError(f"The server judged none of the items. Of the first: {without[0]}")
+            raise NothingToLearn(f"The server judged none of the items. Of the first: {without[0]}")
         made.calibration = Calibration.fit(values[known], np.asarray(verdicts)[known], seen=False)
         return made
 

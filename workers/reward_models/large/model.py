@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from workers.reward_models.base import Compared, Floats, Scored, UnfitArtefact, Verdicts
+from workers.reward_models.base import Compared, Floats, NothingToLearn, Scored, UnfitArtefact, Verdicts
 from workers.reward_models.features.cache import FeatureCache
 from workers.reward_models.large import backbone as backbones
 from workers.reward_models.large import lora, training, value_head
@@ -82,7 +82,7 @@ class TransformersModel:
         head = _start(asked, model, seed)
         usable = _usable(model, asked, items)
         if not usable:
-            raise ValueError("This model can look at none of the items: see the log for why.")
+            raise NothingToLearn("This model can look at none of the items: see the log for why.")
         items, verdicts = [items[n] for n in usable], np.asarray(verdicts)[usable]
         held, kept = _split(items, asked.calibration_share if asked.method != "none" else 1.0)
         seen = asked.method != "none" and len(held) < _LEAST_CALIBRATION
@@ -285,7 +285,7 @@ def _trained(
     if settings.loss == "bradley_terry":
         kept = kept[verdicts[kept] != 0]
     if not len(kept):
-        raise ValueError(
+        raise NothingToLearn(
             "There is nothing to train on: all verdicts are ties, and Bradley-Terry leaves those out."
         )
     encoder = Encoder(model, settings.template, settings.max_tokens)
