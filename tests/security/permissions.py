@@ -207,7 +207,7 @@ api/<str:version>/claims/<uuid:claim_id>/undo/     POST others                  
 api/<str:version>/claims/<uuid:claim_id>/undo/     POST theirs                    401 404 404 404 404 404
 api/<str:version>/claims/<uuid:claim_id>/undo/     OPTIONS                        401 200 200 200 200 200
 api/<str:version>/claims/<uuid:claim_id>/undo/     GET PUT PATCH DELETE           401 405 405 405 405 405
-api/<str:version>/claims/<uuid:claim_id>/draft/    POST own                       401 404 204  204  204  204
+api/<str:version>/claims/<uuid:claim_id>/draft/    POST own                       401 404 204w 204w 204w 204w
 api/<str:version>/claims/<uuid:claim_id>/draft/    POST others                    401 404 404 404 404 404
 api/<str:version>/claims/<uuid:claim_id>/draft/    POST theirs                    401 404 404 404 404 404
 api/<str:version>/claims/<uuid:claim_id>/draft/    OPTIONS                        401 200 200 200 200 200
