@@ -101,6 +101,6 @@ def test_what_cannot_be_prepared_says_why_and_is_tried_again(
 def test_the_command_that_imports_prepares_too(tmp_path: Path) -> None:
     project = make_project()
     path = write_json(tmp_path / "p.json", rows())
-    call_command("import_pairs", str(path), project=project.slug, media=media_folder(tmp_path))
+    call_command("import_pairs", str(path), project=project.slug, media=str(media_folder(tmp_path)))
     assert Job.objects.get(project=project, kind=JobKind.DERIVE).state == JobState.DONE
     assert Asset.objects.filter(project=project, prepared=True).count() == 4
