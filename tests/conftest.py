@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,10 @@ import pytest
 from tests.paths import ALLOWED_SKIPS, ROOT
 from tests.stores import STORES, Store, bucket, emptied, storage
 from webapp.local.servers import Servers
+
+# Whoever is started in the background by a script ignores interrupts, and so would all that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

@@ -286,7 +286,8 @@ def test_a_loop_is_flat_whatever_part_of_the_pairs_one_may_judge() -> None:
         assert meter.draws <= 6, who  # a few in each line
         for sql, pages in meter.pages.items():
             assert pages <= MOST_PAGES + 30, (who, sql, pages)
-        assert sum(meter.pages.values()) <= 1.5 * sum(short[who].pages.values()), who
+        # Fifty times as many pairs: an index is a level deeper, and statistics are those of the moment.
+        assert sum(meter.pages.values()) <= 2 * sum(short[who].pages.values()), who
 
 
 def play(pairs: int) -> dict[str, Meter]:
@@ -351,7 +352,8 @@ def test_a_loop_is_flat_however_far_ahead_one_annotator_is() -> None:
         for sql, pages in meter.pages.items():
             assert pages <= MOST_PAGES, (who, sql, pages)
         # Trees of fifty times as many rows are a level deeper.
-        assert sum(meter.pages.values()) <= 1.5 * sum(short[who].pages.values()), who
+        # Fifty times as many pairs: an index is a level deeper, and statistics are those of the moment.
+        assert sum(meter.pages.values()) <= 2 * sum(short[who].pages.values()), who
 
 
 def play_controls(pairs: int) -> dict[str, Meter]:
@@ -390,4 +392,5 @@ def test_being_asked_what_tells_of_oneself_is_flat() -> None:
     for who, meter in long.items():
         for sql, pages in meter.pages.items():
             assert pages <= 2 * MOST_PAGES, (who, sql, pages)
-        assert sum(meter.pages.values()) <= 1.5 * sum(short[who].pages.values()), who
+        # Fifty times as many pairs: an index is a level deeper, and statistics are those of the moment.
+        assert sum(meter.pages.values()) <= 2 * sum(short[who].pages.values()), who

@@ -96,7 +96,8 @@ def test_where_nothing_is_left_to_judge_nothing_is_asked_again() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_the_share_is_kept_and_zero_is_none(share: float) -> None:
-    annotator = working(pairs=80, judged=30, repeat_share=share, repeat_after=1)
+    # So many that there is always one to repeat among those that are looked at.
+    annotator = working(pairs=120, judged=70, repeat_share=share, repeat_after=1)
     chosen = []
     for _ in range(40):
         claim_id = uuid4()
