@@ -151,7 +151,7 @@ def test_it_is_said_in_every_language(
     for path in ("/second-factor/", "/second-factor/set-up/"):
         page.goto(path)
         secret = page.locator(".secret").inner_text() if path.endswith("set-up/") else "-"
-        spoken(page, path, "QR", *secret.split())
+        spoken(page, path, *secret.split(), "QR")  # which may stand in the secret
     with_app(user)
     for path in ("/second-factor/", "/second-factor/codes/", "/second-factor/remove/"):
         page.goto(path)

