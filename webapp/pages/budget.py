@@ -4,18 +4,18 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from annotate.access import Deed, Denied, Unknown, require
+from annotate.access import Deed
 from annotate.actions.budgets import last_budget_job, start_budget, unfinished_budget
 from annotate.models import Budget, JobState, User
-from annotate.queries import project_for
 from webapp.pages import plots
+from webapp.pages.projects import project_or_404
 
 _SAMPLED = (
     ("as_it_came", "On everything that was drawn", "as if it had not been chosen"),
@@ -32,11 +32,7 @@ def budget(request: HttpRequest, slug: str) -> HttpResponse:
     """The page; posted to, it asks for new figures."""
     user = request.user
     assert isinstance(user, User)
-    try:
-        project = project_for(user, slug)
-        require(user, Deed.MANAGE, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
+    project = project_or_404(request, slug, Deed.MANAGE)
     # What managers alone see is not translated: no page is in two languages.
     translation.activate(settings.LANGUAGE_CODE)
     if request.method == "POST":

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
@@ -13,25 +13,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from annotate import consents
-from annotate.access import Deed, Denied, Unknown, require
+from annotate.access import Deed
 from annotate.actions.consents import answer_consent, make_consent_text
 from annotate.actions.groups import declare_groups
 from annotate.actions.queue import Conflict
 from annotate.models import Project, User
 from annotate.models.consent import MAX_CONSENT
-from annotate.queries import project_for
+from webapp.pages.projects import project_or_404
 
 _SHOWN = 100  # annotators a page
-
-
-def _project(request: HttpRequest, slug: str, deed: Deed) -> Project:
-    assert isinstance(request.user, User)
-    try:
-        project = project_for(request.user, slug)
-        require(request.user, deed, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
-    return project
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,7 +29,7 @@ def _project(request: HttpRequest, slug: str, deed: Deed) -> Project:
 @never_cache
 def consent(request: HttpRequest, slug: str) -> HttpResponse:
     """Shows an annotator the project's text as it stands, with what they said to it, and takes their answer."""
-    project = _project(request, slug, Deed.ANNOTATE)
+    project = project_or_404(request, slug, Deed.ANNOTATE)
     assert isinstance(request.user, User)
     if request.method == "POST":
         return _answered(request, request.user, project)
@@ -82,7 +72,7 @@ def _answered(request: HttpRequest, user: User, project: Project) -> HttpRespons
 @never_cache
 def manage(request: HttpRequest, slug: str) -> HttpResponse:
     """For managers: the versions of the text, a form for the next one, and what each annotator answered."""
-    project = _project(request, slug, Deed.MANAGE)
+    project = project_or_404(request, slug, Deed.MANAGE)
     assert isinstance(request.user, User)
     problem = ""
     written = None

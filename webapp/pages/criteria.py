@@ -15,11 +15,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import library
-from annotate.access import Deed, Denied, Unknown, may, require
+from annotate.access import Deed, may
 from annotate.actions.moderation import MAX_REASON, Chosen, decide_criteria
-from annotate.models import Criterion, Project, Sharing, User
+from annotate.models import Criterion, Sharing, User
 from annotate.models.project import MAX_CRITERION
-from annotate.queries import VISIBLE_IMPORT, project_for
+from annotate.queries import VISIBLE_IMPORT
+from webapp.pages.projects import project_or_404
 
 _TABS = {
     "proposed": "Waiting",
@@ -42,7 +43,7 @@ _POLICY = {
 @login_required
 @never_cache
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.MODERATE)
     # What managers and reviewers alone see is not translated: no page is in two languages.
     translation.activate(settings.LANGUAGE_CODE)
     show = request.GET.get("show", "proposed")
@@ -66,7 +67,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def listed(request: HttpRequest, slug: str) -> JsonResponse:
     """{"rows": [...], "more"}: a page of one list. `show`: which; `holds`: what the text holds; `after`: the last id before."""
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.MODERATE)
     show, after = request.GET.get("show", "proposed"), request.GET.get("after", "0")
     if show not in library.SHOWN or not after.isdecimal() or len(after) > 18:
         raise Http404("There is no such list.")
@@ -80,7 +81,7 @@ def listed(request: HttpRequest, slug: str) -> JsonResponse:
 @never_cache
 def counts(request: HttpRequest, slug: str) -> JsonResponse:
     """What an open page asks again and again: how many there are in each list."""
-    return JsonResponse(library.counts(_project(request, slug)))
+    return JsonResponse(library.counts(project_or_404(request, slug, Deed.MODERATE)))
 
 
 @require_safe
@@ -88,7 +89,7 @@ def counts(request: HttpRequest, slug: str) -> JsonResponse:
 @never_cache
 def details(request: HttpRequest, slug: str, criterion_id: int) -> JsonResponse:
     """{"prompts", "near", "history"} of one criterion."""
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.MODERATE)
     found = Criterion.objects.filter(VISIBLE_IMPORT, project=project, pk=criterion_id)
     criterion = found.select_related("project").first()
     if criterion is None:
@@ -104,7 +105,7 @@ def decide(request: HttpRequest, slug: str) -> JsonResponse:
 
     {"decided": [{"id", "problem", "conflict"}], "rows": what they are now}; 400 {"problem"} if nothing was tried.
     """
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.MODERATE)
     chosen: list[Chosen] = []
     for given in request.POST.getlist("criterion"):
         id_, _, version = given.partition(":")
@@ -132,12 +133,3 @@ def decide(request: HttpRequest, slug: str) -> JsonResponse:
 def _user(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     return request.user
-
-
-def _project(request: HttpRequest, slug: str) -> Project:
-    try:
-        project = project_for(_user(request), slug)
-        require(_user(request), Deed.MODERATE, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
-    return project

@@ -9,18 +9,18 @@ from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from annotate.access import Deed, Denied, Unknown, require
+from annotate.access import Deed, Denied, Unknown
 from annotate.actions.crowd import Elsewhere, begin, check_ids
 from annotate.members import arrivals_with_judged, judged_of, open_to_crowd
-from annotate.models import CrowdArrival, User
-from annotate.queries import project_for
+from annotate.models import CrowdArrival
 from annotate.sheets import csv_text
+from webapp.pages.projects import project_or_404
 
 _COOKIE = "crowd"
 _DAYS = 90
@@ -90,12 +90,7 @@ def _refused(request: HttpRequest, why: str, status: int) -> HttpResponse:
 @never_cache
 def arrivals(request: HttpRequest, slug: str) -> HttpResponse:
     """Everybody who came from Prolific, as CSV: whom to pay, and whom not."""
-    assert isinstance(request.user, User)
-    try:
-        project = project_for(request.user, slug)
-        require(request.user, Deed.MANAGE, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
+    project = project_or_404(request, slug, Deed.MANAGE)
     found = arrivals_with_judged(CrowdArrival.objects.filter(project=project)).order_by("pk")
     rows = []
     for one in found:

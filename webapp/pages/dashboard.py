@@ -16,13 +16,13 @@ from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate.access import Deed, Denied, Unknown, may, require
+from annotate.access import Deed, may
 from annotate.actions.reports import is_outdated, start_report, unfinished_report
-from annotate.models import Exclusion, Project, Report, TaskType, User
-from annotate.queries import project_for
+from annotate.models import Exclusion, Report, TaskType, User
 from annotate.report_tables import tables_of
 from annotate.sheets import lines
 from webapp.pages import plots
+from webapp.pages.projects import project_or_404
 
 _DAYS = 60  # of throughput shown
 _CRITERIA = 50
@@ -68,7 +68,7 @@ _COEFFICIENTS = (
 @login_required
 @never_cache
 def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.SEE_JUDGMENTS)
     # What managers and reviewers alone see is not translated: no page is in two languages.
     translation.activate(settings.LANGUAGE_CODE)
     report = Report.objects.filter(project=project).first()
@@ -96,7 +96,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def state(request: HttpRequest, slug: str) -> JsonResponse:
     """What a page that is open asks again and again: {"read_at", "step" (null: nothing is computed), "outdated"}."""
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.SEE_JUDGMENTS)
     report = Report.objects.filter(project=project).defer("content").first()
     job = unfinished_report(project)
     return JsonResponse(
@@ -111,7 +111,7 @@ def state(request: HttpRequest, slug: str) -> JsonResponse:
 @require_POST
 @login_required
 def compute(request: HttpRequest, slug: str) -> HttpResponse:
-    project = _project(request, slug, Deed.MANAGE)
+    project = project_or_404(request, slug, Deed.MANAGE)
     assert isinstance(request.user, User)
     start_report(by=request.user, project=project)
     return HttpResponseRedirect(reverse("dashboard", args=[slug]))
@@ -122,7 +122,7 @@ def compute(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def table(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """One of the report's tables as CSV. Text that a spreadsheet would run as a formula is quoted."""
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.SEE_JUDGMENTS)
     report = Report.objects.filter(project=project).first()
     tables = tables_of(report.content) if report else {}
     if name not in tables:
@@ -134,16 +134,6 @@ def table(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     rows = tables[name]
     response.writelines(lines([rows[0] if rows else [], *(row.values() for row in rows)]))
     return response
-
-
-def _project(request: HttpRequest, slug: str, deed: Deed = Deed.SEE_JUDGMENTS) -> Project:
-    assert isinstance(request.user, User)
-    try:
-        project = project_for(request.user, slug)
-        require(request.user, deed, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
-    return project
 
 
 def _shown(content: dict[str, Any]) -> dict[str, Any]:

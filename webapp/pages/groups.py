@@ -5,20 +5,20 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from annotate.access import Deed, Denied, Unknown, require
+from annotate.access import Deed
 from annotate.actions.groups import make_group, read_members, remove_group
 from annotate.actions.pools import remove_pool, set_pool
 from annotate.models import AnnotatorGroup, GroupKind, Project, TaskType, User
 from annotate.models.groups import MAX_GROUP, SMALLEST_GROUP
 from annotate.pools import unserved
-from annotate.queries import project_for
+from webapp.pages.projects import project_or_404
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -27,11 +27,7 @@ from annotate.queries import project_for
 def manage(request: HttpRequest, slug: str) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
-    try:
-        project = project_for(user, slug)
-        require(user, Deed.MANAGE, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
+    project = project_or_404(request, slug, Deed.MANAGE)
     # What managers alone see is not translated: no page is in two languages.
     translation.activate(settings.LANGUAGE_CODE)
     problem = ""

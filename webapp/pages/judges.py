@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
@@ -14,12 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import evaluations
-from annotate.access import Deed, Denied, Unknown, require
+from annotate.access import Deed
 from annotate.actions.evaluations import forget_evaluation
 from annotate.models import Evaluation, Project, User
-from annotate.queries import project_for
 from annotate.sheets import lines
 from webapp.pages import plots
+from webapp.pages.projects import project_or_404
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,11 @@ class _Shown:
     plot: plots.Plot
 
 
-def _project(request: HttpRequest, slug: str) -> Project:
-    assert isinstance(request.user, User)
-    try:
-        project = project_for(request.user, slug)
-        require(request.user, Deed.MANAGE, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
-    return project
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @never_cache
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.MANAGE)
     # What managers alone see is not translated: no page is in two languages.
     translation.activate(settings.LANGUAGE_CODE)
     if request.method == "POST":
@@ -79,7 +69,7 @@ def _shown(line: evaluations.Line) -> _Shown:
 @never_cache
 def table(request: HttpRequest, slug: str) -> StreamingHttpResponse:
     """Every figure of the page as CSV."""
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.MANAGE)
     return StreamingHttpResponse(
         lines([evaluations.HEADER, *evaluations.rows(project)]) if request.method == "GET" else (),
         content_type="text/csv; charset=utf-8",

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import evidence, review
-from annotate.access import Deed, Denied, Unknown, may, require
+from annotate.access import Deed, Denied, Unknown, may
 from annotate.actions import review as actions
 from annotate.actions.judging import Invalid
 from annotate.actions.people import annotator_for
@@ -33,9 +33,10 @@ from annotate.models import (
     User,
     Verdict,
 )
-from annotate.queries import Side, project_for
+from annotate.queries import Side
 from annotate.review import Place, Reviewed, Told, Wanted
 from webapp.api.serializers import medium_shown
+from webapp.pages.projects import project_or_404
 
 _KINDS = {"": "any", "people": "people disagree", "model": "the model is against people"}
 _PROMPT = 160  # characters
@@ -407,12 +408,7 @@ def place_of(text: str) -> Place | None:
 
 
 def _project(request: HttpRequest, slug: str) -> Project:
-    assert isinstance(request.user, User)
-    try:
-        project = project_for(request.user, slug)
-        require(request.user, Deed.REVIEW, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
+    project = project_or_404(request, slug, Deed.REVIEW)
     # What managers and reviewers alone see is not translated: no page is in two languages.
     translation.activate(settings.LANGUAGE_CODE)
     return project

@@ -8,29 +8,19 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from annotate import trail
-from annotate.access import Deed, Denied, Unknown, require
-from annotate.models import AuditEntry, Project, User
-from annotate.queries import project_for
+from annotate.access import Deed
+from annotate.models import AuditEntry, Project
 from annotate.sheets import lines
+from webapp.pages.projects import project_or_404
 
 _SHOWN = 50
-
-
-def _project(request: HttpRequest, slug: str) -> Project:
-    assert isinstance(request.user, User)
-    try:
-        project = project_for(request.user, slug)
-        require(request.user, Deed.MANAGE, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
-    return project
 
 
 def _wanted(request: HttpRequest) -> tuple[trail.Wanted, dict[str, str], str]:
@@ -51,7 +41,7 @@ def _wanted(request: HttpRequest) -> tuple[trail.Wanted, dict[str, str], str]:
 @login_required
 @never_cache
 def audit(request: HttpRequest, slug: str) -> HttpResponse:
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.MANAGE)
     # What managers alone see is not translated: no page is in two languages.
     translation.activate(settings.LANGUAGE_CODE)
     wanted, typed, problem = _wanted(request)
@@ -79,7 +69,7 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def table(request: HttpRequest, slug: str) -> StreamingHttpResponse | HttpResponse:
     """All rows that the page would show, sent as they are read."""
-    project = _project(request, slug)
+    project = project_or_404(request, slug, Deed.MANAGE)
     wanted, _, problem = _wanted(request)
     if problem:
         return HttpResponse(problem, status=400, content_type="text/plain; charset=utf-8")

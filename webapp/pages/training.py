@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -14,10 +14,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from annotate import qualifications, quality
-from annotate.access import Deed, Denied, Unknown, require
+from annotate.access import Deed
 from annotate.actions.trials import ask_again, let_in_who_judged, order_set
 from annotate.models import Project, TrialPart, User
-from annotate.queries import project_for
+from webapp.pages.projects import project_or_404
 
 _SHOWN = 100
 
@@ -28,11 +28,7 @@ _SHOWN = 100
 def manage(request: HttpRequest, slug: str) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
-    try:
-        project = project_for(user, slug)
-        require(user, Deed.MANAGE, project)
-    except (Unknown, Denied) as error:
-        raise Http404(str(error)) from error
+    project = project_or_404(request, slug, Deed.MANAGE)
     # What managers alone see is not translated: no page is in two languages.
     translation.activate(settings.LANGUAGE_CODE)
     problem = ""

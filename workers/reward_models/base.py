@@ -112,6 +112,17 @@ class Scored:
         )
 
 
+def check_verdicts(items: Sequence[Compared], verdicts: Verdicts) -> None:
+    """
+    Raises:
+        ValueError: there is not one verdict for each item, or one is none of 1 (first), -1 (second), 0 (tie).
+    """
+    if len(items) != len(verdicts):
+        raise ValueError(f"{len(items)} items have {len(verdicts)} verdicts: each item needs one.")
+    if not np.isin(verdicts, (-1, 0, 1)).all():
+        raise ValueError("A verdict is 1 (first), -1 (second) or 0 (tie).")
+
+
 @runtime_checkable
 class RewardModel(Protocol):
     """A trained model. Swapping an item's sides negates its margin and exchanges p_first and p_second, no more."""

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from workers.reward_models import rao_kupper
-from workers.reward_models.base import Compared, Floats, Scored, UnfitArtefact, Verdicts
+from workers.reward_models.base import Compared, Floats, Scored, UnfitArtefact, Verdicts, check_verdicts
 from workers.reward_models.criteria import CriterionBasis
 from workers.reward_models.features import minilm, text
 from workers.reward_models.features.cache import FeatureCache
@@ -56,10 +56,7 @@ class BuiltinModel:
     ) -> Self:
         if settings:
             raise SettingsError(f"{min(settings)}: the embedded model has nothing to set")
-        if len(items) != len(verdicts):
-            raise ValueError(f"{len(items)} items have {len(verdicts)} verdicts: each item needs one.")
-        if not np.isin(verdicts, (-1, 0, 1)).all():
-            raise ValueError("A verdict is 1 (first), -1 (second) or 0 (tie).")
+        check_verdicts(items, verdicts)
         return cls.fit(describe(items, cache), verdicts)
 
     @classmethod

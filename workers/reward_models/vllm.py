@@ -31,6 +31,7 @@ from workers.reward_models.base import (
     Side,
     UnfitArtefact,
     Verdicts,
+    check_verdicts,
 )
 from workers.reward_models.endpoint import Endpoint, EndpointError
 from workers.reward_models.features.cache import FeatureCache
@@ -120,10 +121,7 @@ class VllmModel:
         settings: Mapping[str, Any] | None = None,
     ) -> Self:
         """Fit the scale and the threshold of ties: the weights are the server's, and stay as they are."""
-        if len(items) != len(verdicts):
-            raise ValueError(f"{len(items)} items have {len(verdicts)} verdicts: each item needs one.")
-        if not np.isin(verdicts, (-1, 0, 1)).all():
-            raise ValueError("A verdict is 1 (first), -1 (second) or 0 (tie).")
+        check_verdicts(items, verdicts)
         if settings is None:
             raise SettingsError(
                 "url: is missing; a served model is registered by a specification (--spec FILE)"

@@ -19,7 +19,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from workers.reward_models.base import Compared, Floats, NothingToLearn, Scored, UnfitArtefact, Verdicts
+from workers.reward_models.base import (
+    Compared,
+    Floats,
+    NothingToLearn,
+    Scored,
+    UnfitArtefact,
+    Verdicts,
+    check_verdicts,
+)
 from workers.reward_models.features.cache import FeatureCache
 from workers.reward_models.large import backbone as backbones
 from workers.reward_models.large import lora, training, value_head
@@ -67,10 +75,7 @@ class TransformersModel:
         seed: int = 0,
         settings: Mapping[str, Any] | None = None,
     ) -> Self:
-        if len(items) != len(verdicts):
-            raise ValueError(f"{len(items)} items have {len(verdicts)} verdicts: each item needs one.")
-        if not np.isin(verdicts, (-1, 0, 1)).all():
-            raise ValueError("A verdict is 1 (first), -1 (second) or 0 (tie).")
+        check_verdicts(items, verdicts)
         if settings is None:
             raise SettingsError(
                 "backbone: is missing; a large model is trained by a specification (--spec FILE)"
