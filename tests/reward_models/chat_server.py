@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jsonschema
+
+from tests.reward_models.serving import JsonHandler, serving
 
 _TEXT = {
     "type": "object",
@@ -174,19 +175,17 @@ def error(message: str, code: str | None = None) -> bytes:
 def chat_server(answer: Answer) -> Iterator[ChatServer]:
     state = ChatServer(answer)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(JsonHandler):
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"]))
             if self.path != "/v1/chat/completions":
-                self._send(404, error(f"Unknown request URL: POST {self.path}"), {})
+                self.send_json(404, error(f"Unknown request URL: POST {self.path}"), {})
                 return
             body = json.loads(data)
             try:
                 jsonschema.validate(body, REQUEST)
             except jsonschema.ValidationError as problem:
-                self._send(400, error(problem.message[:500]), {})
+                self.send_json(400, error(problem.message[:500]), {})
                 return
             with state.lock:
                 state.asked.append(body)
@@ -201,31 +200,8 @@ def chat_server(answer: Answer) -> Iterator[ChatServer]:
             content = reply.raw if reply.raw is not None else completion(reply, body)
             if reply.status != 200 and reply.raw is None:
                 content = error(reply.text or "no")
-            self._send(reply.status, content, reply.headers)
+            self.send_json(reply.status, content, reply.headers)
 
-        def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
-            except OSError:
-                self.close_connection = True  # whoever asked did not wait
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(Handler) as url:
+        state.url = url + "/v1"
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jsonschema
+
+from tests.reward_models.serving import JsonHandler, serving
 
 
 def _url(kind: str) -> dict[str, Any]:
@@ -145,56 +146,31 @@ def error(message: str, code: int) -> bytes:
 def pooling_server(value: Callable[[dict[str, Any]], float]) -> Iterator[PoolingServer]:
     state = PoolingServer(value)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(JsonHandler):
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"]))
             if self.path != "/pooling":
-                self._send(404, b'{"detail":"Not Found"}', {})
+                self.send_json(404, b'{"detail":"Not Found"}', {})
                 return
             body = json.loads(data)
             try:
                 jsonschema.validate(body, REQUEST)
             except jsonschema.ValidationError as problem:
-                self._send(400, error(problem.message[:500], 400), {})
+                self.send_json(400, error(problem.message[:500], 400), {})
                 return
             if body.get("model") not in (None, state.model):
-                self._send(404, error(f"The model `{body['model']}` does not exist.", 404), {})
+                self.send_json(404, error(f"The model `{body['model']}` does not exist.", 404), {})
                 return
             with state.lock:
                 state.asked.append(body)
                 state.keys.append(self.headers.get("Authorization"))
                 reply = state.instead.pop(0) if state.instead else None
             if reply is None:
-                self._send(200, response(state, body), {})
+                self.send_json(200, response(state, body), {})
                 return
             time.sleep(reply.wait)
-            self._send(reply.status, reply.raw or error("not now", reply.status), reply.headers)
+            self.send_json(reply.status, reply.raw or error("not now", reply.status), reply.headers)
 
-        def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                for name, told in headers.items():
-                    self.send_header(name, told)
-                self.end_headers()
-                self.wfile.write(content)
-            except OSError:
-                self.close_connection = True  # whoever asked did not wait
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(Handler) as url:
+        state.url = url
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

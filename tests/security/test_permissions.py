@@ -379,7 +379,7 @@ def test_a_write_behind_a_refusal_would_be_seen(world: World, monkeypatch: pytes
         Project.objects.filter(slug=slug).update(state="closed")
         raise Unknown(slug)
 
-    monkeypatch.setattr("webapp.pages.dashboard.project_for", refuse_too_late)
+    monkeypatch.setattr("webapp.pages.projects.project_for", refuse_too_late)
     assert any("writes annotate_project" in problem for problem in ask(world, "stranger", rows))
 
 
