@@ -169,7 +169,6 @@ def test_a_database_that_goes_away_during_an_import(tmp_path: Path) -> None:
             _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     [line] = said.splitlines()
-    assert line.startswith(
-        "manage.py: PostgreSQL (DATABASE_URL) broke off: terminating connection due to administrator command"
-    )
+    # What the driver says of it depends on whether it was reading or writing at that moment.
+    assert line.startswith("manage.py: PostgreSQL (DATABASE_URL) broke off: ")
     assert line.endswith("give the same command again.")

@@ -14,7 +14,7 @@ from annotate.actions.jobs import run_job
 from annotate.integrity import violations
 from annotate.models import Annotator, Claim, Job, Judgment, Partition, Project
 from tests.factories import make_comparison, make_criterion, make_pair, make_project
-from tests.queue.everything import Said, Told
+from tests.queue.everything import JUDGES_DO, STAFF_DO, Said, Told
 from tests.queue.process import everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,25 +131,7 @@ def test_everything_at_once_loses_and_doubles_nothing() -> None:
            GROUP BY s.comparison_id, c.k HAVING count(*) > c.k"""
     )
     # It raced, and all that there is to do was done.
-    for deed in (
-        "submitted",
-        "claimed: repeat",
-        "claimed: gold",
-        "undone",
-        "revised: 1 of two",
-        "taken offline",
-        "given back",
-        "withdrew",
-        "excluded",
-        "counted again",
-        "paused",
-        "resumed",
-        "claim taken back",
-        "merge",
-        "majority accepted",
-        "sent back",
-        "leases ended",
-    ):
+    for deed in JUDGES_DO + STAFF_DO:
         assert deeds[deed] > 0, f"{deed}: nobody did"
     # What is left can be judged: nothing lies in a hand that has let go of it.
     Claim.objects.filter(closed_at__isnull=True).update(expires_at="2000-01-01T00:00:00Z")

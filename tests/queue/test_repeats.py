@@ -96,11 +96,11 @@ def test_where_nothing_is_left_to_judge_nothing_is_asked_again() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_the_share_is_kept_and_zero_is_none(share: float) -> None:
-    # So many that there is always one to repeat among those that are looked at.
-    annotator = working(pairs=120, judged=70, repeat_share=share, repeat_after=1)
+    # As many are judged anew as are repeated: there is always one to repeat among those that are looked at.
+    annotator = working(pairs=60, judged=20, repeat_share=share, repeat_after=1)
     chosen = []
-    for _ in range(40):
-        claim_id = uuid4()
+    for n in range(40):
+        claim_id = an_id(annotator, [lambda at: at < 0.5, lambda at: at >= 0.5][n % 2])
         claim = queue.claim_next(annotator=annotator, claim_id=claim_id)
         assert claim
         chosen.append(claim.kind == ClaimKind.REPEAT)

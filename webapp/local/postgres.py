@@ -19,7 +19,7 @@ USER = DATABASE = "evenhand"
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "256MB",
     "fsync": "on",
     "synchronous_commit": "on",
