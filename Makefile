@@ -38,7 +38,7 @@ run: setup  ## start Evenhand; CHECK=1 asks the health page, prints the times an
 	@exec $(PY) manage.py up $(if $(CHECK),--check)
 
 test: setup-dev browser  ## the whole suite, lint included; ARGS="-k name" picks tests
-	@exec $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@exec $(PY) -m pytest -n 2 --dist loadfile --reruns 1 $(ARGS)
 
 kills: setup-dev  ## kill -9 of everything, 20 times each, at random instants; KILLS=n kills as often as that
 	@KILLS=$${KILLS:-20} exec $(PY) -m pytest $(KILL_TESTS)

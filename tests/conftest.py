@@ -67,6 +67,19 @@ def pytest_xdist_setupnodes() -> None:
     os.environ.pop("DJANGO_SETTINGS_MODULE")
 
 
+_ONCE = ("race", "kill", "at_once", "lock_order", "while_judging")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` tries a failed test once more, and its summary names it: browsers, servers and clocks have bad moments.
+
+    What races or is killed gets no second try: if it goes wrong at one instant of many, it is wrong.
+    """
+    for item in items:
+        if any(word in item.nodeid for word in _ONCE):
+            item.add_marker(pytest.mark.flaky(reruns=0))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
