@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -15,7 +13,7 @@ from annotate.access import Deed
 from annotate.actions.budgets import last_budget_job, start_budget, unfinished_budget
 from annotate.models import Budget, JobState, User
 from webapp.pages import plots
-from webapp.pages.projects import project_or_404
+from webapp.pages.projects import staff_project
 
 _SAMPLED = (
     ("as_it_came", "On everything that was drawn", "as if it had not been chosen"),
@@ -32,9 +30,7 @@ def budget(request: HttpRequest, slug: str) -> HttpResponse:
     """The page; posted to, it asks for new figures."""
     user = request.user
     assert isinstance(user, User)
-    project = project_or_404(request, slug, Deed.MANAGE)
-    # What managers alone see is not translated: no page is in two languages.
-    translation.activate(settings.LANGUAGE_CODE)
+    project = staff_project(request, slug, Deed.MANAGE)
     if request.method == "POST":
         start_budget(by=user, project=project)
         return HttpResponseRedirect(reverse("budget", args=[slug]))

@@ -1,13 +1,11 @@
 """Consent: the page that asks an annotator, and the one on which managers write the text and see who agreed to it."""
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -19,7 +17,7 @@ from annotate.actions.groups import declare_groups
 from annotate.actions.queue import Conflict
 from annotate.models import Project, User
 from annotate.models.consent import MAX_CONSENT
-from webapp.pages.projects import project_or_404
+from webapp.pages.projects import project_or_404, staff_project
 
 _SHOWN = 100  # annotators a page
 
@@ -72,7 +70,7 @@ def _answered(request: HttpRequest, user: User, project: Project) -> HttpRespons
 @never_cache
 def manage(request: HttpRequest, slug: str) -> HttpResponse:
     """For managers: the versions of the text, a form for the next one, and what each annotator answered."""
-    project = project_or_404(request, slug, Deed.MANAGE)
+    project = staff_project(request, slug, Deed.MANAGE)
     assert isinstance(request.user, User)
     problem = ""
     written = None
@@ -90,8 +88,6 @@ def manage(request: HttpRequest, slug: str) -> HttpResponse:
             )
             messages.success(request, told)
             return HttpResponseRedirect(reverse("dashboard_consent", args=[slug]))
-    # What managers alone see is not translated: no page is in two languages.
-    translation.activate(settings.LANGUAGE_CODE)
     texts = consents.texts_of(project)
     current = texts[0] if texts and texts[0].text else None
     rows = consents.answered(project, request.GET.get("after", "").replace("\x00", "")[:80], _SHOWN + 1)

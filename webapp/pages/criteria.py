@@ -5,12 +5,10 @@ The page is a frame; its rows come as JSON, and every decision is one form poste
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -20,7 +18,7 @@ from annotate.actions.moderation import MAX_REASON, Chosen, decide_criteria
 from annotate.models import Criterion, Sharing, User
 from annotate.models.project import MAX_CRITERION
 from annotate.queries import VISIBLE_IMPORT
-from webapp.pages.projects import project_or_404
+from webapp.pages.projects import project_or_404, staff_project
 
 _TABS = {
     "proposed": "Waiting",
@@ -43,9 +41,7 @@ _POLICY = {
 @login_required
 @never_cache
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    project = project_or_404(request, slug, Deed.MODERATE)
-    # What managers and reviewers alone see is not translated: no page is in two languages.
-    translation.activate(settings.LANGUAGE_CODE)
+    project = staff_project(request, slug, Deed.MODERATE)
     show = request.GET.get("show", "proposed")
     if show not in library.SHOWN:
         raise Http404(f"There is no list {show[:20]!r}.")

@@ -7,12 +7,10 @@ judgments; who manages the project may ask at once by the button.
 from datetime import date, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -22,7 +20,7 @@ from annotate.models import Exclusion, Report, TaskType, User
 from annotate.report_tables import tables_of
 from annotate.sheets import lines
 from webapp.pages import plots
-from webapp.pages.projects import project_or_404
+from webapp.pages.projects import project_or_404, staff_project
 
 _DAYS = 60  # of throughput shown
 _CRITERIA = 50
@@ -68,9 +66,7 @@ _COEFFICIENTS = (
 @login_required
 @never_cache
 def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
-    project = project_or_404(request, slug, Deed.SEE_JUDGMENTS)
-    # What managers and reviewers alone see is not translated: no page is in two languages.
-    translation.activate(settings.LANGUAGE_CODE)
+    project = staff_project(request, slug, Deed.SEE_JUDGMENTS)
     report = Report.objects.filter(project=project).first()
     assert isinstance(request.user, User)
     context = {

@@ -1,6 +1,5 @@
 """Groups of annotators, for who manages the project: made, removed, filled from a CSV, and who of them may judge what."""
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -8,7 +7,6 @@ from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -18,7 +16,7 @@ from annotate.actions.pools import remove_pool, set_pool
 from annotate.models import AnnotatorGroup, GroupKind, Project, TaskType, User
 from annotate.models.groups import MAX_GROUP, SMALLEST_GROUP
 from annotate.pools import unserved
-from webapp.pages.projects import project_or_404
+from webapp.pages.projects import staff_project
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -27,9 +25,7 @@ from webapp.pages.projects import project_or_404
 def manage(request: HttpRequest, slug: str) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
-    project = project_or_404(request, slug, Deed.MANAGE)
-    # What managers alone see is not translated: no page is in two languages.
-    translation.activate(settings.LANGUAGE_CODE)
+    project = staff_project(request, slug, Deed.MANAGE)
     problem = ""
     if request.method == "POST":
         try:

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -19,7 +17,7 @@ from annotate.actions.evaluations import forget_evaluation
 from annotate.models import Evaluation, Project, User
 from annotate.sheets import lines
 from webapp.pages import plots
-from webapp.pages.projects import project_or_404
+from webapp.pages.projects import project_or_404, staff_project
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,7 @@ class _Shown:
 @login_required
 @never_cache
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    project = project_or_404(request, slug, Deed.MANAGE)
-    # What managers alone see is not translated: no page is in two languages.
-    translation.activate(settings.LANGUAGE_CODE)
+    project = staff_project(request, slug, Deed.MANAGE)
     if request.method == "POST":
         return _forget(request, project)
     shown = [

@@ -6,13 +6,11 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -36,7 +34,7 @@ from annotate.models import (
 from annotate.queries import Side
 from annotate.review import Place, Reviewed, Told, Wanted
 from webapp.api.serializers import medium_shown
-from webapp.pages.projects import project_or_404
+from webapp.pages.projects import staff_project
 
 _KINDS = {"": "any", "people": "people disagree", "model": "the model is against people"}
 _PROMPT = 160  # characters
@@ -408,7 +406,5 @@ def place_of(text: str) -> Place | None:
 
 
 def _project(request: HttpRequest, slug: str) -> Project:
-    project = project_or_404(request, slug, Deed.REVIEW)
-    # What managers and reviewers alone see is not translated: no page is in two languages.
-    translation.activate(settings.LANGUAGE_CODE)
+    project = staff_project(request, slug, Deed.REVIEW)
     return project

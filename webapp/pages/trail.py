@@ -6,11 +6,9 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -18,7 +16,7 @@ from annotate import trail
 from annotate.access import Deed
 from annotate.models import AuditEntry, Project
 from annotate.sheets import lines
-from webapp.pages.projects import project_or_404
+from webapp.pages.projects import project_or_404, staff_project
 
 _SHOWN = 50
 
@@ -41,9 +39,7 @@ def _wanted(request: HttpRequest) -> tuple[trail.Wanted, dict[str, str], str]:
 @login_required
 @never_cache
 def audit(request: HttpRequest, slug: str) -> HttpResponse:
-    project = project_or_404(request, slug, Deed.MANAGE)
-    # What managers alone see is not translated: no page is in two languages.
-    translation.activate(settings.LANGUAGE_CODE)
+    project = staff_project(request, slug, Deed.MANAGE)
     wanted, typed, problem = _wanted(request)
     before = request.GET.get("before", "")
     from_row = int(before) if before.isdecimal() and len(before) < 19 else None

@@ -2,14 +2,13 @@
 did, and how far everybody is. Known answers are marked on a pair's page or brought by an import.
 """
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -17,7 +16,7 @@ from annotate import qualifications, quality
 from annotate.access import Deed
 from annotate.actions.trials import ask_again, let_in_who_judged, order_set
 from annotate.models import Project, TrialPart, User
-from webapp.pages.projects import project_or_404
+from webapp.pages.projects import staff_project
 
 _SHOWN = 100
 
@@ -28,9 +27,7 @@ _SHOWN = 100
 def manage(request: HttpRequest, slug: str) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
-    project = project_or_404(request, slug, Deed.MANAGE)
-    # What managers alone see is not translated: no page is in two languages.
-    translation.activate(settings.LANGUAGE_CODE)
+    project = staff_project(request, slug, Deed.MANAGE)
     problem = ""
     if request.method == "POST":
         try:
