@@ -286,8 +286,22 @@ def _claim(annotator: Annotator, claim_id: UUID, *, offline: bool) -> Claim | No
     return found
 
 
-@transaction.atomic
+class _TooLate(Exception):
+    """The pair was filled by others before its lock was had."""
+
+
 def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | NotQualified | None:
+    while True:
+        try:
+            return _claim_first(annotator, claim_id, offline)
+        except _TooLate:
+            # Begun anew, which lets go of that pair: who holds one must not wait for another, as whoever locks many
+            # pairs may have the one and want the other.
+            continue
+
+
+@transaction.atomic
+def _claim_first(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | NotQualified | None:
     """That somebody is not qualified is returned, not raised: the quiz that they have just failed must stay so."""
     now = timezone.now()
     with prepared_cursor() as cursor:
@@ -336,47 +350,47 @@ def _claim_once(annotator: Annotator, claim_id: UUID, offline: bool) -> Claim | 
             "needs": list(lines),
             "cursors": list(lines.values()),
         }
-        while True:
-            cursor.execute(_PICK, names)
-            ends, need, first_draw, first_pair, draw, pair = cursor.fetchone()
-            # What lies before is not for this annotator: whatever reopens is a new draw.
-            reached = {
-                line: end
-                for (line, at), end in zip(lines.items(), ends or (), strict=True)
-                if end is not None and end > at
-            }
-            if first_draw is None:
-                # Nor will any draw up to the newest ever be. Who waits at the end of the queue does not walk it again.
-                moved = {"moved": list(reached), "reached": list(reached.values())}
-                if reached:
-                    cursor.execute(_MOVE.format(when="true"), {**names, **moved})
-                return None
-            # Only in the place of a pair that is there to be judged: whoever waits at the end is not asked again and
-            # again instead.
-            if control := take_control(cursor, names, Shares(*shares)):
-                control.annotator = annotator
-                return control
-            if pair is None:  # every pair in reach is being claimed this instant: wait for the first of them
-                draw, pair = first_draw, first_pair
-                cursor.execute("SELECT FROM annotate_pair WHERE id = %s FOR NO KEY UPDATE", [pair])
-            # The cursor stays before a pair that was passed over only because somebody held its lock.
-            if draw == first_draw:
-                reached[need] = draw
+        cursor.execute(_PICK, names)
+        ends, need, first_draw, first_pair, draw, pair = cursor.fetchone()
+        # What lies before is not for this annotator: whatever reopens is a new draw.
+        reached = {
+            line: end
+            for (line, at), end in zip(lines.items(), ends or (), strict=True)
+            if end is not None and end > at
+        }
+        if first_draw is None:
+            # Nor will any draw up to the newest ever be. Who waits at the end of the queue does not walk it again.
             moved = {"moved": list(reached), "reached": list(reached.values())}
-            cursor.execute(_TAKE, {**names, **moved, "pair": pair, "draw": draw})
-            taken = cursor.fetchone()
-            if taken:
-                flip, comparison_ids = taken
-                return Claim(
-                    id=claim_id,
-                    draw_id=draw,
-                    pair_id=pair,
-                    annotator=annotator,
-                    comparison_ids=comparison_ids,
-                    flip=flip,
-                    created_at=now,
-                    expires_at=names["expires"],
-                )
+            if reached:
+                cursor.execute(_MOVE.format(when="true"), {**names, **moved})
+            return None
+        # Only in the place of a pair that is there to be judged: whoever waits at the end is not asked again and
+        # again instead.
+        if control := take_control(cursor, names, Shares(*shares)):
+            control.annotator = annotator
+            return control
+        if pair is None:  # every pair in reach is being claimed this instant: wait for the first of them
+            draw, pair = first_draw, first_pair
+            cursor.execute("SELECT FROM annotate_pair WHERE id = %s FOR NO KEY UPDATE", [pair])
+        # The cursor stays before a pair that was passed over only because somebody held its lock.
+        if draw == first_draw:
+            reached[need] = draw
+        moved = {"moved": list(reached), "reached": list(reached.values())}
+        cursor.execute(_TAKE, {**names, **moved, "pair": pair, "draw": draw})
+        taken = cursor.fetchone()
+        if taken is None:
+            raise _TooLate
+        flip, comparison_ids = taken
+        return Claim(
+            id=claim_id,
+            draw_id=draw,
+            pair_id=pair,
+            annotator=annotator,
+            comparison_ids=comparison_ids,
+            flip=flip,
+            created_at=now,
+            expires_at=names["expires"],
+        )
 
 
 def require_not_paused(annotator: Annotator) -> None:

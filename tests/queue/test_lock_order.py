@@ -14,7 +14,7 @@ from django.db.models import Model
 from annotate.access import Unknown
 from annotate.actions import exclusion, gold, judging, moderation, queue, review, withdrawal
 from annotate.actions.judging import Answer, submit
-from annotate.models import Annotator, Claim, Criterion, Pair, Project, Role, Withdrawal
+from annotate.models import Annotator, Claim, Criterion, Draw, Pair, Project, Role, Withdrawal
 from tests.factories import (
     judge,
     make_annotator,
@@ -34,12 +34,26 @@ def lock(row: Model) -> None:
         cursor.execute(f"SELECT FROM {table} WHERE id = %s FOR NO KEY UPDATE", [row.pk])
 
 
-def somebody_waits() -> bool:
+def own_pid() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def somebody_waits(holder: int) -> bool:
+    """For what that backend holds. Asked of the locks: activity would be told as it was when a transaction asked first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND %s = ANY (pg_blocking_pids(pid))", [holder]
         )
         return bool(cursor.fetchone()[0])
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it waits for nobody"
+        time.sleep(0.01)
 
 
 def begins_with(first: Model, then: Model, act: Callable[[], Any]) -> Any:
@@ -58,10 +72,9 @@ def begins_with(first: Model, then: Model, act: Callable[[], Any]) -> Any:
     with transaction.atomic():
         lock(first)
         thread.start()
-        until = time.monotonic() + 10
-        while not somebody_waits():
-            assert time.monotonic() < until and not came, f"it waits for nobody: {came}"
-            time.sleep(0.01)
+        me = own_pid()
+        until(lambda: bool(came) or somebody_waits(me))
+        assert not came, f"it waits for nobody: {came}"
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '300ms'")
         lock(then)
@@ -120,6 +133,50 @@ def test_a_claim_is_locked_after_its_pair() -> None:
     assert claim
     skip = partial(queue.skip_claim, annotator=annotator, claim_id=claim.pk, reason="other")
     assert begins_with(claim.pair, claim, skip).outcome == "skipped"
+
+
+def test_who_comes_too_late_for_a_pair_lets_go_of_it_before_waiting_for_another() -> None:
+    project = make_project(reserve_share=0, validation_share=0)
+    for _ in range(2):
+        make_comparison(make_pair(project), k=1)
+    other, me = make_annotator(project), make_annotator(project)
+    queue.fill_queue(project.pk, 2)
+    first, second = (draw.pair for draw in Draw.objects.select_related("pair").order_by("pk"))
+    held, filled = threading.Event(), threading.Event()
+    came: dict[str, Any] = {}
+
+    def fill() -> None:
+        try:
+            with transaction.atomic():
+                came["pid"] = own_pid()
+                came["other"] = queue.claim_next(annotator=other, claim_id=uuid4())
+                held.set()
+                filled.wait(60)
+        finally:
+            connections.close_all()
+
+    def claim() -> None:
+        try:
+            came["me"] = queue.claim_next(annotator=me, claim_id=uuid4())
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=fill), threading.Thread(target=claim)]
+    with transaction.atomic():
+        lock(second)
+        threads[0].start()
+        assert held.wait(60)
+        threads[1].start()
+        until(lambda: somebody_waits(came["pid"]))  # for the first pair, which the other is taking
+        filled.set()
+        threads[0].join()
+        mine = own_pid()
+        until(lambda: somebody_waits(mine))  # the first is full: now for the second
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '300ms'")
+        lock(first)
+    threads[1].join()
+    assert (came["other"].pair_id, came["me"].pair_id) == (first.pk, second.pk)
 
 
 def test_a_known_answer_takes_the_criterion_before_the_pair() -> None:
