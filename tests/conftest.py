@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import django
+import hypothesis
 import pytest
 
 from tests.paths import ALLOWED_SKIPS, ROOT
@@ -21,6 +22,9 @@ from webapp.local.servers import Servers
 # Whoever is started in the background by a script ignores interrupts, and so would all that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples every time, and no clock: what a property test tells is about the code, not about the machine.
+hypothesis.settings.load_profile("ci")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
