@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from annotate import audit
 from annotate.meaning import near_criterion
-from annotate.models import Criterion, CriterionState, Project
+from annotate.models import Criterion, CriterionState, Project, Proposal
 from annotate.opposites import opposed
 from annotate.queries import VISIBLE_IMPORT, alike
 from annotate.visible import visible
+from annotate.written import told_of
 
 PAGE = 50
 COUNTED = 200  # comparisons of one criterion that its verdicts are told of
@@ -28,6 +29,7 @@ SHOWN = {
     "library": "t.in_library AND t.canonical_id IS NULL",
     "rejected": "t.state = 'rejected' AND t.canonical_id IS NULL",
     "retired": "t.state = 'retired' AND t.canonical_id IS NULL",
+    "written": "EXISTS (SELECT FROM annotate_proposal w WHERE w.criterion_id = t.id)",
     "merged": "t.canonical_id IS NOT NULL",
     "all": "true",
 }
@@ -36,6 +38,8 @@ SHOWN = {
 _ROWS = f"""
     SELECT t.id, t.text, t.state, t.in_library, t.reason, t.version, t.decided_at, t.created_at,
            t.canonical_id, r.text, a.pseudonym,
+           (SELECT u.writer FROM annotate_proposal w JOIN annotate_criteriarun u ON u.id = w.run_id
+            WHERE w.criterion_id = t.id ORDER BY w.id LIMIT 1),
            (SELECT count(*) FROM annotate_criterion d WHERE d.canonical_id = t.id),
            tally.comparisons, tally.response1, tally.response2, tally.tie, tally.no_opinion,
            (SELECT q.turns -> -1 ->> 'text' FROM annotate_pair p JOIN annotate_prompt q ON q.id = p.prompt_id
@@ -57,7 +61,7 @@ _ROWS = f"""
 """
 _NAMES = (
     *("id", "text", "state", "in_library", "reason", "version", "decided_at", "created_at"),
-    *("canonical", "canonical_text", "author", "duplicates"),
+    *("canonical", "canonical_text", "author", "writer", "duplicates"),
     *("comparisons", "response1", "response2", "tie", "no_opinion", "prompt"),
 )
 
@@ -90,6 +94,7 @@ def counts(project: Project) -> dict[str, int]:
     of = {state: own & Q(state=state) for state in CriterionState.values}
     of["accepted"] &= Q(in_library=False)
     of |= {"library": own & Q(in_library=True), "merged": Q(canonical__isnull=False)}
+    of["written"] = Q(Exists(Proposal.objects.filter(criterion=OuterRef("pk"))))
     found = Criterion.objects.filter(VISIBLE_IMPORT, project=project).aggregate(
         all=Count("pk"), **{name: Count("pk", filter=condition) for name, condition in of.items()}
     )
@@ -97,11 +102,17 @@ def counts(project: Project) -> dict[str, int]:
 
 
 def details(criterion: Criterion, *, names: bool) -> dict[str, Any]:
-    """What a moderator looks at before deciding about one: where it was written, what is like it, what was decided.
+    """What a moderator looks at before deciding about one: where it was written, what is like it, what was decided, and
+    what models said that wrote and verified it.
 
     `names`: tell who decided, which is for managers.
     """
-    return {"prompts": _prompts(criterion), "near": near(criterion), "history": _history(criterion, names)}
+    return {
+        "prompts": _prompts(criterion),
+        "written": told_of(criterion),
+        "near": near(criterion),
+        "history": _history(criterion, names),
+    }
 
 
 def near(criterion: Criterion) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO, cast
 
@@ -23,28 +24,32 @@ _PAIRS = """
 
 def compared(units: Sequence[tuple[int, int]]) -> list[Compared]:
     """The items of (pair, criterion) ids, in their order. A handful of statements, however many there are."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PAIRS, [list({pair for pair, _ in units})])
-        pairs = {row[0]: row[1:] for row in cursor.fetchall()}
-    criteria = dict(
+    pairs = without_criterion({pair for pair, _ in units})
+    texts = dict(
         Criterion.objects.filter(pk__in={criterion for _, criterion in units}).values_list("pk", "text")
     )
-    shown = {asset for row in pairs.values() for asset in (row[3], row[5], *row[6]) if asset is not None}
-    media = _media(shown)
-    items = []
-    for pair_id, criterion_id in units:
-        task_type, turns, text1, asset1, text2, asset2, asked = pairs[pair_id]
-        items.append(
-            Compared(
-                prompt_text=said(json.loads(turns)),
-                criterion=criteria[criterion_id],
-                first=Side(text1, media.get(asset1)),
-                second=Side(text2, media.get(asset2)),
-                task_type=task_type,
-                prompt_media=tuple(media[asset] for asset in asked),
-            )
+    return [replace(pairs[pair], criterion=texts[criterion]) for pair, criterion in units]
+
+
+def without_criterion(pair_ids: Iterable[int]) -> dict[int, Compared]:
+    """Pairs as they are shown, by no criterion yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PAIRS, [list(pair_ids)])
+        pairs = {row[0]: row[1:] for row in cursor.fetchall()}
+    media = _media(
+        {asset for row in pairs.values() for asset in (row[3], row[5], *row[6]) if asset is not None}
+    )
+    return {
+        pair: Compared(
+            prompt_text=said(json.loads(turns)),
+            criterion="",
+            first=Side(text1, media.get(asset1)),
+            second=Side(text2, media.get(asset2)),
+            task_type=task_type,
+            prompt_media=tuple(media[asset] for asset in asked),
         )
-    return items
+        for pair, (task_type, turns, text1, asset1, text2, asset2, asked) in pairs.items()
+    }
 
 
 def said(turns: list[dict[str, Any]]) -> str:

@@ -42,6 +42,7 @@ RUNNERS = {
     JobKind.TRAIN: "workers.training:run",
     JobKind.SCORE: "workers.scoring:run",
     JobKind.BUDGET: "workers.budget:run",
+    JobKind.WRITE: "workers.writing.run:run",
 }
 # The others: default, whose short tasks nothing long may keep waiting.
 QUEUES = {
@@ -50,6 +51,7 @@ QUEUES = {
     JobKind.TRAIN: "learn",
     JobKind.SCORE: "learn",
     JobKind.BUDGET: "learn",
+    JobKind.WRITE: "learn",
 }
 # Reward models whose training and scoring wait for a worker with a GPU, and with the backbone's folder.
 ON_GPU = frozenset({"transformers"})

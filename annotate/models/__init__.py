@@ -44,6 +44,7 @@ from annotate.models.scores import Revision, RevisionState, Score
 from annotate.models.teams import Team, TeamMember, TeamRole
 from annotate.models.trials import Qualification, Trial, TrialPart, TrialResult, WayIn
 from annotate.models.work import UNFINISHED, DataImport, Job, JobKind, JobState, Release
+from annotate.models.writing import CriteriaRun, Proposal, ProposalState
 
 __all__ = [
     "UNFINISHED",
@@ -62,6 +63,7 @@ __all__ = [
     "Comparison",
     "Consent",
     "ConsentText",
+    "CriteriaRun",
     "Criterion",
     "CriterionEmbedding",
     "CriterionState",
@@ -96,6 +98,8 @@ __all__ = [
     "ProjectState",
     "Prompt",
     "PromptAsset",
+    "Proposal",
+    "ProposalState",
     "Qualification",
     "Reach",
     "Release",

@@ -22,6 +22,7 @@ class JobKind(models.TextChoices):
     SETTLE = "settle", "settle criterion"
     REVIEW = "review", "look for conflicts"
     BUDGET = "budget", "compute budget"
+    WRITE = "write", "write criteria"
 
 
 class JobState(models.TextChoices):

@@ -77,7 +77,7 @@ function draw(id) {
   const { response1, response2, tie, no_opinion: none, comparisons } = row;
   const verdicts = response1 + response2 + tie + none;
   const state = row.canonical ? `merged into “${row.canonical_text}”` : row.in_library ? "library" : STATES[row.state];
-  element.classList.toggle("done", state !== STATES[show] && state !== show && show !== "all" && !(show === "merged" && row.canonical));
+  element.classList.toggle("done", state !== STATES[show] && state !== show && show !== "all" && show !== "written" && !(show === "merged" && row.canonical));
   element.replaceChildren(
     h("span", { class: "box" }, box),
     h("span", { class: "text", dir: "auto" }, row.text),
@@ -85,7 +85,7 @@ function draw(id) {
       "span",
       { class: "about" },
       h("span", { class: "chip" }, state.length > 80 ? `${state.slice(0, 80)}…` : state),
-      h("span", {}, row.author ? `by ${row.author}` : "of the project"),
+      h("span", {}, row.writer ? `by the model ${row.writer}` : row.author ? `by ${row.author}` : "of the project"),
       h("span", {}, day(row.created_at)),
       h("span", {}, `${number.format(comparisons)}${comparisons === 200 ? " or more" : ""} ${comparisons === 1 ? "pair" : "pairs"}`),
       verdicts > 0 && h("span", { title: "Verdicts: response 1, tie, response 2, no opinion" }, `${response1} : ${tie} : ${response2}${none ? `, ${none} without opinion` : ""}`),
@@ -169,6 +169,7 @@ async function look() {
   );
   aside.replaceChildren(
     h("h2", { dir: "auto" }, entry.row.text),
+    ...written(about.written),
     h("h3", {}, "Like it"),
     about.near.length ? h("ul", {}, ...about.near.map((one) => h("li", { dir: "auto" }, one.text, h("small", { class: one.opposite ? "opposite" : "" }, likeness(one))))) : h("p", { class: "say" }, "Nothing in this project is like it."),
     h("h3", {}, "Where it is judged"),
@@ -179,6 +180,19 @@ async function look() {
     history.length ? h("ul", {}, ...history) : h("p", { class: "say" }, "Nothing was decided yet."),
   );
   aside.scrollTop = 0;
+}
+
+const SAID = { response1: "response 1", response2: "response 2", tie: "tie", "": "nothing" };
+
+/** What the model that wrote it and those that verified it say, pair by pair. */
+function written(proposals) {
+  if (!proposals.length) return [];
+  const verified = ({ judge, verdict, swapped, agrees, detail, rationale }) =>
+    h("li", { dir: "auto" }, `${judge}: ${SAID[verdict]}, and ${SAID[swapped]} in the other order`, h("small", { class: agrees ? "" : "opposite" }, [agrees ? "agrees" : "does not agree", detail, rationale].filter(Boolean).join(". ")));
+  return [
+    h("h3", {}, "What models say"),
+    h("ul", {}, ...proposals.map(({ pair, writer, label, why, verdicts }) => h("li", { dir: "auto" }, `On ${pair}, ${writer}: ${SAID[label]} wins`, why && h("small", {}, why), h("ul", {}, ...verdicts.map(verified))))),
+  ];
 }
 
 function likeness({ likeness: share, by, state, in_library: known, opposite }) {

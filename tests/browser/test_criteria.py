@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from annotate.actions import moderation
-from annotate.models import Criterion, Project, Role, User
+from annotate.models import CriteriaRun, Criterion, Job, Project, Proposal, Role, User
 from tests.browser.looking import LOOKS, clean
 from tests.factories import (
     judge,
@@ -137,3 +137,46 @@ def test_what_comes_meanwhile_is_told_and_shown(page: Page, sign_in: Callable[[U
     expect(page.locator("[data-count=proposed]")).to_have_text("5")
     page.get_by_role("button", name="Show what is new").click()
     expect(page.locator("#rows li")).to_have_count(5)
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
+def test_what_models_wrote_stands_with_what_they_said(
+    look: tuple[Any, int, int], page: Page, sign_in: Callable[[User], None]
+) -> None:
+    theme, width, height = look
+    project = make_project(slug="written", name="Written")
+    job = Job.objects.create(kind="write", project=project, state="done")
+    run = CriteriaRun.objects.create(project=project, job=job, digest="0" * 64, recipe={}, writer="scribe")
+    pair = make_pair(project, prompt="How do I bake bread?", external_id="bread")
+    criterion = make_criterion(project, "It is brief.", state="proposed", in_library=False)
+    said = {"verdict": "response2", "detail": "", "rationale": "Few words."}
+    Proposal.objects.create(
+        run=run,
+        pair=pair,
+        n=1,
+        text=criterion.text,
+        label="response2",
+        why="Two words against twenty.",
+        state="accepted",
+        sampled=True,
+        criterion=criterion,
+        comparison=make_comparison(pair, criterion),
+        verdicts=[
+            {**said, "judge": "first", "swapped": "response2", "agrees": True},
+            {**said, "judge": "second", "swapped": "tie", "agrees": False},
+        ],
+    )
+    sign_in(make_member(project, Role.REVIEWER))
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=theme)
+    page.goto("/projects/written/criteria/?show=written")
+    expect(row(page, "It is brief.")).to_contain_text("by the model scribe")
+    details = page.locator("#details")
+    expect(details).to_contain_text("On test/bread, scribe: response 2 wins")
+    expect(details).to_contain_text("Two words against twenty.")
+    expect(details).to_contain_text("first: response 2, and response 2 in the other order")
+    expect(details).to_contain_text("second: response 2, and tie in the other order")
+    clean(page, "what models said")
+    press(page, "a")
+    expect(page.locator("#told")).to_contain_text("Accepted")
+    assert states() == {"It is brief.": "accepted"}

@@ -26,6 +26,7 @@ from annotate.models import (
     Comparison,
     Consent,
     ConsentText,
+    CriteriaRun,
     Criterion,
     CrowdArrival,
     DataImport,
@@ -48,6 +49,7 @@ from annotate.models import (
     Project,
     Prompt,
     PromptAsset,
+    Proposal,
     Qualification,
     Reach,
     Release,
@@ -254,6 +256,15 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         evaluation_names_its_benchmark="digest = 'some digest'",
         evaluation_has_names="judge = ''",
     ),
+    "criteria_run_once": again(CriteriaRun),
+    "proposal_once": again(Proposal, "state = 'rejected'"),
+    "annotate_proposal_comparison_id_key": again(Proposal, "state = 'accepted'", n="9"),
+    **_of(
+        "annotate_proposal",
+        proposal_state="state = 'thought over' WHERE state = 'rejected'",
+        proposal_label="label = 'both' WHERE state = 'rejected'",
+        proposal_accepted_is_judged_by="state = 'accepted' WHERE state = 'rejected'",
+    ),
     "exclusion_once": again(Exclusion),
     "exclusion_since": "UPDATE annotate_exclusion SET since = made_at + interval '1 hour'",
     "annotate_gold_comparison_id_key": again(Gold),
@@ -442,6 +453,12 @@ def names() -> dict[str, Any]:
         project=project, bench="bench", digest="0" * 64, judge="judge", judged_at=now, content={}
     )
     job = Job.objects.create(kind="import", project=project)
+    run = CriteriaRun.objects.create(project=project, job=job, digest="0" * 64, recipe={}, writer="writer")
+    proposed = {"run": run, "pair": pair, "text": "Short?", "label": "response1"}
+    Proposal.objects.create(**proposed, n=1, state="rejected", reason="It is no sentence.")
+    Proposal.objects.create(
+        **proposed, n=2, state="accepted", criterion=revised.criterion, comparison=revised
+    )
     data_import = DataImport.objects.create(project=project, job=job, spec={})
     imported = Judgment.objects.create(
         annotator=annotator,

@@ -28,6 +28,7 @@ _TABS = {
     "merged": "Merged",
     "rejected": "Rejected",
     "retired": "Retired",
+    "written": "Written by models",
     "all": "All",
 }
 _POLICY = {
@@ -84,7 +85,7 @@ def counts(request: HttpRequest, slug: str) -> JsonResponse:
 @login_required
 @never_cache
 def details(request: HttpRequest, slug: str, criterion_id: int) -> JsonResponse:
-    """{"prompts", "near", "history"} of one criterion."""
+    """{"prompts", "written", "near", "history"} of one criterion."""
     project = project_or_404(request, slug, Deed.MODERATE)
     found = Criterion.objects.filter(VISIBLE_IMPORT, project=project, pk=criterion_id)
     criterion = found.select_related("project").first()

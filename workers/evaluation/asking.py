@@ -1,10 +1,8 @@
 """Asking judges about the rows of a benchmark: an endpoint in many threads, a registered revision in batches."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from annotate.imports.media_source import MediaSource
 from annotate.imports.record import MediaRef, RowError
@@ -16,11 +14,9 @@ from workers.evaluation.renditions import Renditions
 from workers.reward_models.base import Compared, MediumRef, Opinion, RewardModel, Side, Without
 from workers.reward_models.features.cache import FeatureCache
 from workers.reward_models.judge import ChatJudge
+from workers.threads import in_threads
 
 BATCH = 256  # rows that a revision scores at a time
-
-_Row = TypeVar("_Row")
-_Found = TypeVar("_Found")
 
 # Is told how many rows are done.
 Tell = Callable[[int], None]
@@ -83,7 +79,7 @@ def ask(judge: ChatJudge, bench: Bench, items: Items, tell: Tell) -> Answers:
             for ties, turned in asked
         }
 
-    for place, opinions in _in_threads(of, rows, spec.concurrency, judge.stop):
+    for place, opinions in in_threads(of, rows, spec.concurrency, judge.stop):
         found[place] = opinions
         tell(1)
 
@@ -117,28 +113,6 @@ def ask(judge: ChatJudge, bench: Bench, items: Items, tell: Tell) -> Answers:
         spec.cost(tokens["in"], tokens["out"]),
         spec.cost(tokens["spent_in"], tokens["spent_out"]),
     )
-
-
-def _in_threads(
-    of: Callable[[_Row], _Found], rows: Sequence[_Row], width: int, stop: Callable[[], None]
-) -> Iterator[tuple[int, _Found]]:
-    """(place, result) as they come. Few more are under way than threads, and `stop` wakes those that wait: whoever
-    interrupts it waits for what was sent already, and for no more."""
-    waiting = iter(enumerate(rows))
-    threads = ThreadPoolExecutor(width)
-    running: dict[Future[_Found], int] = {}
-    try:
-        while True:
-            for place, row in islice(waiting, 2 * width - len(running)):
-                running[threads.submit(of, row)] = place
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield running.pop(future), future.result()
-    finally:
-        stop()
-        threads.shutdown(cancel_futures=True)
 
 
 def score(

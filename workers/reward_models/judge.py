@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from workers.reward_models.base import Compared, MediumRef, Opinion, Side, Without
-from workers.reward_models.endpoint import Completion, Endpoint, EndpointError
+from workers.reward_models import tries
+from workers.reward_models.base import Compared, MediumRef, Opinion, Without
+from workers.reward_models.endpoint import Completion, Endpoint
 from workers.reward_models.judge_media import Part, parts, text
 from workers.reward_models.judge_template import DEFAULT, PROMPT, RESPONSE, Template, schema
 from workers.reward_models.reply_cache import ReplyCache, digest
@@ -167,20 +168,7 @@ class ChatJudge:
         Raises:
             SpecError: the key's variable is not set, the address is none, the template cannot be read.
         """
-        key = os.environ.get(spec.key_env, "") if spec.key_env else ""
-        if spec.key_env and not key:
-            raise SpecError(f"key_env: the environment variable {spec.key_env} is not set")
-        try:
-            endpoint = Endpoint(
-                spec.url,
-                key=key,
-                timeout=spec.timeout,
-                retries=spec.retries,
-                per_minute=spec.per_minute,
-                connections=spec.concurrency,
-            )
-        except ValueError as error:
-            raise SpecError(f"url: {error}") from None
+        endpoint = connected(spec)
         if not spec.template:
             return cls(spec, endpoint, cache)
         path = (beside or Path()) / spec.template
@@ -199,71 +187,87 @@ class ChatJudge:
         """See base.Judge. A reply that cannot be read is asked for again, as often as the specification says."""
         if unseen := sorted(item.modalities - self.modalities):
             return Opinion(without=Without.UNSUPPORTED, detail=f"it is not shown {', '.join(unseen)}")
-        named = {"judge": self._asked, "item": _named(item), "ties": ties}
-        body: dict[str, Any] | None = None
-        tokens_in = tokens_out = spent_in = spent_out = replies = 0
-        for attempt in range(self.spec.tries):
-            key = digest(named | {"attempt": attempt})
-            kept = self._cache.get(key)
-            if kept is None:
-                try:
-                    body = body or self._body(item, ties)
-                    found = self._endpoint.complete(body | {"seed": attempt})
-                except (EndpointError, OSError, ValueError) as error:
-                    return Opinion(
-                        None,
-                        Without.ERROR,
-                        str(error)[:500],
-                        "",
-                        tokens_in,
-                        tokens_out,
-                        spent_in,
-                        spent_out,
-                        replies,
-                    )
-                self._cache.put(key, asdict(found))
-                spent_in, spent_out = spent_in + found.tokens_in, spent_out + found.tokens_out
-            else:
-                found = Completion(**kept)
-            replies += 1
-            tokens_in, tokens_out = tokens_in + found.tokens_in, tokens_out + found.tokens_out
-            verdict, rationale, problem = read(found, structured=self.spec.form == "structured", ties=ties)
-            if verdict is not None:
-                return Opinion(
-                    verdict, None, "", rationale, tokens_in, tokens_out, spent_in, spent_out, replies
-                )
+        structured = self.spec.form == "structured"
+        named = {"judge": self._asked, "item": named_by_content(item), "ties": ties}
+        found = tries.ask(
+            self._endpoint,
+            self._cache,
+            named,
+            lambda: self._body(item, ties),
+            lambda reply: read(reply, structured=structured, ties=ties),
+            self.spec.tries,
+        )
         return Opinion(
-            None, Without.UNREADABLE, problem, rationale, tokens_in, tokens_out, spent_in, spent_out, replies
+            found.value,
+            found.without,
+            found.detail,
+            found.said,
+            found.tokens_in,
+            found.tokens_out,
+            found.spent_in,
+            found.spent_out,
+            found.replies,
         )
 
     def _body(self, item: Compared, ties: bool) -> dict[str, Any]:
         structured = self.spec.form == "structured"
         system = self._words.fill(item.criterion, ties=ties, structured=structured)
-        content = [text(f"{PROMPT}\n{item.prompt_text}".rstrip())]
-        for medium in item.prompt_media:
-            content += self._shown(medium, self.spec.prompt_frames)
-        for letter, side in (("A", item.first), ("B", item.second)):
-            content += self._side(letter, side)
         body: dict[str, Any] = {
             "model": self.spec.model,
-            "messages": [{"role": "system", "content": system}, {"role": "user", "content": content}],
+            "messages": [
+                {"role": "system", "content": system},
+                {"role": "user", "content": shown(item, self.spec)},
+            ],
             "temperature": self.spec.temperature,
             "max_tokens": self.spec.max_tokens,
             **self.spec.extra,
         }
         return body | {"response_format": schema(ties=ties)} if structured else body
 
-    def _side(self, letter: str, side: Side) -> list[Part]:
-        shown = [text(f"{RESPONSE.format(letter=letter)}\n{side.text}".rstrip())]
-        return shown + (self._shown(side.medium, self.spec.response_frames) if side.medium else [])
 
-    def _shown(self, medium: MediumRef, frames: int) -> list[Part]:
-        try:
-            return parts(medium, side=self.spec.image_side, frames=frames)
-        except Exception as error:  # whatever a decoder throws is an error of this row, and of no other
-            raise ValueError(
-                f"{medium.modality} {medium.sha256.hex()[:12]} cannot be opened: {error}"
-            ) from error
+def connected(spec: JudgeSpec) -> Endpoint:
+    """The endpoint that a specification names, with its key from the environment.
+
+    Raises:
+        SpecError: the key's variable is not set, or the address is none.
+    """
+    key = os.environ.get(spec.key_env, "") if spec.key_env else ""
+    if spec.key_env and not key:
+        raise SpecError(f"key_env: the environment variable {spec.key_env} is not set")
+    try:
+        return Endpoint(
+            spec.url,
+            key=key,
+            timeout=spec.timeout,
+            retries=spec.retries,
+            per_minute=spec.per_minute,
+            connections=spec.concurrency,
+        )
+    except ValueError as error:
+        raise SpecError(f"url: {error}") from None
+
+
+def shown(item: Compared, spec: JudgeSpec) -> list[Part]:
+    """The user turn: the prompt with its media, then the first side as A and the second as B.
+
+    Raises:
+        ValueError: a medium cannot be opened.
+    """
+    content = [text(f"{PROMPT}\n{item.prompt_text}".rstrip())]
+    for medium in item.prompt_media:
+        content += _medium(medium, spec, spec.prompt_frames)
+    for letter, side in (("A", item.first), ("B", item.second)):
+        content.append(text(f"{RESPONSE.format(letter=letter)}\n{side.text}".rstrip()))
+        if side.medium:
+            content += _medium(side.medium, spec, spec.response_frames)
+    return content
+
+
+def _medium(medium: MediumRef, spec: JudgeSpec, frames: int) -> list[Part]:
+    try:
+        return parts(medium, side=spec.image_side, frames=frames)
+    except Exception as error:  # whatever a decoder throws is an error of this item, and of no other
+        raise ValueError(f"{medium.modality} {medium.sha256.hex()[:12]} cannot be opened: {error}") from error
 
 
 def read(reply: Completion, *, structured: bool, ties: bool) -> tuple[int | None, str, str]:
@@ -288,7 +292,7 @@ def read(reply: Completion, *, structured: bool, ties: bool) -> tuple[int | None
     return _VERDICTS[letter], rationale, ""
 
 
-def _named(item: Compared) -> list[Any]:
+def named_by_content(item: Compared) -> list[Any]:
     """An item by its content: what a judge is shown, and in which order."""
     media = [(medium.modality, medium.sha256.hex()) for medium in item.prompt_media]
     sides = [
