@@ -4,6 +4,7 @@ A revision's row keeps the digest of its file: what was changed since is refused
 """
 
 import hashlib
+import json
 import secrets
 from pathlib import Path
 from shutil import copyfileobj
@@ -15,6 +16,7 @@ from django.core.files.storage import default_storage
 from annotate import media
 from annotate.actions.learning import Artefact, forget_artefact
 from annotate.models import Project, Revision, RevisionState
+from workers.released.card import MODEL, TRAINING
 from workers.reward_models.base import RewardModel, UnfitArtefact, backend
 
 
@@ -66,6 +68,21 @@ def load(revision: Revision) -> RewardModel:
             raise Unusable(f"Its file {revision.artefact} is not in storage.") from None
         except (UnfitArtefact, LookupError) as error:
             raise Unusable(str(error)) from error
+
+
+def load_folder(folder: Path) -> RewardModel:
+    """The model in a folder that train_rm --out wrote.
+
+    Raises:
+        Unusable: it cannot be used.
+    """
+    try:
+        told = json.loads((folder / TRAINING).read_text())
+        return backend(str(told["backend"])).load(folder / MODEL)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Unusable(f"{folder} is no folder that manage.py train_rm --out wrote: {error}") from None
+    except (UnfitArtefact, LookupError) as error:
+        raise Unusable(str(error)) from error
 
 
 def _check(path: Path, revision: Revision) -> None:

@@ -1,8 +1,10 @@
 """The job that trains a reward model on a project's judgments, tests it on the reserve and keeps it as a revision."""
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 from django.db import transaction
@@ -17,6 +19,9 @@ from annotate.tallies import Unit, judged_units
 from workers import artefacts
 from workers.features import feature_cache
 from workers.items import compared
+from workers.released import reward_model as released
+from workers.released import rows
+from workers.released.rows import ReleaseError
 from workers.reward_models.base import Compared, NothingToLearn, RewardModel, UnfitArtefact, Verdicts, backend
 from workers.reward_models.evaluation import accuracy, blind, gain
 from workers.reward_models.settings import SettingsError
@@ -36,32 +41,23 @@ def run(lease: Lease) -> None:
     began = time.monotonic()
     lease.beat(step="reading judgments", total=1, place={"folder": ""})
     read_at = timezone.now()
-    project = lease.job.project
-    units = judged_units(project, Partition.TRAIN)
-    if not units:
-        raise Refused(
-            "Nothing to learn from: no pair of the train partition has a counted verdict yet that says which "
-            "response is better, or that they are equal."
-        )
-    kind = backend(spec["backend"])
-    items, verdicts = examples(units)
-    lease.beat(step=f"training on {len(verdicts):,} judgments")
-    settings = spec.get("settings") or None
+    reserve = judged_units(lease.job.project, Partition.RESERVE)
     try:
-        model = kind.train(items, verdicts, cache=feature_cache(), settings=settings)
-    except (NothingToLearn, SettingsError, UnfitArtefact) as error:
+        with _source(lease, reserve) as source:
+            lease.beat(step=f"training on {source.judgments:,} judgments")
+            model = source.train(False)
+            lease.beat(step="testing on the reserve", finishing=True)
+            held_out = _test(model, reserve, source)
+            folder = artefacts.new_folder()
+            lease.beat(step="keeping the model", place={"folder": folder}, finishing=True)
+            artefact = artefacts.store(model, folder)
+    except (NothingToLearn, SettingsError, UnfitArtefact, ReleaseError) as error:
         raise Refused(str(error)) from None
-    lease.beat(step="testing on the reserve", finishing=True)
-    held_out = _test(model, judged_units(project, Partition.RESERVE), items, verdicts, settings)
-    _, newest = max(unit.newest for unit in units)
-    folder = artefacts.new_folder()
-    lease.beat(step="keeping the model", place={"folder": folder}, finishing=True)
-    artefact = artefacts.store(model, folder)
     learned = Learned(
-        judgments=len(verdicts),
-        comparisons=len(units),
+        judgments=source.judgments,
+        comparisons=source.comparisons,
         read_at=read_at,
-        newest_judgment=newest,
+        newest_judgment=source.newest,
         held_out=held_out,
         seconds=time.monotonic() - began,
     )
@@ -69,6 +65,51 @@ def run(lease: Lease) -> None:
         revision = add_revision(lease=lease, backend=spec["backend"], artefact=artefact, learned=learned)
         if not lease.by_hand:
             start_scoring(by=None, revision=revision)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is learned from; `train` gives a model, or one that never sees a criterion."""
+
+    judgments: int
+    comparisons: int
+    newest: UUID
+    train: Callable[[bool], RewardModel]
+
+
+@contextmanager
+def _source(lease: Lease, reserve: Sequence[Unit]) -> Iterator[_Source]:
+    """The project's judgments, or the release that the job's settings name."""
+    spec = lease.job.spec
+    units = judged_units(lease.job.project, Partition.TRAIN)
+    settings = spec.get("settings") or None
+    if asked := released.Asked.of(settings):
+        release = rows.read(asked.release)
+        kept_out = {released.prompt_of(item) for item in _items(reserve)}
+        # What was judged here until now counts as known: the loop trains anew when there is more.
+        newest = max(unit.newest for unit in units)[1] if units else UUID(int=0)
+        with released.lesson(release, asked.mix, kept_out=kept_out) as lesson:
+            ids = {row.row.id for row in lesson.rows}
+            yield _Source(
+                len(lesson.rows),
+                len(ids),
+                newest,
+                lambda unseeing: lesson.trained(spec["backend"], asked.settings, unseeing=unseeing),
+            )
+        return
+    if not units:
+        raise Refused(
+            "Nothing to learn from: no pair of the train partition has a counted verdict yet that says which "
+            "response is better, or that they are equal."
+        )
+    items, verdicts = examples(units)
+    kind = backend(spec["backend"])
+
+    def train(unseeing: bool) -> RewardModel:
+        shown = blind(items) if unseeing else items
+        return kind.train(shown, verdicts, cache=feature_cache(), settings=settings)
+
+    yield _Source(len(verdicts), len(units), max(unit.newest for unit in units)[1], train)
 
 
 def examples(units: Sequence[Unit]) -> tuple[list[Compared], Verdicts]:
@@ -85,9 +126,7 @@ def examples(units: Sequence[Unit]) -> tuple[list[Compared], Verdicts]:
 def _test(
     model: RewardModel,
     reserve: Sequence[Unit],
-    items: list[Compared],
-    verdicts: Verdicts,
-    settings: dict[str, Any] | None,
+    source: _Source,
 ) -> HeldOut | None:
     """On decided labels of the reserve, beside what the same model says that never saw a criterion.
 
@@ -105,9 +144,8 @@ def _test(
     decided, asked = [decided[place] for place in judged], [asked[place] for place in judged]
     labels = np.array([label for _, label in decided], dtype=np.int8)
     groups = [unit.group for unit, _ in decided]
-    blind_model = type(model).train(blind(items), verdicts, cache=cache, settings=settings)
     margins = scored.margin[judged]
-    blind_margins = blind_model.score(blind(asked), cache=cache).margin
+    blind_margins = source.train(True).score(blind(asked), cache=cache).margin
     seen, unseeing = accuracy(margins, labels, groups), accuracy(blind_margins, labels, groups)
     gained = gain(margins, blind_margins, labels, groups)
     assert seen and unseeing and gained

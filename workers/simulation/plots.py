@@ -13,13 +13,21 @@ _COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
 _SIZE, _LEFT, _TOP, _RIGHT, _BOTTOM = (1200, 800), 100, 90, 40, 80
 
 
-def draw_curves(path: Path, title: str, curves: Mapping[str, Curve]) -> None:
-    """Write a PNG: accuracy over labels, a curve for each name."""
+def draw_curves(
+    path: Path,
+    title: str,
+    curves: Mapping[str, Curve],
+    *,
+    x: str = "labels",
+    y: str = "accuracy",
+    grid: float = 0.05,
+) -> None:
+    """Write a PNG: by default accuracy over labels, a curve for each name, a line of the grid every `grid`."""
     font, large = ImageFont.load_default(18), ImageFont.load_default(24)
     ends = [one.labels[-1] for one in curves.values()]
     edges = [one.mean + sign * np.nan_to_num(one.half) for one in curves.values() for sign in (-1, 1)]
-    low = np.floor(20 * min(edge.min() for edge in edges)) / 20
-    high = np.ceil(20 * max(edge.max() for edge in edges)) / 20
+    low = grid * np.floor(min(edge.min() for edge in edges) / grid)
+    high = grid * np.ceil(max(edge.max() for edge in edges) / grid)
     width, height = _SIZE[0] - _LEFT - _RIGHT, _SIZE[1] - _TOP - _BOTTOM
 
     def at(labels: float, accuracy: float) -> tuple[float, float]:
@@ -31,7 +39,7 @@ def draw_curves(path: Path, title: str, curves: Mapping[str, Curve]) -> None:
     picture = Image.new("RGB", _SIZE, "white")
     draw = ImageDraw.Draw(picture)
     draw.text((_LEFT, 20), title, fill="black", font=large)
-    for level in np.arange(low, high + 1e-9, 0.05):
+    for level in np.arange(low, high + 1e-9, grid):
         draw.line([at(0, level), at(max(ends), level)], fill="#dddddd")
         draw.text(
             (at(0, level)[0] - 12, at(0, level)[1]), f"{level:.2f}", fill="#333333", font=font, anchor="rm"
@@ -41,8 +49,8 @@ def draw_curves(path: Path, title: str, curves: Mapping[str, Curve]) -> None:
         draw.text(
             (at(labels, low)[0], at(0, low)[1] + 12), f"{labels:.0f}", fill="#333333", font=font, anchor="mt"
         )
-    draw.text((_LEFT + width / 2, _SIZE[1] - 16), "labels", fill="black", font=font, anchor="mb")
-    draw.text((_LEFT, _TOP - 8), "accuracy", fill="black", font=font, anchor="lb")
+    draw.text((_LEFT + width / 2, _SIZE[1] - 16), x, fill="black", font=font, anchor="mb")
+    draw.text((_LEFT, _TOP - 8), y, fill="black", font=font, anchor="lb")
     for n, (name, one) in enumerate(curves.items()):
         colour = _COLOURS[n % len(_COLOURS)]
         half = np.nan_to_num(one.half)

@@ -1,6 +1,9 @@
 """Adapters and a value head learn a planted rule, are saved, loaded and go on as if nothing had happened."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.paths import ROOT
 from tests.reward_models.large import tiny
 from workers.reward_models.base import Compared, Side, UnfitArtefact, Verdicts
 from workers.reward_models.features.cache import MemoryCache
 from workers.reward_models.large import lora, training, value_head
+from workers.reward_models.large.looks import best_of
 from workers.reward_models.large.model import TransformersModel
 
 CACHE = MemoryCache()
@@ -188,11 +193,17 @@ def test_batches_are_gathered_from_any_number_of_parts(words: Path) -> None:
 def test_two_processes_are_as_one(words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     items, verdicts = words_rule(16)
-    one = TransformersModel.train(items, verdicts, cache=CACHE, settings=settings(words, epochs=2))
+    watched = words_rule(7, seed=3)
+    asked = settings(words, epochs=2, head_dropout=0.2, watch_every=2)
+    one = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked, watched=watched)
     two = TransformersModel.train(
-        items, verdicts, cache=CACHE, settings=settings(words, epochs=2, processes=2)
+        items, verdicts, cache=CACHE, settings=asked | {"processes": 2}, watched=watched
     )
     assert one.losses == pytest.approx(two.losses, abs=1e-5)
+    assert [(look.step, look.accuracy) for look in one.looks] == [
+        (look.step, look.accuracy) for look in two.looks
+    ]
+    assert [look.loss for look in one.looks] == pytest.approx([look.loss for look in two.looks], abs=1e-5)
     same(one, two, items, within=1e-3)
 
 
@@ -355,3 +366,91 @@ def test_heads_of_other_shapes_and_keys_are_refused(tmp_path: Path) -> None:
             value_head.read(tmp_path, 32)
     save_file({"score.weight": torch.full((1, 32), 0.5)}, path)
     assert value_head.read(tmp_path, 32)(torch.ones(32)).item() == 16
+
+
+def test_the_whole_decoder_is_trained_saved_and_loaded(words: Path, tmp_path: Path) -> None:
+    items, verdicts = words_rule(24)
+    asked = settings(words, method="full", learning_rate=0.003, head_dropout=0.1, epochs=4)
+    model = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked)
+    assert np.mean(model.losses[-3:]) < np.mean(model.losses[:3])
+    before = load_file(words / "model.safetensors")
+    after = model.backbone.language.state_dict()
+    for name in ("embed_tokens.weight", "layers.0.self_attn.q_proj.weight", "norm.weight"):
+        assert not torch.equal(after[name], before[f"model.{name}"]), f"{name} stood still"
+    model.save(tmp_path / "model.safetensors")
+    loaded = TransformersModel.load(tmp_path / "model.safetensors")
+    assert np.array_equal(loaded.values(items)[0], model.values(items)[0])
+    model.save_folder(tmp_path / "out")
+    written = load_file(tmp_path / "out" / "decoder.safetensors")
+    assert torch.equal(written["norm.weight"], after["norm.weight"])
+    # In parts of any size it is the same: what is blanked hangs on the pair and the step.
+    other = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked | {"micro_batch": 3})
+    assert other.losses == pytest.approx(model.losses, abs=1e-4)
+
+
+def test_training_stops_where_watched_pairs_get_no_better(words: Path, tmp_path: Path) -> None:
+    items, verdicts = words_rule(24)
+    # What is watched says the opposite: each step away from the beginning makes it worse.
+    watched = items, -verdicts
+    asked = settings(words, watch_every=1, patience=2, epochs=8)
+    model = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked, watched=watched)
+    best = best_of(model.looks)
+    assert [look.step for look in model.looks] == list(range(1, best.step + 3))
+    assert len(model.losses) == best.step + 2 < 24
+    # The weights kept are those of the best look, not the last ones.
+    again = TransformersModel.train(
+        items, verdicts, cache=CACHE, settings=asked | {"patience": 0}, watched=watched
+    )
+    assert len(again.looks) == 24 and best_of(again.looks) == best
+    same(model, again, items)
+    model.save(tmp_path / "model.safetensors")
+    assert TransformersModel.load(tmp_path / "model.safetensors").looks == model.looks
+
+
+KILLED = """
+import json, os, signal, sys
+import numpy as np, torch
+from tests.reward_models.large.test_training import CACHE, words_rule
+from workers.reward_models.large import training
+from workers.reward_models.large.model import TransformersModel
+
+torch.set_num_threads(1)
+saves = 0
+replace = os.replace
+
+def killed(source, target):
+    global saves
+    replace(source, target)
+    saves += str(target).endswith(training._FILE)
+    if saves == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+os.replace = killed
+items, verdicts = words_rule(24)
+TransformersModel.train(items, verdicts, cache=CACHE, settings=json.loads(sys.argv[1]), watched=words_rule(8, seed=3))
+"""
+
+
+def test_killed_it_goes_on_to_the_same_model(words: Path, tmp_path: Path) -> None:
+    items, verdicts = words_rule(24)
+    watched = words_rule(8, seed=3)
+    asked = settings(words, watch_every=2, head_dropout=0.1)
+    whole = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked, watched=watched)
+    kept = asked | {"checkpoints": str(tmp_path), "checkpoint_every": 3}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, json.dumps(kept)], cwd=ROOT, capture_output=True, timeout=120
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    steps: list[int] = []
+    resumed = TransformersModel.train(
+        items,
+        verdicts,
+        cache=CACHE,
+        settings=kept,
+        watched=watched,
+        told=lambda step, of, loss: steps.append(step),
+    )
+    assert steps == [7, 8, 9], "six steps were kept"
+    assert resumed.losses == pytest.approx(whole.losses, abs=1e-6)
+    assert [look.step for look in resumed.looks] == [2, 4, 6, 8, 9]
+    same(whole, resumed, items)

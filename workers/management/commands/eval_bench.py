@@ -34,6 +34,7 @@ _JUDGES = """\
 judges:
   FILE.yaml, FILE.json   an OpenAI-compatible endpoint, as docs/evaluate.md describes it
   rm:PROJECT[/NUMBER]    a registered revision of a project's reward model, the newest by default
+  rm:FOLDER              a reward model that train_rm --out wrote; say ./FOLDER where it stands beside you
   verdicts:FILE          JSON lines of id and verdict
   scores:FILE            JSON lines of id and margin, or score1 and score2
 """
@@ -95,6 +96,8 @@ class Command(BaseCommand):
             return answer_files.verdicts_from(Path(rest), labels)
         if kind == "scores":
             return answer_files.scores_from(Path(rest), labels)
+        if kind == "rm" and rest.startswith(("/", "./", "../")):
+            return self._folder(Path(rest), bench)
         if kind == "rm":
             revision = _revision(rest)
             try:
@@ -112,6 +115,17 @@ class Command(BaseCommand):
             _spec(path), DirectoryReplies(settings.DATA_DIR / "replies"), beside=path.parent
         )
         return self._with_items(bench, lambda items, tell: asking.ask(judge, bench, items, tell))
+
+    def _folder(self, folder: Path, bench: Bench) -> Answers:
+        try:
+            model = artefacts.load_folder(folder)
+        except artefacts.Unusable as error:
+            raise CommandError(str(error)) from None
+        about = {"backend": model.name, "folder": folder.name}
+        return self._with_items(
+            bench,
+            lambda items, tell: asking.score(model, folder.name, about, bench, items, feature_cache(), tell),
+        )
 
     def _with_items(self, bench: Bench, work: Callable[[asking.Items, asking.Tell], Answers]) -> Answers:
         with ExitStack() as stack:

@@ -86,6 +86,11 @@ class Backbone:
     def dtype(self) -> torch.dtype:
         return next(self.language.parameters()).dtype
 
+    @property
+    def computes_in_half(self) -> bool:
+        """Weights of 32 bits that a GPU is training, which multiplies them in 16."""
+        return self.device.type == "cuda" and self.dtype == torch.float32
+
     def embed(self, medium: MediumRef) -> Embedded:
         """A medium's rows, from what is kept or by its tower.
 

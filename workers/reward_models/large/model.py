@@ -1,7 +1,7 @@
 """The backend "transformers": a backbone with adapters and a value head, as the Protocol has it.
 
-What is saved is what was trained: adapters, head and calibration, of some MB. The backbone stays where it is, pinned by
-its digest.
+What is saved is what was trained: adapters, head and calibration, of some MB, or the whole decoder. The backbone stays
+where it is, pinned by its digest.
 """
 
 import json
@@ -34,6 +34,7 @@ from workers.reward_models.large import lora, training, value_head
 from workers.reward_models.large.backbone import Backbone
 from workers.reward_models.large.calibration import Calibration, Laplace
 from workers.reward_models.large.encode import Encoded, Encoder
+from workers.reward_models.large.looks import Look, Told
 from workers.reward_models.large.scoring import TooLarge, hidden
 from workers.reward_models.large.settings import LargeSettings
 from workers.reward_models.settings import SettingsError
@@ -44,6 +45,8 @@ log = structlog.get_logger(__name__)
 _AT_ONCE = 256
 # Fewer verdicts than these are no calibration: then those of training serve, and that is said.
 _LEAST_CALIBRATION = 20
+# What names of the decoder's own weights begin with in a saved model that was trained in full.
+_FULL = "language."
 
 
 @dataclass
@@ -55,6 +58,7 @@ class TransformersModel:
     # The adapter that was trained, by PEFT's keys; it is merged into the backbone.
     adapter: dict[str, Tensor] = field(default_factory=dict, repr=False)
     losses: list[float] = field(default_factory=list, repr=False)
+    looks: list[Look] = field(default_factory=list, repr=False)
 
     name: ClassVar[str] = "transformers"
     # Raised whenever the same artefact would be read otherwise.
@@ -74,7 +78,11 @@ class TransformersModel:
         cache: FeatureCache,
         seed: int = 0,
         settings: Mapping[str, Any] | None = None,
+        watched: tuple[Sequence[Compared], Verdicts] | None = None,
+        told: Told | None = None,
     ) -> Self:
+        """As the Protocol has it. `watched` are looked at and not learned from: training stops where they get no better,
+        and keeps the weights that served them best. `told` hears step, steps and loss."""
         check_verdicts(items, verdicts)
         if settings is None:
             raise SettingsError(
@@ -93,15 +101,16 @@ class TransformersModel:
         seen = asked.method != "none" and len(held) < _LEAST_CALIBRATION
         if seen:
             held, kept = np.arange(len(items)), np.arange(len(items))
-        adapter: dict[str, Tensor] = {}
-        losses: list[float] = []
+        made = cls(asked, model, head, Calibration(1.0, 1.0, 0, True))
         if asked.method != "none":
-            trained = _trained(model, head, items, verdicts, kept, seed)
-            head, losses = trained.head, trained.losses
+            dtype = model.dtype
+            trained = _trained(model, head, items, verdicts, kept, watched, seed, told)
+            made.head, made.losses, made.looks = trained.head, trained.losses, trained.looks
             if asked.method == "lora":
-                adapter = lora.tensors(model.language)
+                made.adapter = lora.tensors(model.language)
                 lora.merge_attached(model.language)
-        made = cls(asked, model, head, Calibration(1.0, 1.0, 0, True), adapter, losses)
+            elif asked.method == "full":
+                model.language.to(dtype).requires_grad_(False)
         values, differences, _ = made.values([items[n] for n in held])
         learned = differences if seen or asked.method == "none" else made.values([items[n] for n in kept])[1]
         made.calibration = Calibration.fit(
@@ -143,7 +152,7 @@ class TransformersModel:
         return values, differences, without
 
     def save(self, path: Path) -> None:
-        tensors = self.adapter | value_head.tensors(self.head)
+        tensors = self.adapter | value_head.tensors(self.head) | self._decoder()
         found = self.calibration
         if found.laplace is not None:
             tensors["laplace.directions"] = torch.from_numpy(found.laplace.directions)
@@ -161,13 +170,30 @@ class TransformersModel:
                 "precision": found.laplace.precision if found.laplace else None,
             },
             "losses": self.losses,
+            "looks": [[look.step, look.loss, look.accuracy] for look in self.looks],
         }
         # One entry only: the header's order, and so the file's bytes, are then always the same.
         save_file(tensors, path, metadata={"config": json.dumps(config, sort_keys=True)})
 
+    def _decoder(self) -> dict[str, Tensor]:
+        """Its own weights, where they were trained."""
+        if self.settings.method != "full":
+            return {}
+        state = self.backbone.language.state_dict()
+        return {f"{_FULL}{key}": tensor.cpu().contiguous() for key, tensor in state.items()}
+
     def save_folder(self, folder: Path) -> None:
-        """The same as others read it: an adapter in PEFT's layout, a head in LLaMA-Factory's, and how to ask them."""
+        """The same as others read it: an adapter in PEFT's layout, a head in LLaMA-Factory's, and how to ask them.
+
+        Of a decoder that was trained in full there is its file of weights, by the decoder's own names.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        if decoder := self._decoder():
+            save_file(
+                {key.removeprefix(_FULL): tensor for key, tensor in decoder.items()},
+                folder / "decoder.safetensors",
+                metadata={"format": "pt"},
+            )
         save_file(value_head.tensors(self.head), folder / value_head.FILE)
         if self.adapter:
             save_file(self.adapter, folder / lora.FILE)
@@ -221,6 +247,7 @@ class TransformersModel:
         head = {key: tensors.pop(key) for key in (value_head.WEIGHT, value_head.BIAS) if key in tensors}
         if settings.adapter:
             lora.merge(model.language, lora.read(Path(settings.adapter)), settings.adapter)
+        _put_decoder(model, tensors, path)
         if tensors:
             adapter = lora.of(tensors, settings.lora_rank, settings.lora_alpha, str(path))
             lora.merge(model.language, adapter, str(path))
@@ -231,7 +258,19 @@ class TransformersModel:
             Calibration(told["scale"], told["threshold"], told["labels"], told["seen"], laplace),
             tensors,
             config["losses"],
+            [Look(*look) for look in config.get("looks", [])],
         )
+
+
+def _put_decoder(model: Backbone, tensors: dict[str, Tensor], path: Path) -> None:
+    """Take the decoder's own weights out of `tensors`, if they are there, and put them in their place."""
+    found = {key.removeprefix(_FULL): tensors.pop(key) for key in list(tensors) if key.startswith(_FULL)}
+    if not found:
+        return
+    try:
+        model.language.load_state_dict(found)
+    except RuntimeError as error:
+        raise UnfitArtefact(f"{path}: {' '.join(str(error).split())[:500]}") from error
 
 
 def _sides(encoder: Encoder, item: Compared) -> list[Encoded]:
@@ -284,7 +323,9 @@ def _trained(
     items: Sequence[Compared],
     verdicts: Verdicts,
     kept: npt.NDArray[np.intp],
+    watched: tuple[Sequence[Compared], Verdicts] | None,
     seed: int,
+    told: Told | None,
 ) -> training.Trained:
     settings = model.settings
     if settings.loss == "bradley_terry":
@@ -293,21 +334,57 @@ def _trained(
         raise NothingToLearn(
             "There is nothing to train on: all verdicts are ties, and Bradley-Terry leaves those out."
         )
-    encoder = Encoder(model, settings.template, settings.max_tokens)
-    last_seen = 0
+    chosen, said = [items[n] for n in kept], verdicts[kept]
+    looked, seen = _watched(model, watched)
+    name = training.fingerprint(
+        settings, model.revision, [*chosen, *looked], np.concatenate([said, seen]), seed
+    )
 
-    def pairs(n: int) -> tuple[Encoded, Encoded]:
-        nonlocal encoder, last_seen
-        if (last_seen := last_seen + 1) > _AT_ONCE:  # what was looked at long ago goes
-            encoder, last_seen = Encoder(model, settings.template, settings.max_tokens), 0
-        first, second = _sides(encoder, items[int(kept[n])])
-        return first, second
-
-    chosen = [items[n] for n in kept]
-    name = training.fingerprint(settings, model.revision, chosen, verdicts[kept], seed)
-
-    def told(step: int, steps: int, loss: float) -> None:
+    def logged(step: int, steps: int, loss: float) -> None:
         if step == 1 or step % 10 == 0 or step == steps:
             log.info("training", step=step, steps=steps, loss=round(loss, 4))
 
-    return training.train(model, head, pairs, verdicts[kept], seed=seed, name=name, told=told)
+    watching = training.Watched(_encoded(model, looked), seen) if looked else None
+    return training.train(
+        model,
+        head,
+        _encoded(model, chosen),
+        said,
+        seed=seed,
+        name=name,
+        watched=watching,
+        told=told or logged,
+    )
+
+
+def _watched(
+    model: Backbone, watched: tuple[Sequence[Compared], Verdicts] | None
+) -> tuple[list[Compared], Verdicts]:
+    """Those of the watched items that this model can look at and its loss can tell of."""
+    if watched is None:
+        return [], np.zeros(0, dtype=np.int8)
+    items, verdicts = watched
+    check_verdicts(items, verdicts)
+    places = [
+        n for n in _usable(model, model.settings, items) if verdicts[n] or model.settings.loss == "rao_kupper"
+    ]
+    if not places:
+        raise NothingToLearn(
+            "None of the items to watch can be looked at by this model: see the log for why."
+        )
+    return [items[n] for n in places], np.asarray(verdicts)[places]
+
+
+def _encoded(model: Backbone, items: Sequence[Compared]) -> training.Pairs:
+    """Both sides of an item; what many share is made once, what was looked at long ago goes."""
+    encoder = Encoder(model, model.settings.template, model.settings.max_tokens)
+    asked = 0
+
+    def pairs(n: int) -> tuple[Encoded, Encoded]:
+        nonlocal encoder, asked
+        if (asked := asked + 1) > _AT_ONCE:
+            encoder, asked = Encoder(model, model.settings.template, model.settings.max_tokens), 0
+        first, second = _sides(encoder, items[n])
+        return first, second
+
+    return pairs

@@ -165,7 +165,12 @@ def padded(backbone: Backbone, stretches: Sequence[Stretch]) -> tuple[Tensor, Te
         mask[n, : len(stretch)] = 1
         place = backbone.positions(stretch.ids, list(stretch.shown))
         places.append(torch.nn.functional.pad(place, (0, most - len(stretch))))
-    embeds = backbone.language.get_input_embeddings()(ids.to(backbone.device)).detach()
+    words = backbone.language.get_input_embeddings()
+    embeds = words(ids.to(backbone.device))
+    if (
+        not words.weight.requires_grad
+    ):  # gradient checkpointing wants them all the same, and would not let them be written
+        embeds = embeds.detach()
     for n, stretch in enumerate(stretches):
         for kind in {medium.kind for medium in stretch.shown}:
             rows = torch.cat([medium.rows for medium in stretch.shown if medium.kind == kind])

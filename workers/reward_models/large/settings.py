@@ -26,9 +26,13 @@ class LargeSettings:
         backbone: folder of the language model, or a hub id whose files are on this machine already.
         head: folder or file of a value head to start from; empty: the backbone's own, else a new one.
         adapter: folder of a PEFT adapter that is merged before anything else.
-        method: what is trained: adapters and head, the head alone, or nothing (only calibrated).
+        method: what is trained: adapters and head, the head alone, the whole decoder and head (towers stand still), or
+            nothing (only calibrated).
         loss: Bradley-Terry leaves ties out, Rao-Kupper learns them with a threshold of its own.
         batch, micro_batch: pairs a step, and pairs at a time on one device.
+        head_dropout: share of what the head reads that is blanked while it learns.
+        watch_every, patience: where pairs are watched, how many steps lie between two looks (0: an epoch), and after how
+            many looks without a smaller loss training stops (0: never). What is kept is the best look's.
         image_pixels, frame_pixels: of one picture and of one frame of a video, at most.
         fps, most_frames: of a video.
         calibration_share: of the prompts, kept from training for scale, ties and uncertainty.
@@ -41,7 +45,7 @@ class LargeSettings:
     head: str = ""
     adapter: str = ""
     template: str = _of(*TEMPLATES)
-    method: str = _of("lora", "head", "none")
+    method: str = _of("lora", "head", "full", "none")
     loss: str = _of("rao_kupper", "bradley_terry")
     lora_rank: int = _number(16, 1, 1024)
     lora_alpha: float = _number(32, 1e-6)
@@ -53,6 +57,9 @@ class LargeSettings:
     batch: int = _number(64, 1)
     micro_batch: int = _number(4, 1)
     clip: float = _number(1.0, 1e-6)
+    head_dropout: float = _number(0.0, 0, 0.9)
+    watch_every: int = _number(0, 0)
+    patience: int = _number(3, 0)
     max_tokens: int = _number(18_000, 16)
     image_pixels: int = _number(768 * 768, 112 * 112)
     frame_pixels: int = _number(256 * 256, 112 * 112)

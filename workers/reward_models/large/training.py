@@ -1,4 +1,4 @@
-"""The loop that trains adapters and value head on pairs: AdamW, gradient accumulation, resumable, in any number of processes.
+"""The loop that trains on pairs, watching others: AdamW, gradient accumulation, resumable, in any number of processes.
 
 The order of pairs follows from seed and epoch alone. Processes share each batch and add their gradients, so that they
 take the very steps that one would: what differs is the order of sums.
@@ -28,24 +28,33 @@ from workers.reward_models.large import backbone as backbones
 from workers.reward_models.large import lora, value_head
 from workers.reward_models.large.backbone import Backbone
 from workers.reward_models.large.encode import Encoded
+from workers.reward_models.large.looks import Look, Told, best_of, is_enough
 from workers.reward_models.large.scoring import hidden, last, padded
 from workers.reward_models.large.settings import LargeSettings
 
 # Both sides of pair n, first and second.
 Pairs = Callable[[int], tuple[Encoded, Encoded]]
-Told = Callable[[int, int, float], None]
 _FILE = "training.safetensors"
 # What does not change the model that comes out.
 _SPEED = ("checkpoints", "checkpoint_every", "processes", "micro_batch", "batch_tokens", "calibration_share")
 
 
+@dataclass(frozen=True)
+class Watched:
+    """Pairs that are looked at and not learned from: where they stop getting better, training stops."""
+
+    pairs: Pairs
+    verdicts: Verdicts
+
+
 @dataclass
 class Trained:
-    """`losses` is the mean loss of each step."""
+    """`losses` is the mean loss of each step, `looks` what was seen of watched pairs; the best one's weights are kept."""
 
     head: nn.Linear
     threshold: float
     losses: list[float] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
 
 
 def pair_loss(margin: Tensor, verdict: Tensor, threshold: Tensor | None) -> Tensor:
@@ -61,7 +70,10 @@ def pair_loss(margin: Tensor, verdict: Tensor, threshold: Tensor | None) -> Tens
 def fingerprint(
     settings: LargeSettings, revision: str, items: Sequence[Compared], verdicts: Verdicts, seed: int
 ) -> str:
-    """What a training hangs on: one that was interrupted goes on only where all of it is the same."""
+    """What a training hangs on: one that was interrupted goes on only where all of it is the same.
+
+    `items` and `verdicts` are those trained on, then those watched.
+    """
     digest = hashlib.sha256()
     asked = {name: value for name, value in asdict(settings).items() if name not in _SPEED}
     digest.update(json.dumps([asked, revision, seed], sort_keys=True).encode())
@@ -82,21 +94,39 @@ def train(
     *,
     seed: int,
     name: str,
+    watched: Watched | None = None,
     told: Told | None = None,
 ) -> Trained:
-    """Train `head`, and by the method "lora" new adapters in the backbone, which stay beside its layers.
+    """Train `head`, by the method "lora" new adapters, which stay beside the decoder's layers, by "full" all of the decoder.
 
     Args:
         verdicts: of the pairs 0 to n - 1.
         name: the training's fingerprint; a checkpoint of the same is gone on from.
         told: hears step, steps and loss.
     """
+    _prepare(model, seed)
+    if model.settings.processes > 1:
+        return _in_processes(model, head, pairs, verdicts, seed, name, watched)
+    return _loop(model, head, pairs, verdicts, seed, name, watched, told)
+
+
+def _prepare(model: Backbone, seed: int) -> None:
     settings = model.settings
     if settings.method == "lora":
         lora.attach(model.language, settings.lora_targets, settings.lora_rank, settings.lora_alpha, seed)
-    if settings.processes > 1:
-        return _in_processes(model, head, pairs, verdicts, seed, name)
-    return _loop(model, head, pairs, verdicts, seed, name, told)
+    elif settings.method == "full":
+        # Steps of a published learning rate are lost in 16 bits; what is computed with is still 16 where a GPU does it.
+        model.language.float().requires_grad_()
+
+
+def weights(model: Backbone) -> dict[str, nn.Parameter]:
+    """What is trained of the decoder, by name; the head and the threshold are trained besides."""
+    if model.settings.method == "full":
+        return dict(model.language.named_parameters())
+    found: dict[str, nn.Parameter] = {}
+    for name, layer in lora.attached(model.language).items():
+        found |= {f"{name}/a": layer.a, f"{name}/b": layer.b}
+    return found
 
 
 def _loop(
@@ -106,6 +136,7 @@ def _loop(
     verdicts: Verdicts,
     seed: int,
     name: str,
+    watched: Watched | None = None,
     told: Told | None = None,
     rank: int = 0,
     world: int = 1,
@@ -114,25 +145,23 @@ def _loop(
     head.to(model.device)
     raw = nn.Parameter(torch.tensor(-1.0, device=model.device))  # the threshold is its softplus
     ties = settings.loss == "rao_kupper"
-    trained = [*head.parameters(), *([raw] if ties else [])]
-    if settings.method == "lora":
-        for layer in lora.attached(model.language).values():
-            trained += [layer.a, layer.b]
+    trained = [*head.parameters(), *([raw] if ties else []), *weights(model).values()]
+    deep = settings.method in ("lora", "full")
+    if deep:
         # Of each layer only what comes in is kept, and computed again on the way back.
         _checkpointing(model.model, on=True)
         model.language.train()
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    margins = (
-        _by_head(model, head, pairs, len(verdicts))
-        if settings.method == "head"
-        else _by_all(model, head, pairs)
-    )
+    margins = _by_all(model, head, pairs) if deep else _by_head(model, head, pairs, len(verdicts))
+    look = _looking(model, head, watched, raw if ties else None, rank, world) if watched else None
     each = math.ceil(len(verdicts) / settings.batch)
     steps = each * settings.epochs
     kept = _Checkpoint(settings, name)
-    begin, losses = kept.load(trained, optimizer)
+    state = kept.load(trained, optimizer)
     try:
-        for step in range(begin, steps):
+        for step in range(len(state.losses), steps):
+            if is_enough(state.looks, settings.patience):
+                break
             order = np.random.default_rng([seed, step // each]).permutation(len(verdicts))
             batch = order[step % each * settings.batch :][: settings.batch]
             mine = batch[rank::world]
@@ -146,7 +175,10 @@ def _loop(
             for start in range(0, len(mine), settings.micro_batch):
                 some = mine[start : start + settings.micro_batch]
                 said = torch.tensor(np.asarray(verdicts)[some], device=model.device, dtype=torch.float32)
-                loss = pair_loss(margins(some), said, softplus(raw) if ties else None).sum() / len(batch)
+                blanked = _dropout(settings.head_dropout, [seed, step], some, model.width)
+                loss = pair_loss(margins(some, blanked), said, softplus(raw) if ties else None).sum() / len(
+                    batch
+                )
                 loss.backward()
                 total += loss.detach()
             if world > 1:
@@ -154,20 +186,69 @@ def _loop(
                     dist.all_reduce(tensor)
             nn.utils.clip_grad_norm_(trained, settings.clip)
             optimizer.step()
-            losses.append(float(total))
-            if not math.isfinite(losses[-1]):
+            state.losses.append(float(total))
+            if not math.isfinite(state.losses[-1]):
                 raise FloatingPointError(
-                    f"The loss is {losses[-1]} at step {step + 1}: lower learning_rate, or look at the data."
+                    f"The loss is {state.losses[-1]} at step {step + 1}: lower learning_rate, or look at the data."
                 )
+            if look and ((step + 1) % (settings.watch_every or each) == 0 or step + 1 == steps):
+                state.looks.append(Look(step + 1, *look()))
+                if state.looks[-1] == best_of(state.looks):
+                    state.best = [parameter.detach().clone() for parameter in trained]
             if rank == 0 and ((step + 1) % settings.checkpoint_every == 0 or step + 1 == steps):
-                kept.save(trained, optimizer, losses)
+                kept.save(trained, optimizer, state)
             if told:
-                told(step + 1, steps, losses[-1])
+                told(step + 1, steps, state.losses[-1])
     finally:
-        if settings.method == "lora":
+        if deep:
             _checkpointing(model.model, on=False)
             model.language.eval()
-    return Trained(head, float(softplus(raw.detach())), losses)
+    if state.best:
+        with torch.no_grad():
+            for parameter, best in zip(trained, state.best, strict=True):
+                parameter.copy_(best)
+    return Trained(head, float(softplus(raw.detach())), state.losses, state.looks)
+
+
+def _looking(
+    model: Backbone, head: nn.Linear, watched: Watched, raw: nn.Parameter | None, rank: int, world: int
+) -> Callable[[], tuple[float, float]]:
+    """Gives loss and accuracy of the watched pairs as weights stand; processes share them."""
+    verdicts = np.asarray(watched.verdicts)
+    mine = np.arange(len(verdicts))[rank::world]
+    deep = model.settings.method in ("lora", "full")
+    margins = (
+        _by_all(model, head, watched.pairs) if deep else _by_head(model, head, watched.pairs, len(verdicts))
+    )
+
+    def look() -> tuple[float, float]:
+        sums = torch.zeros(2, dtype=torch.float64)
+        if deep:
+            model.language.eval()
+        with torch.no_grad():
+            for start in range(0, len(mine), model.settings.micro_batch):
+                some = mine[start : start + model.settings.micro_batch]
+                said = torch.tensor(verdicts[some], device=model.device, dtype=torch.float32)
+                found = margins(some, None)
+                sums[0] += pair_loss(found, said, None if raw is None else softplus(raw)).sum().double().cpu()
+                sums[1] += ((found.sign() * said + 1) / 2)[said != 0].sum().double().cpu()
+        if deep:
+            model.language.train()
+        if world > 1:
+            sums = sums.to(model.device)
+            dist.all_reduce(sums)
+        return float(sums[0] / len(verdicts)), float(sums[1] / max(1, (verdicts != 0).sum()))
+
+    return look
+
+
+def _dropout(share: float, seed: list[int], some: npt.NDArray[np.intp], width: int) -> Tensor | None:
+    """What the states of each pair are multiplied by, (pairs, 2, width); it hangs on the pair and the step alone, so that
+    any number of processes and a training that is gone on blank the same."""
+    if not share:
+        return None
+    drawn = [np.random.default_rng([*seed, int(n)]).random((2, width)) >= share for n in some]
+    return torch.from_numpy(np.stack(drawn).astype(np.float32) / (1 - share))
 
 
 def _checkpointing(model: Any, *, on: bool) -> None:
@@ -188,32 +269,48 @@ def _pace(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
-def _by_all(model: Backbone, head: nn.Linear, pairs: Pairs) -> Callable[[npt.NDArray[np.intp]], Tensor]:
-    def margins(some: npt.NDArray[np.intp]) -> Tensor:
+# Margins of these pairs, with what their states are multiplied by.
+Margins = Callable[[npt.NDArray[np.intp], Tensor | None], Tensor]
+
+
+def _by_all(model: Backbone, head: nn.Linear, pairs: Pairs) -> Margins:
+    def margins(some: npt.NDArray[np.intp], blanked: Tensor | None) -> Tensor:
         sides = [pairs(int(n)) for n in some]
         embeds, mask, places = padded(
             model, [side.whole for n in (0, 1) for side in (pair[n] for pair in sides)]
         )
-        states, _ = model.decode(embeds.requires_grad_(), mask, places)
-        values = head(last(states, mask).float())[:, 0]
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=model.computes_in_half):
+            decoded, _ = model.decode(embeds.requires_grad_(), mask, places)
+        states = last(decoded, mask).float()
+        if blanked is not None:
+            states = states * blanked.transpose(0, 1).reshape(states.shape).to(states.device)
+        values = head(states)[:, 0]
         return Tensor(values[: len(sides)] - values[len(sides) :])
 
     return margins
 
 
-def _by_head(
-    model: Backbone, head: nn.Linear, pairs: Pairs, count: int
-) -> Callable[[npt.NDArray[np.intp]], Tensor]:
+def _by_head(model: Backbone, head: nn.Linear, pairs: Pairs, count: int) -> Margins:
     """The backbone stands still: what it says of all pairs is computed once."""
     states = torch.stack(
         [hidden(model, list(pairs(n)), model.settings.batch_tokens) for n in range(count)]
     ).to(model.device)
 
-    def margins(some: npt.NDArray[np.intp]) -> Tensor:
-        values = head(states[torch.as_tensor(some)])[..., 0]
+    def margins(some: npt.NDArray[np.intp], blanked: Tensor | None) -> Tensor:
+        read = states[torch.as_tensor(some)]
+        values = head(read if blanked is None else read * blanked.to(read.device))[..., 0]
         return Tensor(values[:, 0] - values[:, 1])
 
     return margins
+
+
+@dataclass
+class _State:
+    """How far a training is: the steps' losses, what was seen of watched pairs, and the weights of the best look."""
+
+    losses: list[float] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    best: list[Tensor] = field(default_factory=list)
 
 
 class _Checkpoint:
@@ -223,64 +320,84 @@ class _Checkpoint:
         self._name = name
         self._path = Path(settings.checkpoints) / name[:16] / _FILE if settings.checkpoints else None
 
-    def save(
-        self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer, losses: list[float]
-    ) -> None:
+    def save(self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer, state: _State) -> None:
         if self._path is None:
             return
         tensors = {}
         for n, parameter in enumerate(trained):
             tensors[f"{n}"] = parameter.detach()
+            if state.best:
+                tensors[f"{n}/best"] = state.best[n]
             for key, value in optimizer.state[parameter].items():
                 tensors[f"{n}/{key}"] = value
         self._path.parent.mkdir(parents=True, exist_ok=True)
         written = self._path.with_suffix(".new")
-        told = {"name": self._name, "losses": json.dumps(losses)}
+        looks = [[look.step, look.loss, look.accuracy] for look in state.looks]
+        # One entry only, so that the file's bytes are always the same.
+        told = {"told": json.dumps({"name": self._name, "losses": state.losses, "looks": looks})}
         save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, written, metadata=told)
         os.replace(written, self._path)
 
-    def load(self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> tuple[int, list[float]]:
-        """Steps done, and their losses; none where there is no checkpoint of this very training."""
+    def load(self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> _State:
+        """How far it was; at the beginning where there is no checkpoint of this very training."""
         if self._path is None or not self._path.is_file():
-            return 0, []
+            return _State()
         with safe_open(self._path, framework="pt") as file:
-            told = file.metadata() or {}
+            told = json.loads((file.metadata() or {}).get("told", "{}"))
         if told.get("name") != self._name:
-            return 0, []
+            return _State()
         tensors = load_file(self._path)
+        state = _State(told["losses"], [Look(*look) for look in told["looks"]])
         with torch.no_grad():
             for n, parameter in enumerate(trained):
                 parameter.copy_(tensors[f"{n}"])
-                state = {key: tensors[f"{n}/{key}"] for key in ("exp_avg", "exp_avg_sq")}
-                optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
+                if f"{n}/best" in tensors:
+                    state.best.append(tensors[f"{n}/best"].to(parameter.device))
+                moments = {key: tensors[f"{n}/{key}"] for key in ("exp_avg", "exp_avg_sq")}
+                optimizer.state[parameter] = {
+                    key: value.to(parameter.device) for key, value in moments.items()
+                }
                 optimizer.state[parameter]["step"] = tensors[f"{n}/step"]
-        losses = json.loads(told["losses"])
-        return len(losses), losses
+        return state
 
 
 def _in_processes(
-    model: Backbone, head: nn.Linear, pairs: Pairs, verdicts: Verdicts, seed: int, name: str
+    model: Backbone,
+    head: nn.Linear,
+    pairs: Pairs,
+    verdicts: Verdicts,
+    seed: int,
+    name: str,
+    watched: Watched | None,
 ) -> Trained:
     """Each on its own device where there are as many. What towers saw travels by a file that all of them map."""
     with TemporaryDirectory(prefix="evenhand-train-") as directory:
         place = Path(directory)
         torch.save([pairs(n) for n in range(len(verdicts))], place / "pairs.pt")
+        if watched:
+            torch.save([watched.pairs(n) for n in range(len(watched.verdicts))], place / "watched.pt")
         save_file(value_head.tensors(head), place / "head.safetensors")
-        asked = (place, model.settings, np.asarray(verdicts), seed, name)
+        seen = np.asarray(watched.verdicts) if watched else None
+        asked = (place, model.settings, np.asarray(verdicts), seen, seed, name)
         torch.multiprocessing.spawn(_worker, asked, nprocs=model.settings.processes)
         found = load_file(place / "trained.safetensors")
         with safe_open(place / "trained.safetensors", framework="pt") as file:
             told = json.loads(file.metadata()["told"])
     with torch.no_grad():
-        for layer_name, layer in lora.attached(model.language).items():
-            layer.a.copy_(found.pop(f"{layer_name}/a"))
-            layer.b.copy_(found.pop(f"{layer_name}/b"))
+        for weight_name, weight in weights(model).items():
+            weight.copy_(found.pop(weight_name))
     trained = value_head.of(found, model.width, "what was trained").to(model.device)
-    return Trained(trained, told["threshold"], told["losses"])
+    return Trained(trained, told["threshold"], told["losses"], [Look(*look) for look in told["looks"]])
 
 
 def _worker(
-    rank: int, place: Path, settings: LargeSettings, verdicts: Verdicts, seed: int, name: str
+    rank: int,
+    place: Path,
+    settings: LargeSettings,
+    verdicts: Verdicts,
+    seen: Verdicts | None,
+    seed: int,
+    name: str,
 ) -> None:
     device = backbones.pick_device(rank)
     apart = device.type == "cuda" and torch.cuda.device_count() >= settings.processes
@@ -296,22 +413,25 @@ def _worker(
         model = backbones.load(settings, device)
         if settings.adapter:
             lora.merge(model.language, lora.read(Path(settings.adapter)), settings.adapter)
-        if settings.method == "lora":
-            lora.attach(model.language, settings.lora_targets, settings.lora_rank, settings.lora_alpha, seed)
+        _prepare(model, seed)
         # Written by this training itself, a moment ago, into a folder of its own.
         encoded = torch.load(place / "pairs.pt", mmap=True, weights_only=False)
+        watched = None
+        if seen is not None:
+            shown = torch.load(place / "watched.pt", mmap=True, weights_only=False)
+            watched = Watched(shown.__getitem__, seen)
         head = value_head.read(place / "head.safetensors", model.width)
         trained = _loop(
-            model, head, encoded.__getitem__, verdicts, seed, name, None, rank, settings.processes
+            model, head, encoded.__getitem__, verdicts, seed, name, watched, None, rank, settings.processes
         )
         if rank == 0:
-            tensors = value_head.tensors(trained.head)
-            for layer_name, layer in lora.attached(model.language).items():
-                tensors |= {
-                    f"{layer_name}/a": layer.a.detach().cpu(),
-                    f"{layer_name}/b": layer.b.detach().cpu(),
-                }
-            told = json.dumps({"threshold": trained.threshold, "losses": trained.losses})
-            save_file(tensors, place / "trained.safetensors", metadata={"told": told})
+            found = {key: weight.detach().cpu().contiguous() for key, weight in weights(model).items()}
+            looks = [[look.step, look.loss, look.accuracy] for look in trained.looks]
+            told = {"threshold": trained.threshold, "losses": trained.losses, "looks": looks}
+            save_file(
+                found | value_head.tensors(trained.head),
+                place / "trained.safetensors",
+                metadata={"told": json.dumps(told)},
+            )
     finally:
         dist.destroy_process_group()
