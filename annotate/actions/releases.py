@@ -1,8 +1,9 @@
 """Beginning a release. The work itself is annotate/exports/run.py, owned by the release's job."""
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -10,48 +11,92 @@ from django.db import transaction
 from annotate import audit
 from annotate.access import Deed, require
 from annotate.actions.jobs import Refused, create_job, send
-from annotate.models import JobKind, Pair, Partition, Project, Release, User
+from annotate.actions.judging import text_key
+from annotate.exports.formats import NAMES
+from annotate.exports.recipe import Recipe
+from annotate.models import Criterion, JobKind, Pair, Partition, Project, Release, User
 from annotate.models.groups import SMALLEST_GROUP
 from annotate.stats.labels import RULE, SETTLED_RULE, Settled
+from annotate.tallies import canonical_criteria
 
 
 @dataclass(frozen=True)
 class ReleaseOptions:
-    """What may be chosen. `min_labels` None: as many as the project asks for; `sources` empty: all; `settled`: what
-    becomes of what reviewers settled.
+    """What may be chosen: a recipe, and what of it is said otherwise beside it.
 
-    `groups`: tell how the groups of annotators judged, and of each judgment which groups its annotator was in.
+    `min_labels` None: as the recipe says; `sources` and `formats` empty, `settled` None, `groups` False: likewise.
     """
 
     min_labels: int | None = None
     sources: tuple[str, ...] = ()
-    settled: Settled = Settled.USE
+    settled: Settled | None = None
     groups: bool = False
+    formats: tuple[str, ...] = ()
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def whole(self) -> Recipe:
+        """The recipe with what is said otherwise in it."""
+        given: dict[str, Any] = {
+            "sources": self.sources,
+            "formats": self.formats,
+            "settled": self.settled,
+            "groups": self.groups,
+        }
+        recipe = replace(self.recipe, **{name: value for name, value in given.items() if value})
+        if self.min_labels is not None:
+            for part in ("bench", "validation", "train"):
+                mix = replace(getattr(recipe, part), min_judgments=self.min_labels)
+                recipe = replace(recipe, **{part: mix})
+        return recipe
 
 
 def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
     """The rules by which a release is made from its frozen rows.
 
     Raises:
-        Refused: an option is out of range, or names a source that the project does not have.
+        Refused: an option is out of range, or names a format, source or criterion that there is not.
     """
     if options.min_labels is not None and not 1 <= options.min_labels <= 9:
         raise Refused(
             f"min_labels is {options.min_labels}: give 1 to 9, the most labels a comparison can have."
         )
-    for source in options.sources:
+    recipe = options.whole()
+    if strange := sorted(set(recipe.formats).difference(NAMES)):
+        raise Refused(f"There is no format {strange[0]!r}. There are: {', '.join(NAMES)}.")
+    weighed = (name for mix in (recipe.bench, recipe.validation, recipe.train) for name in mix.weights)
+    for source in dict.fromkeys([*recipe.sources, *weighed, *recipe.licences]):
         if not Pair.objects.filter(project=project, source=source).exists():
             raise Refused(f"Project {project.slug} has no pairs of source {source!r}.")
-    reserve, train = options.min_labels or project.reserve_k, options.min_labels or project.k
-    recipe: dict[str, object] = {
-        "version": 4,
-        "labels": f"{RULE} {SETTLED_RULE[options.settled]}",
-        "settled": str(options.settled),
-        "min_labels": {Partition.RESERVE: reserve, Partition.VALIDATION: reserve, Partition.TRAIN: train},
-        "sources": sorted(options.sources) or None,
+    min_labels = {
+        partition: recipe.mix(partition).min_judgments
+        or (project.k if partition == Partition.TRAIN else project.reserve_k)
+        for partition in (Partition.RESERVE, Partition.VALIDATION, Partition.TRAIN)
     }
+    stored: dict[str, object] = {
+        "version": 5,
+        "labels": f"{RULE} {SETTLED_RULE[recipe.settled]}",
+        "settled": str(recipe.settled),
+        "min_labels": min_labels,
+        "sources": sorted(recipe.sources) or None,
+        "recipe": recipe.as_json(),
+    }
+    if recipe.criteria:
+        stored["criteria"] = [_criterion(project, text) for text in recipe.criteria]
     # Only where it is chosen: releases without it are what they always were.
-    return recipe | {"groups": {"smallest": SMALLEST_GROUP}} if options.groups else recipe
+    return stored | {"groups": {"smallest": SMALLEST_GROUP}} if recipe.groups else stored
+
+
+def _criterion(project: Project, text: str) -> str:
+    """The key, as hexadecimal digits, of the criterion that this text counts as.
+
+    Raises:
+        Refused: the project has no such criterion.
+    """
+    found = Criterion.objects.filter(project=project, text_key=text_key(text)).first()
+    if found is None:
+        raise Refused(f"Project {project.slug} has no criterion {text!r}. Give its text as it is there.")
+    root = canonical_criteria(project).get(found.pk, found.pk)
+    return bytes(Criterion.objects.values_list("text_key", flat=True).get(pk=root)).hex()
 
 
 @transaction.atomic

@@ -20,6 +20,7 @@ from annotate.admin.invitations import INVITING_ACTS
 from annotate.admin.learning import LEARNING_ACTS, LearningAdmin
 from annotate.admin.teams import TEAM_ACTS
 from annotate.admin_site import signed_in
+from annotate.exports.recipe import MOST_CHARACTERS, Recipe, RecipeError, default_text, parse
 from annotate.models import Criterion, Membership, Partition, Project, ProjectState, Role, Stream, User
 from annotate.models.project import MAX_CRITERION
 from annotate.pools import unserved
@@ -174,11 +175,11 @@ class ReleaseForm(forms.Form):
     settled = forms.ChoiceField(
         label="What reviewers settled",
         choices=[
+            ("", "as the recipe says: is the label, if it says nothing"),
             (Settled.USE, "is the label"),
             (Settled.LEAVE_OUT, "is left out"),
             (Settled.IGNORE, "plays no part: people's verdicts alone count"),
         ],
-        initial=Settled.USE,
         required=False,
     )
     groups = forms.BooleanField(
@@ -188,11 +189,26 @@ class ReleaseForm(forms.Form):
         "Groups of fewer than five are left out.",
     )
 
+    recipe = forms.CharField(
+        required=False,
+        initial=default_text,
+        max_length=MOST_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "false", "class": "vLargeTextField"}),
+        help_text="Formats, filters and how much of what, as YAML. It stands as it holds without any; what is filled in above"
+        " goes before it.",
+    )
+
     def __init__(self, *args: Any, row: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
 
-    def clean_settled(self) -> Settled:
-        return Settled(self.cleaned_data["settled"] or Settled.USE)
+    def clean_settled(self) -> Settled | None:
+        return Settled(self.cleaned_data["settled"]) if self.cleaned_data["settled"] else None
+
+    def clean_recipe(self) -> Recipe:
+        try:
+            return parse(self.cleaned_data["recipe"])
+        except RecipeError as error:
+            raise forms.ValidationError(str(error).splitlines()) from None
 
     def clean_sources(self) -> tuple[str, ...]:
         return tuple(filter(None, (name.strip() for name in self.cleaned_data["sources"].split(","))))
@@ -230,6 +246,7 @@ def _export(request: HttpRequest, project: Project, data: dict[str, Any]) -> Htt
         sources=data["sources"],
         settled=data["settled"],
         groups=data["groups"],
+        recipe=data["recipe"],
     )
     return _to_job(start_release(by=signed_in(request), project=project, options=options).job_id)
 

@@ -12,17 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from annotate.exports import files
-from annotate.exports.card import card
+from annotate.exports import files, recipe
+from annotate.exports.card import card, coverage
+from annotate.exports.choice import REASONS
+from annotate.exports.formats.base import Write, Writing
 from annotate.exports.freeze import freeze
 from annotate.exports.groups import sizes_told, write_votes
+from annotate.exports.kinds import formats_of, kinds_of
 from annotate.exports.labels import write_labels
 from annotate.exports.media import MediaFolder
-from annotate.exports.omni import write_bench_json, write_bench_parquet
-from annotate.exports.plan import REASONS, Plan, make_plan
+from annotate.exports.plan import Plan, make_plan
 from annotate.exports.raw import write_judgments
 from annotate.exports.records import Part, Record, records
-from annotate.exports.trl import write_train_jsonl, write_train_parquet
 from annotate.modalities.sandbox import MediaSandbox
 from annotate.models import Partition, Release
 
@@ -70,25 +71,37 @@ def build(release: Release, directory: Path, tell: Tell) -> dict[str, Any]:
     plan = make_plan(release, lambda: tell())
     if not files.is_finished(directory):
         with files.sole_writer(directory):
-            tell(total=plan.total, done=0)
-            _write(release, plan, directory, _Progress(tell))
+            _write(release, plan, directory, tell)
     return summary(release, plan)
 
 
-def _write(release: Release, plan: Plan, directory: Path, progress: _Progress) -> None:
+def _write(release: Release, plan: Plan, directory: Path, tell: Tell) -> None:
+    progress = _Progress(tell)
     with MediaSandbox() as sandbox:
-        for path, rows, write in _files(release, plan, directory, progress, sandbox):
+        todo = list(_files(release, plan, directory, progress, sandbox))
+        tell(total=sum(rows for _, rows, _ in todo), done=0)
+        for path, rows, write in todo:
             progress.at(f"writing {path.relative_to(directory)}"[:80])
             if path.exists():
                 progress.add(rows)
             else:
                 write(path)
     progress.at("checking sums")
-    with files.new_file(directory / "README.md") as file:
-        file.write(card(release, plan).encode())
+    for path, content in _describing(release, plan):
+        with files.new_file(directory / path) as file:
+            file.write(content)
     listing = [_file_entry(directory, path, progress) for path in files.files_in(directory)]
     files.write_json(directory / files.MANIFEST, summary(release, plan) | {"files": listing})
     files.finish(directory)
+
+
+def _describing(release: Release, plan: Plan) -> Iterator[tuple[Path, bytes]]:
+    """The small files that tell of the others."""
+    for one in formats_of(plan):
+        for path, content in one.describing(kinds_of(plan, one)):
+            yield Path(one.folder) / path, content
+    yield Path(recipe.FILE), plan.recipe.as_yaml().encode()
+    yield Path("README.md"), card(release, plan).encode()
 
 
 def _files(
@@ -102,27 +115,17 @@ def _files(
                 yield record
                 progress.add()
 
-    bench, train = directory / "bench", directory / "train"
-    media = MediaFolder(bench, sandbox)
-    for task, _, parts in _by_kind(plan.bench):
-        for path, part in _numbered(parts, bench / task / "test"):
-            yield (
-                path,
-                part.rows,
-                partial(write_bench_parquet, task_type=task, records=read([part]), media=media),
-            )
-        path, rows = bench / f"{task}_preferences.json", sum(part.rows for part in parts)
-        yield path, rows, partial(write_bench_json, task_type=task, records=read(parts), media=media)
-    media = MediaFolder(train, sandbox)
-    for task, split, parts in _by_kind(plan.train):
-        for path, part in _numbered(parts, train / task / split):
-            yield (
-                path,
-                part.rows,
-                partial(write_train_parquet, task_type=task, records=read([part]), media=media),
-            )
-        path, rows = train / f"{task}-{split}.jsonl", sum(part.rows for part in parts)
-        yield path, rows, partial(write_train_jsonl, task_type=task, records=read(parts), media=media)
+    for one in formats_of(plan):
+        folder = directory / one.folder
+        writing = Writing(release, plan.recipe, MediaFolder(folder, sandbox))
+        for kind in kinds_of(plan, one):
+            for output in one.outputs(kind):
+                rows = sum(part.rows for part in output.parts)
+                yield (
+                    folder / output.path,
+                    rows,
+                    partial(_written, output.write, read, output.parts, writing),
+                )
     for path, part in _numbered(plan.labelled, directory / "labels" / "labels"):
         yield path, part.rows, partial(write_labels, release=release, part=part, tell=progress.add)
     for path, part in _numbered(plan.raw, directory / "raw" / "judgments"):
@@ -131,13 +134,14 @@ def _files(
         yield directory / "groups" / "votes.parquet", 0, partial(write_votes, release=release)
 
 
-def _by_kind(parts: list[Part]) -> Iterator[tuple[str, str, list[Part]]]:
-    """Parts of one task type and partition together, in order."""
-    kinds: dict[tuple[str, str], list[Part]] = {}
-    for part in parts:
-        kinds.setdefault((part.task_type, part.partition), []).append(part)
-    for (task_type, partition), together in kinds.items():
-        yield task_type, partition, together
+def _written(
+    write: Write,
+    read: Callable[[list[Part]], Iterator[Record]],
+    parts: list[Part],
+    writing: Writing,
+    path: Path,
+) -> None:
+    write(path, read(parts), writing)
 
 
 def _numbered(parts: list[Part], stem: Path) -> Iterator[tuple[Path, Part]]:
@@ -168,6 +172,8 @@ def summary(release: Release, plan: Plan) -> dict[str, Any]:
             "train": _counts(plan, [Partition.TRAIN]),
             "judgments": dict(sorted(plan.standings.items())),
         },
+        "coverage": coverage(plan),
+        **plan.figures.as_json(plan.recipe.licences),
         "reasons": {str(reason): meaning for reason, meaning in REASONS.items()},
         "agreement": {name: found.as_json() for name, found in plan.agreements().items()},
     }

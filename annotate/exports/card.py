@@ -5,11 +5,15 @@ from typing import Any
 
 import yaml
 
-from annotate.exports.plan import REASONS, Plan
+from annotate.exports.choice import REASONS, STEPS
+from annotate.exports.figures import half_width
+from annotate.exports.kinds import formats_of, kinds_of
+from annotate.exports.plan import Plan
+from annotate.exports.recipe import FILE, Ties
 from annotate.exports.records import settled_of
-from annotate.models import Partition, Release
+from annotate.models import Partition, Release, TaskType
 from annotate.stats.agreement import Agreement
-from annotate.stats.estimates import Estimate
+from annotate.stats.estimates import Estimate, share
 from annotate.stats.labels import RULE, SETTLED_RULE, USABLE
 
 _STANDINGS = """\
@@ -40,7 +44,6 @@ def card(release: Release, plan: Plan) -> str:
     )
     recipe = release.recipe
     sources = ", ".join(recipe["sources"]) if recipe["sources"] else "all"
-    minimum = ", ".join(f"{part} {recipe['min_labels'][part]}" for part in Partition.values)
     demo = [_DEMO] if release.project.demo else []
     return "\n".join(
         [
@@ -50,32 +53,27 @@ def card(release: Release, plan: Plan) -> str:
             "Human preferences over pairs of responses, each judged under a criterion of its own. Made with"
             f" Evenhand; release `{release.pk}`, frozen {_day(release)}. Sources: {sources}.\n",
             "## What is where\n",
-            "- `bench/`: the benchmark, in the columns of OmniRewardBench. `bench/<config>/*.parquet` carries"
-            " pictures and sound within; `bench/<config>_preferences.json` names them by their path in"
-            " `bench/media_data/`.",
-            "- `train/`: preference rows for training (TRL: explicit prompt, conversational), the criterion as"
-            " leading system turn; a split `validation` is kept apart.",
+            *(f"- `{one.folder}/`: {one.says}" for one in formats_of(plan)),
             "- `labels/labels-*.parquet`: every judged comparison, also those in no other file, with its label and where it"
             " comes from (`origin`: `people`'s verdicts or `settled`, and by how many `reviewers`), beside how many"
-            " counted verdicts say what; `id` is that of the rows in `bench/` and `train/`.",
+            " counted verdicts say what; `id` is that of the rows in every format.",
             "- `raw/judgments-*.parquet`: every judgment, also those that do not count, by pseudonyms of this release"
             " alone, as it was given, whatever was settled.",
             *([_GROUPS] if "groups" in recipe else []),
+            f"- `{FILE}`: the recipe that says what is in it; `export_bench --recipe` takes it.",
             "- `MANIFEST.json`: every file with its SHA-256, all counts, and what was left out and why.\n",
             _usage(configs),
+            _rows_of_formats(plan),
             "## Labels\n",
-            f"{RULE} {SETTLED_RULE[settled_of(release)]}",
-            "",
+            f"{RULE} {SETTLED_RULE[settled_of(release)]}\n",
             *_settled(plan),
-            f"Usable verdicts asked for at least (min_labels): {minimum}.\n",
-            _table(
-                ("part", "config", *USABLE, *REASONS),
-                _label_rows(plan),
-            ),
+            *_mixes(release, plan),
+            _table(("part", "config", *USABLE, "ties %"), _label_rows(plan)),
             "",
-            *(f"- `{reason}`: {meaning}." for reason, meaning in REASONS.items()),
-            "",
+            *_filters(plan),
             "Pairs of one prompt, prompt group or medium stand on one side of the splits only.\n",
+            *_coverage(plan),
+            *_sizes(plan),
             "## Agreement\n",
             "Nominal Krippendorff's alpha, Gwet's AC1 and percent agreement (mean over comparisons of the share of"
             " agreeing pairs of verdicts), with 95 % bootstrap intervals over comparisons, over usable counted"
@@ -94,6 +92,9 @@ def card(release: Release, plan: Plan) -> str:
                 agreement_rows(plan.agreements()),
             ),
             "",
+            *_position(plan),
+            *_people(plan),
+            *_sources(plan),
             "## Judgments\n",
             _STANDINGS,
             "",
@@ -104,6 +105,149 @@ def card(release: Release, plan: Plan) -> str:
             " what was chosen are put right by these (LURE). Rationales are the annotators' own words.\n",
         ]
     )
+
+
+def _rows_of_formats(plan: Plan) -> str:
+    """How many rows each format has of each part. The counts of labels below are of comparisons."""
+    rows: list[tuple[object, ...]] = []
+    for one in formats_of(plan):
+        for kind in kinds_of(plan, one):
+            labels = {str(label): plan.labels[kind.partition, kind.task_type, label] for label in USABLE}
+            count = one.rows(labels, plan.recipe.mix(kind.partition).ties)
+            rows.append((one.name, kind.split, kind.task_type, count))
+    return f"{_table(('format', 'split', 'config', 'rows'), rows)}\n" if rows else ""
+
+
+def _mixes(release: Release, plan: Plan) -> Iterable[str]:
+    """What each part asks of its labels, in words."""
+    said = {
+        Ties.KEEP: "ties kept where a format has a place for them",
+        Ties.DROP: "ties dropped",
+        Ties.BOTH: "ties kept, as two rows of either order where one must be chosen",
+    }
+    for partition in Partition.values:
+        mix = plan.recipe.mix(partition)
+        asks = [f"usable verdicts at least {release.recipe['min_labels'][partition]}"]
+        if mix.min_agreement:
+            asks.append(f"of which at least {mix.min_agreement:g} say the label, unless reviewers settled it")
+        yield f"- {partition}: {', '.join([*asks, said[mix.ties]])}."
+    chosen = {
+        "task types": plan.recipe.task_types,
+        "languages": plan.recipe.languages,
+        "criteria": plan.recipe.criteria,
+    }
+    for name, values in chosen.items():
+        if values:
+            yield f"- {name}: {'; '.join(values)}."
+    yield ""
+
+
+def _filters(plan: Plan) -> Iterable[str]:
+    """What each step left out and how many comparisons were left after it, in the order of the steps."""
+    rows: list[tuple[object, ...]] = []
+    for partition, task_type in sorted({key[:2] for key in [*plan.tallies, *plan.labels, *plan.excluded]}):
+        left = sum(count for key, count in plan.tallies.items() if key[:2] == (partition, task_type))
+        rows.append((partition, task_type, "frozen", "", left))
+        for reason in REASONS:
+            if gone := plan.excluded[partition, task_type, str(reason)]:
+                left -= gone
+                rows.append((partition, task_type, f"`{reason}`", gone, left))
+    if not rows:
+        return
+    yield "What was left out, by step: each comparison is counted by the first that it fails.\n"
+    yield _table(("part", "config", "step", "left out", "left"), rows)
+    yield ""
+    used = {reason for _, _, reason in plan.excluded}
+    yield from (f"- `{reason}`: {meaning}." for reason, meaning in REASONS.items() if str(reason) in used)
+    if used.intersection(STEPS):
+        yield (
+            "\nWhat weights, quotas and caps take is drawn by a hash of the row's name: of those that the steps before left,"
+            " each of one source, task type or criterion is as likely as another. A row's `inclusion_probability` is the"
+            " product over these steps; sums weighed by its inverse estimate those over all that the filters left."
+        )
+    yield ""
+
+
+def coverage(plan: Plan) -> dict[str, dict[str, dict[str, int | None]]]:
+    """By part and task type: rows wanted (None: no quota), labelled rows there after the filters, rows taken."""
+    found: dict[str, dict[str, dict[str, int | None]]] = {}
+    for partition in Partition.values:
+        quotas = plan.recipe.mix(partition).quotas
+        for task_type in TaskType.values:
+            there = plan.there[partition, task_type]
+            if there or task_type in quotas:
+                taken = sum(plan.labels[partition, task_type, label] for label in USABLE)
+                row = {"wanted": quotas.get(task_type), "there": there, "taken": taken}
+                found.setdefault(partition, {})[task_type] = row
+    return found
+
+
+def _coverage(plan: Plan) -> Iterable[str]:
+    yield "## Coverage\n"
+    yield "Comparisons wanted by quota, there after the filters, and taken, of each task type.\n"
+    rows: list[tuple[object, ...]] = []
+    for partition, tasks in coverage(plan).items():
+        for task_type, row in tasks.items():
+            wanted, taken = row["wanted"], row["taken"] or 0
+            missing = "" if wanted is None else max(0, wanted - taken)
+            rows.append(
+                (partition, task_type, "-" if wanted is None else wanted, row["there"], taken, missing)
+            )
+    yield _table(("part", "config", "wanted", "there", "taken", "missing"), rows)
+    yield ""
+
+
+def _sizes(plan: Plan) -> Iterable[str]:
+    """How exact an accuracy that is measured on the benchmark can be."""
+    rows: list[tuple[object, ...]] = []
+    for (partition, task_type), pairs in sorted(plan.pairs.items()):
+        count = sum(plan.labels[partition, task_type, label] for label in USABLE)
+        if partition != Partition.RESERVE or not count:
+            continue
+        widths = (half_width(0.5, count), half_width(0.8, count), half_width(0.8, pairs))
+        rows.append((task_type, count, pairs, *(f"{width:.1f}" for width in widths if width is not None)))
+    if rows:
+        yield "## Sample sizes\n"
+        yield (
+            "Half the width of the 95 % interval (Wilson's), in points, around an accuracy of 50 % and of 80 %, if rows were"
+            " independent; rows of one pair are not, so that the last column, which counts pairs, is the cautious one.\n"
+        )
+        head = ("config", "rows", "pairs", "± at 50 %", "± at 80 %", "± at 80 % by pairs")
+        yield _table(head, rows)
+        yield ""
+
+
+def _position(plan: Plan) -> Iterable[str]:
+    yield "## Position\n"
+    yield (
+        "How often response1 stood first, and how many of the verdicts for a side were for the first: both half of the time"
+        " if position played no part (95 % intervals, Wilson's; counted judgments of which the order is known).\n"
+    )
+    rows = (
+        (task, one.shown, _estimate(one.balance, 3), _estimate(one.bias, 3))
+        for task, one in plan.figures.positions.items()
+    )
+    yield _table(("config", "judgments", "response1 first", "for the first"), rows)
+    yield ""
+
+
+def _people(plan: Plan) -> Iterable[str]:
+    found = plan.figures
+    yield "## Annotators\n"
+    yield (
+        f"{found.annotators} annotators gave {found.counted} counted judgments: {found.median} the median annotator,"
+        f" {found.most} the busiest. Who published data name as annotators count as such.\n"
+    )
+
+
+def _sources(plan: Plan) -> Iterable[str]:
+    yield "## Sources and licences\n"
+    rows = (
+        (name or "-", source.pairs, plan.figures.licence(name, plan.recipe.licences))
+        for name, source in plan.figures.sources.items()
+    )
+    yield _table(("source", "pairs", "licence"), rows)
+    yield ""
 
 
 def _settled(plan: Plan) -> Iterable[str]:
@@ -118,18 +262,10 @@ def _settled(plan: Plan) -> Iterable[str]:
 
 
 def configs_of(plan: Plan) -> list[dict[str, Any]]:
-    """The configs for `datasets`: the benchmark by its own names, then train_<task type>, labels, judgments."""
+    """The configs for `datasets`: those of the formats, the benchmark by its own names; then labels, judgments."""
     configs: list[dict[str, Any]] = []
-    for task_type in dict.fromkeys(part.task_type for part in plan.bench):
-        path = f"bench/{task_type}/test-*.parquet"
-        configs.append({"config_name": task_type, "data_files": [{"split": "test", "path": path}]})
-    for task_type in sorted({part.task_type for part in plan.train}):
-        splits = [
-            {"split": split, "path": f"train/{task_type}/{split}-*.parquet"}
-            for split in (Partition.TRAIN.value, Partition.VALIDATION.value)
-            if any(part.task_type == task_type and part.partition == split for part in plan.train)
-        ]
-        configs.append({"config_name": f"train_{task_type}", "data_files": splits})
+    for one in formats_of(plan):
+        configs += one.configs(kinds_of(plan, one))
     if plan.labelled:
         path = "labels/labels-*.parquet"
         configs.append({"config_name": "labels", "data_files": [{"split": "raw", "path": path}]})
@@ -162,20 +298,21 @@ def _estimate(found: Estimate, digits: int) -> str:
 
 
 def _label_rows(plan: Plan) -> Iterable[tuple[object, ...]]:
-    keys = {(part, task) for part, task, _ in [*plan.labels, *plan.excluded]}
-    for part, task in sorted(keys):
-        yield (
-            part,
-            task,
-            *(plan.labels[part, task, label] for label in USABLE),
-            *(plan.excluded[part, task, reason] for reason in REASONS),
-        )
+    for part, task in sorted({(part, task) for part, task, _ in plan.labels}):
+        counts = [plan.labels[part, task, label] for label in USABLE]
+        ties = share(counts[-1], sum(counts))
+        yield (part, task, *counts, "-" if ties.value is None else f"{100 * ties.value:.1f}")
 
 
 def _table(head: Iterable[str], rows: Iterable[tuple[object, ...]]) -> str:
+    """A Markdown table; what would end a cell is escaped."""
     head = list(head)
-    lines = [head, ["---"] * len(head), *([str(cell) for cell in row] for row in rows)]
+    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).replace("|", "\\|").split())
 
 
 def _usage(configs: list[dict[str, Any]]) -> str:

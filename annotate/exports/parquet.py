@@ -19,6 +19,8 @@ _STRING = {"dtype": "string", "_type": "Value"}
 _PARTS = pa.list_(pa.struct([("type", _TEXT), ("text", _TEXT)]))
 KINDS: dict[str, tuple[pa.DataType, Any]] = {
     "string": (_TEXT, _STRING),
+    "count": (pa.int32(), {"dtype": "int32", "_type": "Value"}),
+    "share": (pa.float64(), {"dtype": "float64", "_type": "Value"}),
     "strings": (pa.list_(_TEXT), [_STRING]),
     "image": (_FILE, {"_type": "Image"}),
     "images": (pa.list_(_FILE), [{"_type": "Image"}]),

@@ -4,6 +4,7 @@ Made anew whenever a release is begun or resumed. It follows from the frozen row
 resumed release is cut into the same files.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,11 +13,24 @@ from typing import Any
 from django.db import connection
 
 from annotate.actions.jobs import Refused
-from annotate.exports.records import Part, settled_of
+from annotate.exports.choice import (
+    NO_LIMITS,
+    Candidate,
+    Filters,
+    Limits,
+    Rows,
+    limited_by,
+    recipe_in,
+    steps_of,
+)
+from annotate.exports.figures import Figures, figures_of
+from annotate.exports.formats import format_named
+from annotate.exports.recipe import Recipe
+from annotate.exports.records import Part, named
 from annotate.exports.tasks import misfit
-from annotate.models import Partition, Release, TaskType
+from annotate.models import Partition, Release
 from annotate.stats.agreement import Agreement, agreement
-from annotate.stats.labels import LEFT_OUT, NO_LABEL, USABLE, Label, Origin, final_label, label_of
+from annotate.stats.labels import Origin
 from annotate.stats.patterns import gathered
 from annotate.tallies import TALLY
 
@@ -27,14 +41,16 @@ _BATCH = 10_000
 _MISFITS_NAMED = 5
 
 _SCAN = f"""
-SELECT c.id, c.task_type, c.partition, c.leaks, p.source, p.external_id,
+SELECT c.id, c.task_type, c.partition, CASE WHEN c.leaks THEN 'leaks' ELSE '' END, p.source, p.external_id, n.language, t.text_key,
        ARRAY(SELECT a.modality::text FROM annotate_promptasset m JOIN annotate_asset a ON a.id = m.asset_id
              WHERE m.prompt_id = p.prompt_id ORDER BY m.position),
        a1.modality, r1.text <> '', a2.modality, r2.text <> '',
-       media.size, media.undrawn, tally.*, c.settled
+       media.size, media.undrawn, tally.*, c.settled, c.pair_id
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %s AND id > %s ORDER BY id LIMIT %s) c
 JOIN annotate_pair p ON p.id = c.pair_id
+JOIN annotate_need n ON n.id = p.need_id
+JOIN annotate_criterion t ON t.id = c.criterion_id
 JOIN annotate_response r1 ON r1.id = p.response1_id
 JOIN annotate_response r2 ON r2.id = p.response2_id
 LEFT JOIN annotate_asset a1 ON a1.id = r1.asset_id
@@ -59,24 +75,25 @@ ORDER BY c.id
 
 @dataclass
 class Plan:
-    """Parts are in the order of their files. Counters count comparisons, but `standings`: judgments."""
+    """Parts are in the order of their files. Counters count comparisons, but `standings`: judgments.
 
+    `there`: what the filters left, before the mix took of it what it has room for.
+    """
+
+    recipe: Recipe = field(default_factory=Recipe)
     bench: list[Part] = field(default_factory=list)
     train: list[Part] = field(default_factory=list)  # validation too
     raw: list[Part] = field(default_factory=list)
     labelled: list[Part] = field(default_factory=list)  # of labels with where they come from
     labels: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # partition, task type, label
     excluded: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # partition, task type, reason
+    there: Counter[tuple[str, str]] = field(default_factory=Counter)  # partition, task type
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)  # of those labels
     settled: Counter[tuple[str, str]] = field(default_factory=Counter)  # of those labels, by reviewers
     overruled: Counter[tuple[str, str]] = field(default_factory=Counter)  # and other than people's
     tallies: Counter[tuple[str, str, tuple[int, ...]]] = field(default_factory=Counter)
     standings: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def total(self) -> int:
-        """Rows to write: two forms of bench and train each, the labels and the judgments."""
-        once = sum(part.rows for part in self.raw + self.labelled)
-        return 2 * sum(part.rows for part in self.bench + self.train) + once
+    figures: Figures = field(default_factory=Figures)
 
     def agreements(self, partition: str | None = None) -> dict[str, Agreement]:
         """Agreement by task type, and of "all", over every frozen comparison whether or not it has a label."""
@@ -95,9 +112,9 @@ class Plan:
 class _Cutter:
     """Cuts one run of rows into parts that are not too large."""
 
-    def __init__(self, task_type: str, partition: str, rows: int) -> None:
+    def __init__(self, task_type: str, partition: str, rows: int, limits: Limits = NO_LIMITS) -> None:
         self.parts: list[Part] = []
-        self._of = (task_type, partition)
+        self._of, self._limits = (task_type, partition), limits
         self._limit = rows
         self._first = self._last = self._rows = self._media = 0
 
@@ -109,97 +126,147 @@ class _Cutter:
 
     def close(self) -> list[Part]:
         if self._rows:
-            self.parts.append(Part(*self._of, self._first, self._last, self._rows))
+            self.parts.append(Part(*self._of, self._first, self._last, self._rows, self._limits))
         self._first = self._rows = self._media = 0
         return self.parts
+
+
+class _Taken:
+    """The rows of one part that the filters left, in order, and what of them the mix has room for."""
+
+    def __init__(self, recipe: Recipe, partition: str) -> None:
+        self._mix, self._seed = recipe.mix(partition), recipe.seed
+        self._steps = steps_of(self._mix)
+        self._rows = Rows(self._steps, self._seed)
+        self._partition = partition
+        self._numbers, self._pairs, self._media, self._kinds = (array("q") for _ in range(4))
+        self._names: dict[tuple[str, str, bool, bool], int] = {}
+
+    def add(
+        self,
+        number: int,
+        pair: int,
+        media: int,
+        kind: tuple[str, str, bool, bool],
+        name: str,
+        limited: dict[str, str],
+    ) -> None:
+        """A row; `kind`: its task type, its label, whether reviewers settled it, and that otherwise than people."""
+        self._numbers.append(number)
+        self._pairs.append(pair)
+        self._media.append(media)
+        self._kinds.append(self._names.setdefault(kind, len(self._names)))
+        self._rows.add(name, limited)
+
+    def limited(self, source: str, task_type: str, criterion_key: bytes) -> dict[str, str]:
+        return limited_by(self._steps, source, task_type, criterion_key)
+
+    def into(self, plan: Plan) -> None:
+        """Count the rows and cut those that are taken into parts."""
+        limits, left_out = Limits.of(self._mix, self._seed, self._rows)
+        kinds, kept = list(self._names), dict[str, _Cutter]()
+        last = 0
+        rows = zip(self._numbers, self._pairs, self._media, self._kinds, strict=True)
+        for at, (number, pair, media, code) in enumerate(rows):
+            task_type, label, settled, overruled = kinds[code]
+            key = (self._partition, task_type)
+            plan.there[key] += 1
+            if left_out[at]:
+                plan.excluded[*key, str(left_out[at])] += 1
+                continue
+            plan.labels[*key, label] += 1
+            plan.pairs[key] += pair != last  # rows of a pair stand together
+            last = pair
+            if settled:
+                plan.settled[key] += 1
+                plan.overruled[key] += overruled
+            if task_type not in kept:
+                kept[task_type] = _Cutter(task_type, self._partition, ROWS_A_FILE, limits)
+            kept[task_type].add(number, media=media)
+        parts = [part for task_type in sorted(kept) for part in kept[task_type].close()]
+        (plan.bench if self._partition == Partition.RESERVE else plan.train).extend(parts)
 
 
 def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
     """Look at every frozen comparison once. `tell` is called every few thousand.
 
     Raises:
-        Refused: labelled pairs cannot be written in the columns of their task type, or hold meshes that are not
-            drawn; the message names some.
+        Refused: labelled pairs cannot be written in the columns of a format that they are to stand in, or hold meshes
+            that are not drawn; the message names some.
     """
-    plan = Plan()
-    min_labels: dict[str, int] = release.recipe["min_labels"]
-    kept: dict[tuple[str, str], _Cutter] = {}
-    how = settled_of(release)
+    plan = Plan(recipe_in(release))
+    filters = Filters(release)
+    formats = [format_named(name) for name in plan.recipe.formats]
+    taken = {partition: _Taken(plan.recipe, partition) for partition in sorted(Partition.values)}
     raw, labels = _Cutter("", "", JUDGMENTS_A_FILE), _Cutter("", "", ROWS_A_FILE)
     misfits: dict[str, str] = {}
     without_sheet: dict[str, None] = {}
     for row in _scan(release, tell):
-        number, task_type, partition, leaks, source, external_id, prompt, *responses = row[:11]
-        media, undrawn, judgments = row[11:14]
-        tally = row[14:17]
-        bench = partition == Partition.RESERVE
+        number, task_type, partition, kept_out, source, external_id, language, key, prompt, *responses = row[
+            :13
+        ]
+        media, undrawn, judgments = row[13:16]
+        tally, settled = row[16:19], row[19]
         plan.tallies[partition, task_type, tally] += 1
         if judgments:
             raw.add(number, judgments)
-        people = label_of(tally, min_labels[partition])
-        label, origin = final_label(people, row[17], how)
-        if judgments or row[17]:
+        if judgments or settled:
             labels.add(number)
-        reason = _reason(label, leaks=leaks, bench=bench, task_type=task_type)
-        if reason:
-            plan.excluded[partition, task_type, reason] += 1
+        candidate = Candidate(task_type, partition, language, bytes(key), kept_out, tally, settled)
+        decision = filters.decide(candidate)
+        if decision.reason:
+            plan.excluded[partition, task_type, decision.reason] += 1
             continue
-        if problem := misfit(task_type, prompt, [tuple(responses[:2]), tuple(responses[2:])], bench=bench):
+        writing = [one for one in formats if one.takes(task_type, partition)]
+        problem = misfit(
+            task_type,
+            prompt,
+            [tuple(responses[:2]), tuple(responses[2:])],
+            one_medium=any(one.one_medium for one in writing),
+            bare=any(one.bare for one in writing),
+        )
+        if problem:
             misfits.setdefault(f"{source}/{external_id}", problem)
             continue
         if undrawn:
             without_sheet.setdefault(f"{source}/{external_id}")
             continue
-        plan.labels[partition, task_type, label] += 1
-        if origin == Origin.SETTLED:
-            plan.settled[partition, task_type] += 1
-            plan.overruled[partition, task_type] += people.found and people != label
-        key = (partition, task_type)
-        kept.setdefault(key, _Cutter(task_type, partition, ROWS_A_FILE)).add(number, media=media)
-    if misfits:
-        named = "; ".join(
-            f"pair {name}: {problem}" for name, problem in list(misfits.items())[:_MISFITS_NAMED]
+        is_settled = decision.origin == Origin.SETTLED
+        overruled = is_settled and decision.people.found and decision.people != decision.label
+        part = taken[partition]
+        part.add(
+            number,
+            row[20],
+            media,
+            (task_type, str(decision.label), is_settled, overruled),
+            named(source, external_id, bytes(key)),
+            part.limited(source, task_type, bytes(key)),
         )
-        raise Refused(
-            f"{len(misfits)} pairs cannot be released as what their task type says ({named}). Import them under"
-            " their right task type, or leave their source out."
-        )
-    if without_sheet:
-        named = ", ".join(list(without_sheet)[:_MISFITS_NAMED])
-        raise Refused(
-            f"{len(without_sheet)} pairs hold meshes without a turntable sheet, which is what meshes are published"
-            f" as ({named}). Make what is missing: manage.py derive_media --project {release.project.slug}. Why a mesh cannot be"
-            " drawn stands beside it in admin; a source that holds such can be left out."
-        )
-    for key in sorted(kept):
-        (plan.bench if key[0] == Partition.RESERVE else plan.train).extend(kept[key].close())
+    _refuse(release, misfits, without_sheet)
+    for part in taken.values():
+        part.into(plan)
     plan.raw, plan.labelled = raw.close(), labels.close()
     plan.standings = _standings(release)
+    plan.figures = figures_of(release)
     return plan
 
 
-def _reason(label: Label | str, *, leaks: bool, bench: bool, task_type: str) -> str:
-    """Why a comparison is in no file but the judgments'; empty if it is."""
-    if label not in USABLE:
-        return label
-    if leaks:
-        return "leaks"
-    if bench and task_type == TaskType.OTHER:
-        return "no_config"
-    if not bench and label == Label.TIE:
-        return "no_side"
-    return ""
-
-
-REASONS = {
-    Label.TOO_FEW: "fewer usable verdicts than min_labels",
-    Label.NO_CONSENSUS: "the most frequent verdicts are equally frequent",
-    LEFT_OUT: "settled by reviewers, and such are left out here",
-    NO_LABEL: "reviewers decided that nobody can tell",
-    "leaks": "its prompt, prompt group or media also stand in reserve (or, for train, in validation)",
-    "no_config": "another mix of media than the nine configs of the benchmark",
-    "no_side": "a tie, and a preference row needs a chosen side",
-}
+def _refuse(release: Release, misfits: dict[str, str], without_sheet: dict[str, None]) -> None:
+    if misfits:
+        shown = "; ".join(
+            f"pair {name}: {problem}" for name, problem in list(misfits.items())[:_MISFITS_NAMED]
+        )
+        raise Refused(
+            f"{len(misfits)} pairs cannot be released as what their task type says ({shown}). Import them under"
+            " their right task type, leave their source out, or choose formats that have a place for them."
+        )
+    if without_sheet:
+        shown = ", ".join(list(without_sheet)[:_MISFITS_NAMED])
+        raise Refused(
+            f"{len(without_sheet)} pairs hold meshes without a turntable sheet, which is what meshes are published"
+            f" as ({shown}). Make what is missing: manage.py derive_media --project {release.project.slug}. Why a mesh cannot be"
+            " drawn stands beside it in admin; a source that holds such can be left out."
+        )
 
 
 def _scan(release: Release, tell: Callable[[], None]) -> Iterator[tuple[Any, ...]]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.db import connection
 
+from annotate.exports.choice import NO_LIMITS, Candidate, Filters, Limits, limited_by
 from annotate.models import Modality, Release
-from annotate.stats.labels import USABLE, Label, Settled, final_label, label_of
+from annotate.stats.labels import Label, Origin, Settled
 from annotate.tallies import TALLY
 
 BATCH = 1000  # comparisons read at a time
@@ -44,12 +45,19 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One comparison with its label."""
+    """One comparison with its label.
+
+    `tally`: its counted verdicts that say response1, response2, tie; `aside`: those that say none of them. An annotator
+    counts once. `inclusion`: the probability with which the mix took it from what the filters left.
+    """
 
     number: int
+    partition: str
+    pair: int
     source: str
     external_id: str
     task_type: str
+    language: str
     turns: list[dict[str, str]]
     media: tuple[Medium, ...]
     response1: Side
@@ -57,11 +65,41 @@ class Record:
     criterion: str
     criterion_key: bytes
     label: Label
+    origin: Origin
+    tally: tuple[int, int, int]
+    aside: int
+    inclusion: float
 
     @property
     def id(self) -> str:
         """Names pair and criterion, the same in every release that holds them."""
         return named(self.source, self.external_id, self.criterion_key)
+
+    def told(self) -> dict[str, Any]:
+        """What its label rests on, in the columns of TOLD."""
+        first, second, tie = self.tally
+        cells = (
+            first,
+            second,
+            tie,
+            self.aside,
+            sum(self.tally) + self.aside,
+            str(self.origin),
+            self.inclusion,
+        )
+        return dict(zip(TOLD, cells, strict=True))
+
+
+# The columns of a row that tell what its label rests on, and their kind (see parquet.KINDS).
+TOLD = {
+    "verdicts_response1": "count",
+    "verdicts_response2": "count",
+    "verdicts_tie": "count",
+    "verdicts_aside": "count",
+    "annotators": "count",
+    "label_origin": "string",
+    "inclusion_probability": "share",
+}
 
 
 def named(source: str, external_id: str, criterion_key: bytes) -> str:
@@ -72,29 +110,33 @@ def named(source: str, external_id: str, criterion_key: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The frozen comparisons that one file holds: those of a task type and partition with first <= id <= last."""
+    """The frozen comparisons that one file holds: those of a task type and partition with first <= id <= last that the
+    recipe's filters and these limits take."""
 
     task_type: str
     partition: str
     first: int
     last: int
     rows: int
+    limits: Limits = NO_LIMITS
 
 
 _RECORDS = f"""
 SELECT c.id, p.source, p.external_id, q.id, q.turns, r1.text, r1.asset_id, r1.model_name,
-       r2.text, r2.asset_id, r2.model_name, t.text, t.text_key, tally.*, c.settled
+       r2.text, r2.asset_id, r2.model_name, t.text, t.text_key, tally.*, c.settled,
+       CASE WHEN c.leaks THEN 'leaks' ELSE '' END, n.language, p.id
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %(release)s AND task_type = %(task_type)s AND partition = %(partition)s
-        AND NOT leaks AND id BETWEEN %(first)s AND %(last)s
+        AND id BETWEEN %(first)s AND %(last)s
       ORDER BY id LIMIT %(batch)s) c
 JOIN annotate_pair p ON p.id = c.pair_id
+JOIN annotate_need n ON n.id = p.need_id
 JOIN annotate_prompt q ON q.id = p.prompt_id
 JOIN annotate_response r1 ON r1.id = p.response1_id
 JOIN annotate_response r2 ON r2.id = p.response2_id
 JOIN annotate_criterion t ON t.id = c.criterion_id
 CROSS JOIN LATERAL (
-    SELECT {TALLY}
+    SELECT {TALLY}, count(*) FILTER (WHERE verdict NOT IN ('response1', 'response2', 'tie'))
     FROM annotate_frozenjudgment f JOIN annotate_judgment j ON j.id = f.judgment_id
     WHERE f.comparison_id = c.id AND f.standing = 'counted'
 ) tally
@@ -108,10 +150,9 @@ def settled_of(release: Release) -> Settled:
 
 
 def records(release: Release, part: Part) -> Iterator[Record]:
-    """The labelled comparisons of a part in order, in batches: memory holds one."""
-    min_labels: int = release.recipe["min_labels"][part.partition]
-    how = settled_of(release)
-    first = part.first
+    """The part's comparisons in order, read in batches."""
+    filters, first = Filters(release), part.first
+    steps = tuple(dict.fromkeys(step for step, _ in part.limits.found))
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -126,25 +167,37 @@ def records(release: Release, part: Part) -> Iterator[Record]:
                 },
             )
             rows = cursor.fetchall()
-        labelled = [
-            (row, label)
-            for row in rows
-            if (label := final_label(label_of(row[13:16], min_labels), row[16], how)[0]) in USABLE
-        ]
-        prompt_media, assets = _media([row for row, _ in labelled])
-        for row, label in labelled:
+        taken = []
+        for row in rows:
+            key = bytes(row[12])
+            candidate = Candidate(part.task_type, part.partition, row[19], key, row[18], row[13:16], row[17])
+            decision = filters.decide(candidate)
+            if decision.reason:
+                continue
+            limited = limited_by(steps, row[1], part.task_type, key)
+            if inclusion := part.limits.inclusion(named(row[1], row[2], key), limited):
+                taken.append((row, key, decision, inclusion))
+        prompt_media, assets = _media([row for row, *_ in taken])
+        for row, key, decision, inclusion in taken:
             yield Record(
                 number=row[0],
+                partition=part.partition,
+                pair=row[20],
                 source=row[1],
                 external_id=row[2],
                 task_type=part.task_type,
+                language=row[19],
                 turns=json.loads(row[4]),
                 media=tuple(assets[asset] for asset in prompt_media.get(row[3], ())),
                 response1=Side(row[5], assets.get(row[6]), row[7]),
                 response2=Side(row[8], assets.get(row[9]), row[10]),
                 criterion=row[11],
-                criterion_key=bytes(row[12]),
-                label=Label(label),
+                criterion_key=key,
+                label=Label(decision.label),
+                origin=decision.origin,
+                tally=row[13:16],
+                aside=row[16],
+                inclusion=inclusion,
             )
         if len(rows) < BATCH:
             return

@@ -34,26 +34,28 @@ def misfit(
     prompt: Sequence[str],
     responses: Sequence[tuple[str | None, bool]],
     *,
-    bench: bool,
+    one_medium: bool,
+    bare: bool,
 ) -> str:
     """Why a pair cannot be written in the columns of its task type; empty if it can.
 
     Args:
         prompt: the modality of each medium of the prompt.
         responses: of both responses, the modality of the medium (None without one) and whether it has text.
-        bench: for the benchmark's columns, which hold one prompt medium, and text or a medium as response.
+        one_medium: for columns that hold one medium of the prompt.
+        bare: for columns that hold text or a medium as response, not both.
     """
     made = MADE[TaskType(task_type)]
     if strange := [modality for modality in prompt if modality not in made.prompt]:
         return f"its prompt carries {strange[0]}, which {task_type} has no place for"
-    if bench and made.prompt and len(prompt) != 1:
+    if one_medium and made.prompt and len(prompt) != 1:
         return f"its prompt carries {len(prompt)} media, and {task_type} has a place for one"
     for name, (modality, has_text) in zip(("response1", "response2"), responses, strict=True):
         if modality is None:
-            if made.response and (bench or not has_text):
+            if made.response and (bare or not has_text):
                 return f"its {name} has no {made.response[0]}, which {task_type} asks for"
         elif modality not in made.response:
             return f"its {name} is {modality}, which {task_type} has no place for"
-        elif bench and has_text:
+        elif bare and has_text:
             return f"its {name} has text beside its {modality}, which {task_type} has no place for"
     return ""

@@ -30,6 +30,15 @@ COMMON = {
 TEXTS = {"response1": STRING, "response2": STRING}
 IMAGES = {"response1": IMAGE, "response1_path": STRING, "response2": IMAGE, "response2_path": STRING}
 AUDIOS = {"response1": AUDIO, "response1_path": STRING, "response2": AUDIO, "response2_path": STRING}
+# What a label rests on, after the published columns.
+TOLD = {
+    **dict.fromkeys(
+        ("verdicts_response1", "verdicts_response2", "verdicts_tie", "verdicts_aside", "annotators"),
+        Value("int32"),
+    ),
+    "label_origin": STRING,
+    "inclusion_probability": Value("float64"),
+}
 # As published: omitted here is nothing, and nothing is added.
 FEATURES = {
     "text_to_text": {**COMMON, **TEXTS},
@@ -135,7 +144,8 @@ def load(out: Path, config: str, split: str, cache: Path) -> Any:
 def test_columns_and_features(released: tuple[str, Path], tmp_path: Path) -> None:
     task, out = released
     rows = load(out, task, "test", tmp_path / "cache")
-    assert dict(rows.features) == FEATURES[task]
+    assert dict(rows.features) == FEATURES[task] | TOLD
+    assert rows.column_names == [*FEATURES[task], *TOLD]
     assert rows.num_rows == 2
     for name, feature in FEATURES[task].items():
         if feature != STRING:
@@ -153,7 +163,8 @@ def test_json_form_names_the_same_media(released: tuple[str, Path]) -> None:
     (table,) = (pq.read_table(path).to_pylist() for path in (out / "bench" / task).glob("*.parquet"))
     assert len(rows) == len(table) == 2
     for row, embedded in zip(rows, table, strict=True):
-        assert list(row) == list(FEATURES[task])
+        assert list(row) == [*FEATURES[task], *TOLD]
+        assert {name: row[name] for name in TOLD} == {name: embedded[name] for name in TOLD}
         for name, feature in FEATURES[task].items():
             if feature == STRING:
                 assert row[name] == embedded[name]

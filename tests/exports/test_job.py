@@ -99,17 +99,17 @@ def test_a_cancelled_release_stops_and_goes_on_when_retried(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = start_release(by=None, project=project, options=ONE)
-    from annotate.exports import build
+    from annotate.exports.formats import omni
 
-    write = build.write_bench_json
+    write = omni.write_parquet
 
     def cancelled(*args: object, **kwargs: object) -> None:
         cancel_job(by=None, job=release.job)
         write(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(build, "write_bench_json", cancelled)
+    monkeypatch.setattr(omni, "write_parquet", cancelled)
     assert run_job(release.job_id).state == JobState.CANCELLED
-    monkeypatch.setattr(build, "write_bench_json", write)
+    monkeypatch.setattr(omni, "write_parquet", write)
     release.refresh_from_db()
     assert not release.archive_key
     retry_job(by=None, job=release.job)

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image as Picture
 
 from annotate.models import Asset, Derivative, Modality, Partition, Project
-from tests.exports.test_columns import FEATURES
+from tests.exports.test_columns import FEATURES, TOLD
 from tests.factories import judge, make_asset, make_comparison, make_pair, make_project
 from tests.offline_datasets import Image, load_dataset
 
@@ -55,7 +55,7 @@ def test_bench_columns_hold_sheets_and_media_data_holds_meshes(tmp_path: Path) -
     out = tmp_path / "out"
     release(project, out)
     rows = load_dataset(str(out), "text_to_3D", split="test", cache_dir=str(tmp_path / "cache"))
-    assert dict(rows.features) == FEATURES["text_to_3D"]
+    assert dict(rows.features) == FEATURES["text_to_3D"] | TOLD
     (row,) = rows
     assert [row[name].getpixel((0, 0)) for name in ("response1", "response2")] == [(1, 0, 0), (2, 0, 0)]
     (named,) = json.loads((out / "bench/text_to_3D_preferences.json").read_text())

@@ -81,6 +81,7 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
             criteria=overall(
                 context,
                 verdict,
+                own=row.get("criterion"),
                 annotator=PUBLISHED if judge is None else checks.name(judge, "judge"),
                 tie_kind=tie_kind,
             ),

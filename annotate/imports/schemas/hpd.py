@@ -51,7 +51,7 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], Sequence[Pa
                     media=(),
                     response1=Side(media=images[i]),
                     response2=Side(media=images[j]),
-                    criteria=overall(context, verdict),
+                    criteria=overall(context, verdict, own=row.get("criterion")),
                 )
             )
         return pairs

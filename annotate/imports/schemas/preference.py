@@ -60,6 +60,8 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
         prompt_media, chosen_media, rejected_media = _media(row, chosen == rejected)
         if chosen_media and chosen == rejected:  # of a generation task the texts repeat the prompt
             turns, chosen, rejected = [("user", chosen)], "", ""
+        if prompt_media:
+            turns = [(role, _bare(text)) for role, text in turns]
         if not prompt_media and not any(text.strip() for _, text in turns):
             raise RowError("prompt", "is missing: give a prompt column, or messages that begin with it.")
         first = _side(row, "chosen", chosen, chosen_media)

@@ -39,13 +39,23 @@ def content_name(*content: Any) -> str:
 
 
 def overall(
-    context: Context, verdict: str | None, *, annotator: str = PUBLISHED, tie_kind: str = "", **evidence: Any
+    context: Context,
+    verdict: str | None,
+    *,
+    own: Any = None,
+    annotator: str = PUBLISHED,
+    tie_kind: str = "",
+    **evidence: Any,
 ) -> tuple[AskedCriterion, ...]:
-    """The one criterion of rows that say which response is better, but not by what, with the row's own verdict."""
+    """The one criterion of rows that say which response is better, but not by what, with the row's own verdict.
+
+    `own`: the criterion that a row names all the same, as those of our releases do.
+    """
     labels: tuple[Label, ...] = ()
     if verdict and context.labels:
         labels = (Label(annotator, verdict, tie_kind=tie_kind, evidence=evidence),)
-    asked = AskedCriterion(context.criterion or OVERALL, context.k or (1 if labels else None), labels)
+    text = checks.text(own, "criterion") if own else context.criterion or OVERALL
+    asked = AskedCriterion(text, context.k or (1 if labels else None), labels)
     return (checks.criterion(asked, "criterion"),)
 
 

@@ -46,7 +46,7 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], Sequence[Pa
                         media=(),
                         response1=first,
                         response2=second,
-                        criteria=overall(context, better),
+                        criteria=overall(context, better, own=row.get("criterion")),
                         metadata=metadata,
                     )
                 )

@@ -11,6 +11,8 @@ from annotate.actions.jobs import AlreadyRunning, Refused
 from annotate.actions.releases import ReleaseOptions, recipe_of, start_release
 from annotate.exports import files
 from annotate.exports.build import build
+from annotate.exports.formats import NAMES
+from annotate.exports.recipe import FILE, Recipe, RecipeError, default_text, parse
 from annotate.exports.records import settled_of
 from annotate.management.terminal import Bar, run_with_bar
 from annotate.models import JobState, Judgment, Project, Release, Resolution
@@ -20,13 +22,31 @@ from annotate.stats.labels import Settled
 
 class Command(BaseCommand):
     help = (
-        "Freeze the project's labels and write DIR/bench (OmniRewardBench), DIR/train (TRL), DIR/labels, DIR/raw, README.md"
-        " and MANIFEST.json. Killed at any moment, the same command goes on and ends in the same bytes."
+        "Freeze the project's labels and write them into DIR as a recipe says: without one DIR/bench (OmniRewardBench) and"
+        " DIR/train (TRL), with DIR/labels, DIR/raw, README.md, RECIPE.yaml and MANIFEST.json. Killed at any moment, the same"
+        " command goes on and ends in the same bytes."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", required=True, metavar="SLUG")
-        parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="empty, or to be made")
+        parser.add_argument("--project", metavar="SLUG")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="empty, or to be made")
+        parser.add_argument(
+            "--recipe",
+            type=Path,
+            metavar="FILE",
+            help="what it is to hold, as YAML; the options below go before it",
+        )
+        parser.add_argument(
+            "--print-recipe",
+            action="store_true",
+            help="print the recipe that holds where none is given, with what may stand in each place, and stop",
+        )
+        parser.add_argument(
+            "--formats",
+            default="",
+            metavar="NAMES",
+            help=f"separated by commas: {', '.join(NAMES)} (default: omni,trl)",
+        )
         parser.add_argument(
             "--min-labels",
             type=int,
@@ -44,7 +64,7 @@ class Command(BaseCommand):
             "--settled",
             type=Settled,
             choices=list(Settled),
-            default=Settled.USE,
+            default=None,
             help="what becomes of what reviewers settled: it is the label (use), it is left out (leave_out), or"
             " people's verdicts alone count (ignore)",
         )
@@ -63,21 +83,36 @@ class Command(BaseCommand):
     def handle(
         self,
         *,
-        project: str,
-        out: Path,
+        project: str | None,
+        out: Path | None,
+        recipe: Path | None,
+        print_recipe: bool,
+        formats: str,
         min_labels: int | None,
         source: list[str],
-        settled: Settled,
+        settled: Settled | None,
         groups: bool,
         release: UUID | None,
         **options: Any,
     ) -> None:
+        if print_recipe:
+            self.stdout.write(default_text(), ending="")
+            return
+        if project is None or out is None:
+            raise CommandError("Give --project SLUG and --out DIR.")
         try:
             found = Project.objects.get(slug=project)
         except Project.DoesNotExist:
             known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20])
             raise CommandError(f"There is no project {project!r}. Projects: {known or 'none yet'}.") from None
-        chosen = ReleaseOptions(min_labels=min_labels, sources=tuple(source), settled=settled, groups=groups)
+        chosen = ReleaseOptions(
+            min_labels=min_labels,
+            sources=tuple(source),
+            settled=settled,
+            groups=groups,
+            formats=tuple(dict.fromkeys(filter(None, (name.strip() for name in formats.split(","))))),
+            recipe=_read(recipe) if recipe else Recipe(),
+        )
         try:
             if release:
                 manifest = self._again(found, release, out, chosen)
@@ -120,7 +155,8 @@ class Command(BaseCommand):
         if release.recipe != recipe_of(project, options):
             raise Refused(
                 f"{out} holds a release with other options ({release.recipe['min_labels']},"
-                f" sources {release.recipe['sources'] or 'all'}, settled {settled_of(release)}). Give the same, or an empty directory."
+                f" sources {release.recipe['sources'] or 'all'}, settled {settled_of(release)}, or another recipe: its {FILE} says"
+                " which, once it is finished). Give the same, or an empty directory."
             )
         if files.is_finished(out) and release.job.state == JobState.DONE:
             # A worker may have ended what was killed here. But what is asked for may also be a newer release.
@@ -145,7 +181,8 @@ class Command(BaseCommand):
     ) -> dict[str, Any]:
         if options != ReleaseOptions():
             raise CommandError(
-                "--release writes what was frozen then: leave out --min-labels, --source, --settled and --groups."
+                "--release writes what was frozen then: leave out --recipe, --formats, --min-labels, --source, --settled and"
+                " --groups."
             )
         release = Release.objects.filter(pk=release_id, project=project).first()
         if release is None or release.frozen_at is None:
@@ -162,3 +199,14 @@ class Command(BaseCommand):
                     f"{part} {task_type}: {labels}{f' (left out: {excluded})' if excluded else ''}"
                 )
         self.stdout.write(self.style.SUCCESS(f"Release {manifest['release']} is in {out}"))
+
+
+def _read(path: Path) -> Recipe:
+    try:
+        return parse(path.read_text("utf-8"))
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path} is not UTF-8, from byte {error.start} on: save it as such.") from None
+    except RecipeError as error:
+        raise CommandError(f"{path} is no recipe:\n{error}") from None

@@ -1,17 +1,17 @@
 """Training rows as TRL preference data: explicit prompt, conversational, the criterion as leading system turn."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from annotate.exports.files import new_file
-from annotate.exports.media import MediaFolder
+from annotate.exports.formats.base import Format, Kind, Output, Sided, Writing, in_folder, shards, write_lines
+from annotate.exports.formats.turns import instructed
 from annotate.exports.parquet import schema_of, write_parquet
 from annotate.exports.records import Medium, Record, Side
 from annotate.exports.tasks import MADE
-from annotate.models import Modality, TaskType
-from annotate.stats.labels import Label
+from annotate.models import Modality, Partition, TaskType
 
 _LISTS = {
     Modality.IMAGE: "images",
@@ -42,20 +42,21 @@ def columns(task_type: str) -> dict[str, str]:
     return named
 
 
-def row(record: Record) -> dict[str, Any]:
-    """One preference row, its media as Medium. The record's label must be a response."""
+def row(sided: Sided) -> dict[str, Any]:
+    """One preference row, its media as Medium."""
+    record = sided.record
     plain = columns(record.task_type)["prompt"] == "messages"
-    sides = (record.response1, record.response2)
-    chosen, rejected = sides if record.label == Label.RESPONSE1 else reversed(sides)
     cells: dict[str, Any] = {
-        "id": record.id,
+        "id": sided.id,
         "prompt": _prompt(record, plain),
-        "chosen": [{"role": "assistant", "content": _answer(chosen, plain)}],
-        "rejected": [{"role": "assistant", "content": _answer(rejected, plain)}],
+        "chosen": [{"role": "assistant", "content": _answer(sided.chosen, plain)}],
+        "rejected": [{"role": "assistant", "content": _answer(sided.rejected, plain)}],
     }
     for name in list(columns(record.task_type))[len(cells) :]:
         side, _, kind = name.rpartition("_")
-        media = {"": record.media, "chosen": (chosen.medium,), "rejected": (rejected.medium,)}[side]
+        media = {"": record.media, "chosen": (sided.chosen.medium,), "rejected": (sided.rejected.medium,)}[
+            side
+        ]
         cells[name] = [medium for medium in media if medium and kind in _lists_of(medium)]
     return cells
 
@@ -66,13 +67,9 @@ def _lists_of(medium: Medium) -> tuple[str, ...]:
 
 
 def _prompt(record: Record, plain: bool) -> list[dict[str, Any]]:
-    """The turns after the criterion. A system turn of the prompt's own joins it: templates take but one."""
-    system, turns = [record.criterion], list(record.turns)
-    while turns and turns[0]["role"] == "system":
-        system.append(turns.pop(0)["text"])
-    messages = [{"role": "system", "content": _content((), "\n\n".join(system), plain)}]
-    media = record.media
-    for turn in turns:
+    """The turns after the criterion, the prompt's media in the first that the user says."""
+    messages, media = [], record.media
+    for turn in instructed(record):
         first = turn["role"] == "user"
         messages.append(
             {"role": turn["role"], "content": _content(media if first else (), turn["text"], plain)}
@@ -94,32 +91,55 @@ def _content(media: tuple[Medium, ...], text: str, plain: bool) -> Content:
     return [*parts, {"type": "text", "text": text}] if text or not media else parts
 
 
-def _wanted(records: Iterable[Record]) -> Iterable[Record]:
-    """Those with a side to choose."""
-    return (record for record in records if record.label != Label.TIE)
+class TRL(Format):
+    says = (
+        "preference rows for training (TRL: explicit prompt, conversational), the criterion as leading system turn, none"
+        " where it was asked which response is better and not by what; a split `validation` is kept apart. As Parquet,"
+        " and as JSON lines that name media by their path in `media_data/`."
+    )
+    partitions = (Partition.VALIDATION, Partition.TRAIN)
+    sided = True
+    folder = "train"
+
+    def outputs(self, kind: Kind) -> Iterator[Output]:
+        yield from shards(kind, f"{kind.task_type}/{kind.split}", partial(_parquet, kind.task_type))
+        yield Output(f"{kind.stem}.jsonl", kind.parts, partial(_jsonl, kind.task_type))
+
+    def configs(self, kinds: list[Kind]) -> list[dict[str, Any]]:
+        """One a task type, `train` before `validation`."""
+        found: dict[str, list[dict[str, str]]] = {}
+        for kind in sorted(kinds, key=lambda kind: (kind.task_type, kind.split)):
+            path = in_folder(self.folder, f"{kind.task_type}/{kind.split}-*.parquet")
+            found.setdefault(kind.task_type, []).append({"split": kind.split, "path": path})
+        return [{"config_name": f"train_{task}", "data_files": splits} for task, splits in found.items()]
 
 
-def write_train_parquet(path: Path, task_type: str, records: Iterable[Record], media: MediaFolder) -> None:
-    named = columns(task_type)
+def _parquet(task_type: str, path: Path, records: Iterable[Record], writing: Writing) -> None:
+    named, media = columns(task_type), writing.media
 
-    def embedded(record: Record) -> dict[str, Any]:
-        cells = row(record)
+    def embedded(sided: Sided) -> dict[str, Any]:
+        cells = row(sided)
         for name, kind in list(named.items())[4:]:
             cells[name] = [
                 media.put(medium) if kind == "strings" else media.embed(medium) for medium in cells[name]
             ]
         return cells
 
-    write_parquet(path, schema_of(named), (embedded(record) for record in _wanted(records)))
+    write_parquet(path, schema_of(named), (embedded(sided) for sided in writing.sided(records)))
 
 
-def write_train_jsonl(path: Path, task_type: str, records: Iterable[Record], media: MediaFolder) -> None:
+def _jsonl(task_type: str, path: Path, records: Iterable[Record], writing: Writing) -> None:
     """One row a line; media by their path relative to media_data."""
-    lists = list(columns(task_type))[4:]
-    with new_file(path) as file:
-        for record in _wanted(records):
-            cells = row(record)
-            for name in lists:
-                put = media.put_picture if name.endswith("images") else media.put
-                cells[name] = [put(medium) for medium in cells[name]]
-            file.write(json.dumps(cells, ensure_ascii=False).encode() + b"\n")
+    lists, media = list(columns(task_type))[4:], writing.media
+
+    def line(sided: Sided) -> str:
+        cells = row(sided)
+        for name in lists:
+            put = media.put_picture if name.endswith("images") else media.put
+            cells[name] = [put(medium) for medium in cells[name]]
+        return json.dumps(cells, ensure_ascii=False) + "\n"
+
+    write_lines(path, (line(sided) for sided in writing.sided(records)))
+
+
+FORMAT = TRL()

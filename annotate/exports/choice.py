@@ -1,0 +1,229 @@
+"""Which frozen comparisons a release's rows are made of: by a recipe's filters first, then by what its mix has room for.
+
+What the filters say follows from a comparison alone. What the mix says does too, once its limits are known: of the
+comparisons of a source, task type or criterion that are too many those stay whose hash is among the smallest. The hash is
+one of the row's name, the step and the recipe's seed: it knows nothing of verdicts, and the same rows stay in every release
+of the same seed.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from math import prod
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.exports.formats import format_named
+from annotate.exports.recipe import Mix, Recipe, Ties
+from annotate.models import Partition, Release, TaskType
+from annotate.stats.labels import LEFT_OUT, NO_LABEL, USABLE, Label, Origin, Settled, final_label, label_of
+
+# In the order in which they are looked at: a comparison is counted by the first.
+REASONS = {
+    "task_type": "its task type is not in the recipe",
+    "language": "its language is not in the recipe",
+    "criterion": "its criterion is not in the recipe",
+    LEFT_OUT: "settled by reviewers, and such are left out here",
+    NO_LABEL: "reviewers decided that nobody can tell",
+    Label.TOO_FEW: "fewer usable verdicts than min_judgments",
+    Label.NO_CONSENSUS: "the most frequent verdicts are equally frequent",
+    "disagreement": "fewer than min_agreement of its usable verdicts say its label",
+    "leaks": "its prompt, prompt group or media also stand in reserve (or, for train, in validation)",
+    "no_format": "no format of the recipe has a place for its task type in this part",
+    "no_side": "a tie, and such are dropped here",
+    "weights": "more rows of its source than the weights leave room for",
+    "quotas": "more rows of its task type than its quota",
+    "cap_source": "more rows of its source than its cap",
+    "cap_criterion": "more rows of its criterion than its cap",
+}
+STEPS = ("weights", "quotas", "cap_source", "cap_criterion")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the filters go by. `tally`: usable counted verdicts, in the order of USABLE; `kept_out`: why it stands on no
+    side of the splits, empty if it does."""
+
+    task_type: str
+    partition: str
+    language: str
+    criterion_key: bytes
+    kept_out: str
+    tally: tuple[int, int, int]
+    settled: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The label, or why there is none or why it is in no row; `people`: what people's verdicts alone come to."""
+
+    label: Label | str
+    people: Label
+    origin: Origin
+    reason: str
+
+
+class Filters:
+    """The filters of one release's recipe."""
+
+    def __init__(self, release: Release) -> None:
+        recipe = recipe_in(release)
+        self._recipe = recipe
+        self._settled = Settled(release.recipe.get("settled", Settled.IGNORE))
+        self._min_labels: dict[str, int] = release.recipe["min_labels"]
+        self._criteria = {bytes.fromhex(key) for key in release.recipe.get("criteria", ())}
+        formats = [format_named(name) for name in recipe.formats]
+        self._placed = {
+            (partition, task_type)
+            for partition in Partition.values
+            for task_type in TaskType.values
+            if any(one.takes(task_type, partition) for one in formats)
+        }
+
+    def decide(self, candidate: Candidate) -> Decision:
+        people = label_of(candidate.tally, self._min_labels[candidate.partition])
+        label, origin = final_label(people, candidate.settled, self._settled)
+        return Decision(label, people, origin, self._reason(candidate, label, origin))
+
+    def _reason(self, candidate: Candidate, label: Label | str, origin: Origin) -> str:
+        recipe, mix = self._recipe, self._recipe.mix(candidate.partition)
+        if recipe.task_types and candidate.task_type not in recipe.task_types:
+            return "task_type"
+        if recipe.languages and candidate.language.casefold() not in map(str.casefold, recipe.languages):
+            return "language"
+        if self._criteria and candidate.criterion_key not in self._criteria:
+            return "criterion"
+        if label not in USABLE:
+            return str(label)
+        if origin == Origin.PEOPLE and max(candidate.tally) + 1e-9 < mix.min_agreement * sum(candidate.tally):
+            return "disagreement"
+        if candidate.kept_out:
+            return candidate.kept_out
+        if (candidate.partition, candidate.task_type) not in self._placed:
+            return "no_format"
+        if label == Label.TIE and mix.ties == Ties.DROP:
+            return "no_side"
+        return ""
+
+
+def recipe_in(release: Release) -> Recipe:
+    """The recipe of a release. Those that were begun before there were any go by the default."""
+    stored = release.recipe.get("recipe")
+    return Recipe.from_json(stored) if stored else Recipe()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What of too many stays in one part: by step and by what is limited, the greatest hash and the share that it leaves.
+
+    The probability that a row is there is the product of the shares of its steps, each a draw by chance of what the
+    steps before it left.
+    """
+
+    seed: int
+    found: Mapping[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+
+    def inclusion(self, name: str, limited: Mapping[str, str]) -> float:
+        """The probability with which the limits take the row of this name, if they do; 0 if they do not.
+
+        Args:
+            limited: of each step what of the row it limits, as `limited_by` says.
+        """
+        shares = []
+        for step, value in limited.items():
+            if (limit := self.found.get((step, value))) is not None:
+                if hash_of(self.seed, step, name) > limit[0]:
+                    return 0.0
+                shares.append(limit[1])
+        return prod(shares)
+
+    @classmethod
+    def of(cls, mix: Mix, seed: int, rows: "Rows") -> tuple[Self, NDArray[np.str_]]:
+        """The limits of a part and of each of its rows the step that leaves it out, empty where none does."""
+        found: dict[tuple[str, str], tuple[int, float]] = {}
+        left_out = np.zeros(len(rows), dtype="U16")
+        for step in steps_of(mix):
+            hashes, values = np.array(rows.hashes[step], dtype=np.uint64), np.array(rows.values[step])
+            there = left_out == ""
+            codes, counted = np.unique(values[there], return_counts=True)
+            counts = dict(zip(codes.tolist(), counted.tolist(), strict=True))
+            for code, most in _most(mix, step, counts, rows.names).items():
+                if counts[code] <= most:
+                    continue
+                at = np.flatnonzero(there & (values == code))
+                kept = at[np.argsort(hashes[at], kind="stable")[:most]]
+                greatest = int(hashes[kept].max()) if most else -1
+                found[step, rows.names[code]] = (greatest, most / len(at))
+                left_out[np.setdiff1d(at, kept)] = step
+        return cls(seed, found), left_out
+
+
+# What takes every row.
+NO_LIMITS = Limits(0)
+
+
+def _most(mix: Mix, step: str, counts: Mapping[int, int], names: list[str]) -> dict[int, int]:
+    """The most rows of each value that a step limits; `counts`: how many there are of each."""
+    by_name = {names[code]: code for code in counts}
+    if step == "weights":
+        # As many of each as keep the proportion, until the first is used up.
+        there = {name: weight for name, weight in mix.weights.items() if name in by_name}
+        whole = min((counts[by_name[name]] / weight for name, weight in there.items() if weight), default=0.0)
+        return {by_name[name]: int(whole * weight + 1e-9) for name, weight in there.items()}
+    if step == "quotas":
+        return {by_name[name]: most for name, most in mix.quotas.items() if name in by_name}
+    most = mix.cap_source if step == "cap_source" else mix.cap_criterion
+    assert most is not None
+    return dict.fromkeys(counts, most)
+
+
+def steps_of(mix: Mix) -> tuple[str, ...]:
+    """The steps that limit anything."""
+    limiting = {
+        "weights": any(mix.weights.values()),
+        "quotas": bool(mix.quotas),
+        "cap_source": mix.cap_source is not None,
+        "cap_criterion": mix.cap_criterion is not None,
+    }
+    return tuple(step for step in STEPS if limiting[step])
+
+
+def limited_by(steps: Iterable[str], source: str, task_type: str, criterion_key: bytes) -> dict[str, str]:
+    """What of a row each step limits."""
+    told = {
+        "weights": source,
+        "quotas": task_type,
+        "cap_source": source,
+        "cap_criterion": criterion_key.hex(),
+    }
+    return {step: told[step] for step in steps}
+
+
+def hash_of(seed: int, step: str, name: str) -> int:
+    """A number of 64 bits, as good as drawn by chance."""
+    return int.from_bytes(blake2b(f"{seed} {step} {name}".encode(), digest_size=8).digest())
+
+
+class Rows:
+    """What the limits of one part are found from: of every row that the filters left its hash and what it counts as."""
+
+    def __init__(self, steps: tuple[str, ...], seed: int) -> None:
+        self.hashes = {step: array("Q") for step in steps}
+        self.values = {step: array("q") for step in steps}  # places in names
+        self.names: list[str] = []
+        self._seed, self._codes, self._rows = seed, dict[str, int](), 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def add(self, name: str, limited: Mapping[str, str]) -> None:
+        self._rows += 1
+        for step, value in limited.items():
+            if (code := self._codes.get(value)) is None:
+                code = self._codes[value] = len(self.names)
+                self.names.append(value)
+            self.hashes[step].append(hash_of(self._seed, step, name))
+            self.values[step].append(code)

@@ -1,0 +1,30 @@
+"""Prompts and criteria in the words of formats that have less room than a Record."""
+
+from annotate.exports.records import Record
+from annotate.imports.schemas.context import OVERALL
+
+Turn = dict[str, str]
+
+
+def prompt_text(turns: list[Turn]) -> str:
+    """The prompt as one string: a single turn bare, several with roles."""
+    if len(turns) == 1:
+        return turns[0]["text"]
+    return "\n\n".join(f"{turn['role'].capitalize()}: {turn['text']}" for turn in turns)
+
+
+def instructed(record: Record) -> list[Turn]:
+    """The prompt after a system turn that says the criterion; of a general preference, which has none, the prompt alone.
+
+    A system turn of the prompt's own joins it: templates take but one.
+    """
+    turns = list(record.turns)
+    system = [] if general(record) else [record.criterion]
+    while turns and turns[0]["role"] == "system":
+        system.append(turns.pop(0)["text"])
+    return [{"role": "system", "text": "\n\n".join(system)}, *turns] if system else turns
+
+
+def general(record: Record) -> bool:
+    """It was asked which response is better, and not by what."""
+    return " ".join(record.criterion.split()).casefold() == OVERALL.casefold()
