@@ -22,6 +22,11 @@ _ADDENDS = _CHANCE.integers(0, 2**63, BANDS * ROWS, dtype=np.uint64)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
+def text_of(turns: Sequence[dict[str, str]]) -> str:
+    """What is compared of a prompt: the words of all its turns."""
+    return "\n".join(turn["text"] for turn in turns)
+
+
 def folded(text: str) -> bytes:
     """The text without what makes no difference: case and kinds of white space."""
     return " ".join(text.casefold().split()).encode(errors="replace")[:_MOST].ljust(RUN)
@@ -99,6 +104,29 @@ def candidates(bands: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
             if pair not in found:
                 found.add(pair)
                 yield pair
+
+
+_BUCKET = 64
+
+
+def close_candidates(bands: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
+    """Pairs (earlier, later) of rows that share a band: all of them where up to 64 share one, so that none is missed
+    because the earliest is like neither. Of more, each with the 64 before it and with the earliest.
+    """
+    found: set[tuple[int, int]] = set()
+    for band in range(bands.shape[1]):
+        order = np.argsort(bands[:, band], kind="stable")
+        ordered = bands[order, band]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        ends = np.append(starts[1:], len(ordered))
+        shared = ends - starts > 1
+        for start, end in zip(starts[shared].tolist(), ends[shared].tolist(), strict=True):
+            rows = order[start:end].tolist()
+            for at, later in enumerate(rows):
+                for earlier in {rows[0], *rows[max(at - _BUCKET, 0) : at]} - {later}:
+                    if (earlier, later) not in found:
+                        found.add((earlier, later))
+                        yield earlier, later
 
 
 def groups(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:

@@ -22,8 +22,8 @@ JUDGMENTS = """
 INSERT INTO annotate_job (kind, project_id, state, attempts, step, done, error, spec, created_at)
 VALUES ('import', %(project)s, 'done', 1, '', 0, '', '{}', now());
 INSERT INTO annotate_dataimport (project_id, job_id, spec, position, visible, pairs_new, pairs_same, judgments_new,
-                                 rows_refused, report, created_at)
-SELECT %(project)s, id, '{}', '{}', true, 0, 0, 0, 0, '[]', now() FROM annotate_job WHERE project_id = %(project)s;
+                                 rows_refused, report, near_duplicates, created_at)
+SELECT %(project)s, id, '{}', '{}', true, 0, 0, 0, 0, '[]', '{}', now() FROM annotate_job WHERE project_id = %(project)s;
 INSERT INTO annotate_annotator (project_id, pseudonym, judged_pairs, created_at)
 SELECT %(project)s, 'annotator-' || i, 0, now() FROM generate_series(1, 3) i;
 INSERT INTO annotate_judgment (id, annotator_id, comparison_id, verdict, tie_kind, broken, rationale, evidence, late,

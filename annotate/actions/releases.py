@@ -1,12 +1,13 @@
 """Beginning a release. The work itself is annotate/exports/run.py, owned by the release's job."""
 
 import hmac
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
+from django.db.models import Q
 
 from annotate import audit
 from annotate.access import Deed, require
@@ -19,12 +20,30 @@ from annotate.models.groups import SMALLEST_GROUP
 from annotate.stats.labels import RULE, SETTLED_RULE, Settled
 from annotate.tallies import canonical_criteria
 
+NEAR_DUPLICATES = (
+    "text",
+    "image",
+)  # of what a release looks for them: prompts by their words, pictures by their looks
+
+
+@dataclass(frozen=True)
+class Split:
+    """Splits dealt anew: the shares of test and validation, the rest being train. Another seed deals another way."""
+
+    test: float
+    validation: float
+    seed: int = 0
+
 
 @dataclass(frozen=True)
 class ReleaseOptions:
     """What may be chosen: a recipe, and what of it is said otherwise beside it.
 
     `min_labels` None: as the recipe says; `sources` and `formats` empty, `settled` None, `groups` False: likewise.
+
+    `near_duplicates`: what that is nearly the same is kept on one side of the splits, of NEAR_DUPLICATES; `split`: the
+    splits are dealt anew, None: by the partitions that imports fixed. Rows of `held_out_models` and by
+    `held_out_criteria` stand in the test split or in none.
     """
 
     min_labels: int | None = None
@@ -33,6 +52,10 @@ class ReleaseOptions:
     groups: bool = False
     formats: tuple[str, ...] = ()
     recipe: Recipe = field(default_factory=Recipe)
+    near_duplicates: tuple[str, ...] = NEAR_DUPLICATES
+    split: Split | None = None
+    held_out_models: tuple[str, ...] = ()
+    held_out_criteria: tuple[str, ...] = ()
 
     def whole(self) -> Recipe:
         """The recipe with what is said otherwise in it."""
@@ -67,6 +90,7 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
     for source in dict.fromkeys([*recipe.sources, *weighed, *recipe.licences]):
         if not Pair.objects.filter(project=project, source=source).exists():
             raise Refused(f"Project {project.slug} has no pairs of source {source!r}.")
+    _check_splits(project, options)
     min_labels = {
         partition: recipe.mix(partition).min_judgments
         or (project.k if partition == Partition.TRAIN else project.reserve_k)
@@ -78,10 +102,18 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
         "settled": str(recipe.settled),
         "min_labels": min_labels,
         "sources": sorted(recipe.sources) or None,
+        "near_duplicates": sorted(options.near_duplicates),
         "recipe": recipe.as_json(),
     }
     if recipe.criteria:
         stored["criteria"] = [_criterion(project, text) for text in recipe.criteria]
+    if options.split:
+        stored["split"] = asdict(options.split)
+    if options.held_out_models or options.held_out_criteria:
+        stored["hold_out"] = {
+            "models": sorted(options.held_out_models),
+            "criteria": sorted(options.held_out_criteria),
+        }
     # Only where it is chosen: releases without it are what they always were.
     return stored | {"groups": {"smallest": SMALLEST_GROUP}} if recipe.groups else stored
 
@@ -97,6 +129,26 @@ def _criterion(project: Project, text: str) -> str:
         raise Refused(f"Project {project.slug} has no criterion {text!r}. Give its text as it is there.")
     root = canonical_criteria(project).get(found.pk, found.pk)
     return bytes(Criterion.objects.values_list("text_key", flat=True).get(pk=root)).hex()
+
+
+def _check_splits(project: Project, options: ReleaseOptions) -> None:
+    if unknown := set(options.near_duplicates) - set(NEAR_DUPLICATES):
+        raise Refused(
+            f"Near-duplicates of {min(unknown)!r} are not known: give {' or '.join(NEAR_DUPLICATES)}."
+        )
+    split = options.split
+    if split and not (split.test > 0 and split.validation >= 0 and split.test + split.validation < 1):
+        raise Refused(
+            f"The shares of test ({split.test}) and validation ({split.validation}) leave nothing for one of the"
+            " splits: give test above 0, validation 0 or more, and together less than 1."
+        )
+    for model in options.held_out_models:
+        named = Q(response1__model_name=model) | Q(response2__model_name=model)
+        if not Pair.objects.filter(named, project=project).exists():
+            raise Refused(f"Project {project.slug} has no response of a model {model!r} to hold out.")
+    for text in options.held_out_criteria:
+        if not Criterion.objects.filter(project=project, text=text).exists():
+            raise Refused(f"Project {project.slug} has no criterion {text!r} to hold out.")
 
 
 @transaction.atomic

@@ -65,7 +65,7 @@ def build(release: Release, directory: Path, tell: Tell) -> dict[str, Any]:
     elif held != release.pk:
         raise files.Refused(f"{directory} holds release {held}. Give an empty directory.")
     tell(step="freezing")
-    freeze(release)
+    freeze(release, lambda: tell())
     release = Release.objects.select_related("project").get(pk=release.pk)
     tell(step="planning")
     plan = make_plan(release, lambda: tell())

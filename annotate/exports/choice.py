@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from annotate.exports.formats import format_named
 from annotate.exports.recipe import Mix, Recipe, Ties
-from annotate.models import Partition, Release, TaskType
+from annotate.models import KeptOut, Partition, Release, TaskType
 from annotate.stats.labels import LEFT_OUT, NO_LABEL, USABLE, Label, Origin, Settled, final_label, label_of
 
 # In the order in which they are looked at: a comparison is counted by the first.
@@ -31,7 +31,10 @@ REASONS = {
     Label.TOO_FEW: "fewer usable verdicts than min_judgments",
     Label.NO_CONSENSUS: "the most frequent verdicts are equally frequent",
     "disagreement": "fewer than min_agreement of its usable verdicts say its label",
-    "leaks": "its prompt, prompt group or media also stand in reserve (or, for train, in validation)",
+    KeptOut.LEAKS: "its prompt, prompt group or media also stand in reserve (or, for train, in validation)",
+    KeptOut.NEAR: "its prompt or one of its pictures is nearly the same as one there",
+    KeptOut.HELD_OUT: "a model or the criterion is held out, and stands in reserve alone",
+    KeptOut.CONTAMINATED: "another benchmark that it was compared with holds it too",
     "no_format": "no format of the recipe has a place for its task type in this part",
     "no_side": "a tie, and such are dropped here",
     "weights": "more rows of its source than the weights leave room for",

@@ -4,22 +4,28 @@ Everything after it reads these rows and content that never changes, so the file
 again, or by another process, and come out the same.
 """
 
+from collections.abc import Callable
+
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotate.leaks import KEPT_FROM
+from annotate.exports.sides import TABLE, KeptOut, criteria_held_out, decide
 from annotate.models import Release
 from annotate.tallies import SETTLED, STANDINGS
 
 _FREEZE = f"""
-WITH {STANDINGS}, {KEPT_FROM}, {SETTLED}, comparisons AS (
-    INSERT INTO annotate_frozencomparison (release_id, pair_id, criterion_id, task_type, partition, leaks, settled,
-                                           reviewers)
-    SELECT %(release)s, u.pair_id, u.criterion_id, u.task_type, u.partition,
-           u.pair_id IN (SELECT id FROM kept_from), COALESCE(d.verdict, ''), COALESCE(d.reviewers, 0)
-    FROM (SELECT DISTINCT pair_id, criterion_id, task_type, partition FROM units) u
-    LEFT JOIN settled d USING (pair_id, criterion_id)
-    ORDER BY u.pair_id, u.criterion_id
+WITH {STANDINGS}, {SETTLED}, comparisons AS (
+    INSERT INTO annotate_frozencomparison (release_id, pair_id, criterion_id, task_type, partition, kept_out, leaks,
+                                           settled, reviewers)
+    SELECT %(release)s, pair_id, criterion_id, task_type, partition, kept_out, kept_out <> '', settled, reviewers
+    FROM (SELECT u.pair_id, u.criterion_id, u.task_type, side.partition,
+                 CASE WHEN side.kept_out = '' AND side.partition <> 'reserve' AND u.criterion_id = ANY (%(held_out)s)
+                      THEN '{KeptOut.HELD_OUT}' ELSE side.kept_out END AS kept_out,
+                 COALESCE(d.verdict, '') AS settled, COALESCE(d.reviewers, 0) AS reviewers
+          FROM (SELECT DISTINCT pair_id, criterion_id, task_type FROM units) u
+          JOIN {TABLE} side USING (pair_id)
+          LEFT JOIN settled d USING (pair_id, criterion_id)) rows
+    ORDER BY pair_id, criterion_id
     RETURNING id, pair_id, criterion_id
 )
 INSERT INTO annotate_frozenjudgment (comparison_id, judgment_id, standing)
@@ -40,9 +46,19 @@ ORDER BY g.kind, g.name, m.annotator_id
 """
 
 
+def freeze(release: Release, tell: Callable[[], None] = lambda: None) -> None:
+    """Write the release's frozen rows, unless it has them. Being one statement it sees one moment of the data.
+
+    Which side a pair stands on is decided right before; pairs that came in between are left to the next release.
+    """
+    if not Release.objects.filter(pk=release.pk, frozen_at=None).exists():
+        return
+    decide(release, set(), tell)
+    _write(release)
+
+
 @transaction.atomic
-def freeze(release: Release) -> None:
-    """Write the release's frozen rows, unless it has them. Being one statement it sees one moment of the data."""
+def _write(release: Release) -> None:
     release = Release.objects.select_for_update().get(pk=release.pk)
     if release.frozen_at:
         return
@@ -56,8 +72,10 @@ def freeze(release: Release) -> None:
                 "project": release.project_id,
                 "release": release.pk,
                 "sources": release.recipe["sources"],
+                "held_out": criteria_held_out(release),
             },
         )
+        cursor.execute(f"DROP TABLE {TABLE}")
         if "groups" in release.recipe:
             cursor.execute(_FREEZE_MEMBERS, {"project": release.project_id, "release": release.pk})
         cursor.execute("SET LOCAL enable_nestloop = on")

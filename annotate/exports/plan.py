@@ -41,7 +41,7 @@ _BATCH = 10_000
 _MISFITS_NAMED = 5
 
 _SCAN = f"""
-SELECT c.id, c.task_type, c.partition, CASE WHEN c.leaks THEN 'leaks' ELSE '' END, p.source, p.external_id, n.language, t.text_key,
+SELECT c.id, c.task_type, c.partition, c.kept_out, p.source, p.external_id, n.language, t.text_key,
        ARRAY(SELECT a.modality::text FROM annotate_promptasset m JOIN annotate_asset a ON a.id = m.asset_id
              WHERE m.prompt_id = p.prompt_id ORDER BY m.position),
        a1.modality, r1.text <> '', a2.modality, r2.text <> '',

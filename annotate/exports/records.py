@@ -124,7 +124,7 @@ class Part:
 _RECORDS = f"""
 SELECT c.id, p.source, p.external_id, q.id, q.turns, r1.text, r1.asset_id, r1.model_name,
        r2.text, r2.asset_id, r2.model_name, t.text, t.text_key, tally.*, c.settled,
-       CASE WHEN c.leaks THEN 'leaks' ELSE '' END, n.language, p.id
+       c.kept_out, n.language, p.id
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %(release)s AND task_type = %(task_type)s AND partition = %(partition)s
         AND id BETWEEN %(first)s AND %(last)s

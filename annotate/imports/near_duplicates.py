@@ -39,7 +39,7 @@ def _found(data_import: DataImport) -> dict[str, Any]:
     for some in _batches(chosen):
         ids.extend(pk for pk, _, _ in some)
         mine.extend(brought == data_import.pk for _, _, brought in some)
-        bands.append(minhash.bands_of([_text(turns) for _, turns, _ in some]))
+        bands.append(minhash.bands_of([minhash.text_of(turns) for _, turns, _ in some]))
     told: dict[str, Any] = {"compared": len(ids), "with_others": with_others, "prompts": 0, "groups": 0}
     if len(ids) < 2:
         return told | {"shown": []}
@@ -71,10 +71,6 @@ def _batches(chosen: Any) -> Any:
         yield some
 
 
-def _text(turns: list[dict[str, str]]) -> str:
-    return "\n".join(turn["text"] for turn in turns)
-
-
 def _media_of(project_id: int) -> dict[int, tuple[int, ...]]:
     found: dict[int, tuple[int, ...]] = {}
     rows = PromptAsset.objects.filter(prompt__project_id=project_id).order_by("prompt_id", "position")
@@ -89,7 +85,8 @@ def _checked(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
         some = pairs[start : start + _AT_ONCE]
         wanted = {pk for pair in some for pk in pair}
         texts = {
-            pk: _text(turns) for pk, turns in Prompt.objects.filter(pk__in=wanted).values_list("pk", "turns")
+            pk: minhash.text_of(turns)
+            for pk, turns in Prompt.objects.filter(pk__in=wanted).values_list("pk", "turns")
         }
         like += [(a, b) for a, b in some if minhash.resemblance(texts[a], texts[b]) >= minhash.LIKE]
     return like
@@ -111,7 +108,7 @@ def _shown(group: list[int]) -> dict[str, Any]:
             {
                 "source": named.get(pk, ("", ""))[0],
                 "id": named.get(pk, ("", ""))[1],
-                "text": _text(turns)[:_EXCERPT],
+                "text": minhash.text_of(turns)[:_EXCERPT],
             }
             for pk, turns in sorted(prompts.items())
         ],

@@ -4,7 +4,7 @@ from annotate.models.consent import Consent, ConsentText
 from annotate.models.embeddings import CriterionEmbedding, TypedEmbedding
 from annotate.models.evaluations import Evaluation
 from annotate.models.exclusion import Exclusion
-from annotate.models.frozen import FrozenComparison, FrozenJudgment, Standing
+from annotate.models.frozen import FrozenComparison, FrozenJudgment, KeptOut, Standing, Tombstone
 from annotate.models.gold import Gold, KnownKind, KnownVerdict
 from annotate.models.groups import AnnotatorGroup, FrozenMember, GroupKind, GroupMember
 from annotate.models.judgments import Broken, Judgment, TieKind, Verdict
@@ -84,6 +84,7 @@ __all__ = [
     "JobKind",
     "JobState",
     "Judgment",
+    "KeptOut",
     "KnownKind",
     "KnownVerdict",
     "Membership",
@@ -124,6 +125,7 @@ __all__ = [
     "TeamMember",
     "TeamRole",
     "TieKind",
+    "Tombstone",
     "Trial",
     "TrialPart",
     "TrialResult",

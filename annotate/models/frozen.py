@@ -25,6 +25,15 @@ class Standing(models.TextChoices):
     TWIN = "twin", "counted already under a criterion merged with this one"
 
 
+class KeptOut(models.TextChoices):
+    """Why a pair stands on no side of a release's splits, whatever its labels."""
+
+    LEAKS = "leaks"
+    NEAR = "near_duplicate"
+    HELD_OUT = "held_out"
+    CONTAMINATED = "contaminated"
+
+
 class FrozenComparison(models.Model):
     """A pair under a canonical criterion (merged ones make one row). A release's order is that of id."""
 
@@ -33,8 +42,9 @@ class FrozenComparison(models.Model):
     criterion = models.ForeignKey(Criterion, models.CASCADE, related_name="+")
     task_type = models.CharField(max_length=32, choices=TaskType)
     partition = models.CharField(max_length=10, choices=Partition)
-    leaks = models.BooleanField(
-        help_text="its prompt group or a medium also stands in a partition kept from it"
+    leaks = models.BooleanField(help_text="it stands in no split, whatever its label")
+    kept_out = models.CharField(
+        max_length=14, blank=True, default="", db_default="", help_text="and why: leaks, near_duplicate ..."
     )
     settled = models.CharField(
         max_length=11,
@@ -66,3 +76,18 @@ class FrozenJudgment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.judgment_id} {self.standing}"
+
+
+class Tombstone(models.Model):
+    """A judgment that a release held and whose annotator withdrew since: by the names that the release itself used.
+
+    It says nothing of the person, and a later release lists it, so that whoever has the earlier one can take it out.
+    """
+
+    release = models.ForeignKey(Release, models.CASCADE, related_name="tombstones")
+    row = models.TextField(help_text="the id of the comparison in the release")
+    judgment = models.CharField(max_length=16, help_text="its pseudonym in the release")
+    removed_on = models.DateField()
+
+    def __str__(self) -> str:
+        return f"{self.judgment} of {self.release_id}"

@@ -1,5 +1,6 @@
 """Freeze a project's labels and write them as a benchmark, training rows and raw judgments."""
 
+import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,30 @@ from uuid import UUID, uuid4
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate.actions.jobs import AlreadyRunning, Refused
-from annotate.actions.releases import ReleaseOptions, recipe_of, start_release
+from annotate.actions.releases import NEAR_DUPLICATES, ReleaseOptions, Split, recipe_of, start_release
 from annotate.exports import files
 from annotate.exports.build import build
 from annotate.exports.formats import NAMES
 from annotate.exports.recipe import FILE, Recipe, RecipeError, default_text, parse
-from annotate.exports.records import settled_of
 from annotate.management.terminal import Bar, run_with_bar
 from annotate.models import JobState, Judgment, Project, Release, Resolution
 from annotate.quality import exclusions_changed
 from annotate.stats.labels import Settled
+
+
+def _shares(given: str, seed: int) -> Split:
+    """What --split says.
+
+    Raises:
+        CommandError: it is not of that form.
+    """
+    try:
+        shares = {
+            name.strip(): float(share) for name, share in (part.split("=") for part in given.split(","))
+        }
+        return Split(test=shares.pop("test"), validation=shares.pop("validation", 0.0), seed=seed, **shares)
+    except (ValueError, KeyError, TypeError):
+        raise CommandError(f"--split is {given!r}: give it as test=0.1,validation=0.1.") from None
 
 
 class Command(BaseCommand):
@@ -74,6 +89,36 @@ class Command(BaseCommand):
             help="tell how groups of annotators judged, and which ones the annotator of a judgment was in",
         )
         parser.add_argument(
+            "--near-duplicates",
+            nargs="+",
+            choices=[*NEAR_DUPLICATES, "none"],
+            default=list(NEAR_DUPLICATES),
+            help="of what nearly the same stands on one side of the splits only (default: all of these)",
+        )
+        parser.add_argument(
+            "--split",
+            metavar="test=SHARE,validation=SHARE",
+            help="deal test, validation and train anew, stratified by task type and tie, instead of by the partitions that"
+            " imports fixed",
+        )
+        parser.add_argument(
+            "--split-seed", type=int, default=0, metavar="N", help="another one deals another way"
+        )
+        parser.add_argument(
+            "--hold-out-model",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="rows with a response of this model stand in test or nowhere; repeatable",
+        )
+        parser.add_argument(
+            "--hold-out-criterion",
+            action="append",
+            default=[],
+            metavar="TEXT",
+            help="rows by this criterion stand in test or nowhere; repeatable",
+        )
+        parser.add_argument(
             "--release",
             type=UUID,
             metavar="ID",
@@ -92,6 +137,11 @@ class Command(BaseCommand):
         source: list[str],
         settled: Settled | None,
         groups: bool,
+        near_duplicates: list[str],
+        split: str | None,
+        split_seed: int,
+        hold_out_model: list[str],
+        hold_out_criterion: list[str],
         release: UUID | None,
         **options: Any,
     ) -> None:
@@ -112,6 +162,10 @@ class Command(BaseCommand):
             groups=groups,
             formats=tuple(dict.fromkeys(filter(None, (name.strip() for name in formats.split(","))))),
             recipe=_read(recipe) if recipe else Recipe(),
+            near_duplicates=() if "none" in near_duplicates else tuple(near_duplicates),
+            split=_shares(split, split_seed) if split else None,
+            held_out_models=tuple(hold_out_model),
+            held_out_criteria=tuple(hold_out_criterion),
         )
         try:
             if release:
@@ -154,9 +208,8 @@ class Command(BaseCommand):
             raise Refused(f"{out} holds a release of another project. Give an empty directory.")
         if release.recipe != recipe_of(project, options):
             raise Refused(
-                f"{out} holds a release with other options ({release.recipe['min_labels']},"
-                f" sources {release.recipe['sources'] or 'all'}, settled {settled_of(release)}, or another recipe: its {FILE} says"
-                " which, once it is finished). Give the same, or an empty directory."
+                f"{out} holds a release with other options, or by another recipe ({json.dumps(release.recipe, ensure_ascii=False)}; its"
+                f" {FILE} says the recipe, once it is finished). Give the same, or an empty directory."
             )
         if files.is_finished(out) and release.job.state == JobState.DONE:
             # A worker may have ended what was killed here. But what is asked for may also be a newer release.
@@ -181,8 +234,7 @@ class Command(BaseCommand):
     ) -> dict[str, Any]:
         if options != ReleaseOptions():
             raise CommandError(
-                "--release writes what was frozen then: leave out --recipe, --formats, --min-labels, --source, --settled and"
-                " --groups."
+                "--release writes what was frozen then: leave out every option but --project and --out."
             )
         release = Release.objects.filter(pk=release_id, project=project).first()
         if release is None or release.frozen_at is None:
