@@ -9,8 +9,8 @@ from collections.abc import Callable
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotate.exports.sides import TABLE, KeptOut, criteria_held_out, decide
-from annotate.models import Release
+from annotate.exports.sides import TABLE, criteria_held_out, decide
+from annotate.models import KeptOut, Release
 from annotate.tallies import SETTLED, STANDINGS
 
 _FREEZE = f"""
@@ -20,7 +20,7 @@ WITH {STANDINGS}, {SETTLED}, comparisons AS (
     SELECT %(release)s, pair_id, criterion_id, task_type, partition, kept_out, kept_out <> '', settled, reviewers
     FROM (SELECT u.pair_id, u.criterion_id, u.task_type, side.partition,
                  CASE WHEN side.kept_out = '' AND side.partition <> 'reserve' AND u.criterion_id = ANY (%(held_out)s)
-                      THEN '{KeptOut.HELD_OUT}' ELSE side.kept_out END AS kept_out,
+                      THEN '{KeptOut.HELD_OUT.value}' ELSE side.kept_out END AS kept_out,
                  COALESCE(d.verdict, '') AS settled, COALESCE(d.reviewers, 0) AS reviewers
           FROM (SELECT DISTINCT pair_id, criterion_id, task_type FROM units) u
           JOIN {TABLE} side USING (pair_id)
