@@ -21,11 +21,12 @@ WHERE q.project_id = %s AND q.id > %s AND EXISTS (SELECT FROM annotate_pair p WH
 ORDER BY q.id LIMIT %s
 """
 
-# The picture of an image, or of a mesh its turntable, as it was made for viewing: small, and by us.
+# The picture of an image as it was made for viewing: small, and by us. Sheets of meshes are mostly background, and
+# alike whatever stands before it.
 _PICTURES = """
 SELECT DISTINCT ON (a.id) a.id, d.key
 FROM annotate_asset a JOIN annotate_derivative d ON d.asset_id = a.id
-WHERE a.project_id = %s AND (a.modality = 'image' AND d.kind = 'thumb' OR a.modality = 'mesh' AND d.kind = 'sheet')
+WHERE a.project_id = %s AND a.modality = 'image' AND d.kind = 'thumb'
 ORDER BY a.id
 """
 
@@ -55,7 +56,7 @@ def near_prompts(release: Release, tell: Callable[[], None]) -> list[list[int]]:
 
 
 def near_pictures(release: Release, tell: Callable[[], None]) -> list[list[int]]:
-    """Groups of assets that look nearly the same: images, and meshes by their turntables."""
+    """Groups of assets that look nearly the same: images alone."""
     with connection.cursor() as cursor:
         cursor.execute(_PICTURES, [release.project_id])
         pictures = cursor.fetchall()
