@@ -1,7 +1,11 @@
 """How fast pairs are imported: text pairs with one criterion each, as JSON lines, at 10,000 and 100,000.
 
-Pairs/s from the start of the job to its last row visible, the seconds that near-duplicates take after that, and the peak memory of the importing process. Where the
-real data are there, also PandaLM's 999 pairs with three annotators each by the command itself, start-up and all.
+Pairs/s from the start of the job to its last row visible, the seconds that near-duplicates take after that, and the peak
+memory of the importing process. What a pair costs is told in CPU time, which another load on the machine hardly changes: of
+reading (parse, check, digest: a thread of its own), of writing (the rest of the importing process) and of PostgreSQL (the
+backend that it writes to), and of publishing, which is part of the last two. `bare_copy` puts the same rows once more into tables
+of the same columns without any key, index or trigger: no import into tables can be faster than that. Where the real data are
+there, also PandaLM's 999 pairs with three annotators each by the command itself, start-up and all.
 Prints JSON. The servers are this run's own.
 """
 
@@ -12,7 +16,9 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from place import ROOT, own_servers
 
@@ -45,7 +51,7 @@ def measure(path: Path, count: int) -> dict[str, object]:
     from annotate.actions.imports import start_import
     from annotate.actions.jobs import run_job
     from annotate.actions.projects import create_project
-    from annotate.imports import near_duplicates
+    from annotate.imports import near_duplicates, run
     from annotate.imports.places import local_file
     from annotate.imports.spec import ImportSpec
     from annotate.models import DataImport, Pair
@@ -53,14 +59,34 @@ def measure(path: Path, count: int) -> dict[str, object]:
     slug = f"bench-{count}"
     project = create_project(by=None, slug=slug, name=slug)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    noting = near_duplicates.note
+    noting, publishing, batches = near_duplicates.note, run.publish, run._Import._batches
     after: list[float] = []
+    cpu = {"reading": 0.0, "publishing_python": 0.0, "publishing_postgresql": 0.0}
 
     def timed(data_import: DataImport) -> None:
         after.append(time.monotonic())
+        used.extend((time.process_time(), backend_cpu()))
         noting(data_import)
 
-    near_duplicates.note = timed
+    def read(*args: Any) -> Iterator[Any]:
+        """In the thread that reads: its CPU time is that of reading."""
+        found = batches(*args)
+        while True:
+            start = time.thread_time()
+            batch = next(found, None)
+            cpu["reading"] += time.thread_time() - start
+            if batch is None:
+                return
+            yield batch
+
+    def publish(*args: Any, **options: Any) -> None:
+        start = time.process_time(), backend_cpu()
+        publishing(*args, **options)
+        cpu["publishing_python"] += time.process_time() - start[0]
+        cpu["publishing_postgresql"] += backend_cpu() - start[1]
+
+    near_duplicates.note, run.publish, run._Import._batches = timed, publish, read
+    used = [time.process_time(), backend_cpu()]
     began = time.monotonic()
     data_import = start_import(
         by=None, project=project, spec=ImportSpec(files=(local_file(path),)), by_hand=True
@@ -69,6 +95,8 @@ def measure(path: Path, count: int) -> dict[str, object]:
     ended = time.monotonic()
     seconds = after[0] - began
     assert Pair.objects.filter(project=project).count() == count
+    python, postgresql = used[2] - used[0], used[3] - used[1]
+    spent = cpu | {"writing": python - cpu["reading"], "postgresql": postgresql}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "pairs": count,
@@ -78,7 +106,37 @@ def measure(path: Path, count: int) -> dict[str, object]:
         "file_mb": round(path.stat().st_size / 1e6, 1),
         "peak_rss_mb": round(peak / 1024),
         "peak_rss_before_mb": round(before / 1024),
+        "cpu_us_a_pair": {name: round(1e6 * seconds / count, 1) for name, seconds in spent.items()},
+        "bare_copy": bare_copy(count),
     }
+
+
+def backend_cpu() -> float:
+    """Seconds of CPU that the backend of this process's connection has used."""
+    import psutil
+    from django.db import connection
+
+    connection.ensure_connection()
+    times = psutil.Process(connection.connection.info.backend_pid).cpu_times()
+    return times.user + times.system
+
+
+def bare_copy(count: int) -> dict[str, float]:
+    """Seconds, and CPU time of the backend a pair, that the rows just imported take with no key, index or trigger."""
+    from django.db import connection
+
+    seconds = before = 0.0
+    for table in ("prompt", "response", "pair", "comparison"):
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE TABLE bare_{table} AS TABLE annotate_{table} WITH NO DATA")
+            with cursor.copy(f"COPY annotate_{table} TO STDOUT") as copied:
+                rows = b"".join(copied)
+            start, cpu = time.monotonic(), backend_cpu()
+            with cursor.copy(f"COPY bare_{table} FROM STDIN") as copy:
+                for at in range(0, len(rows), 2**20):
+                    copy.write(rows[at : at + 2**20])
+            seconds, before = seconds + time.monotonic() - start, before + backend_cpu() - cpu
+    return {"seconds": round(seconds, 2), "cpu_us_a_pair": round(1e6 * before / count, 1)}
 
 
 def measure_pandalm(folder: Path) -> dict[str, object]:

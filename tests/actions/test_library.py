@@ -69,6 +69,7 @@ def test_each_list_holds_its_own_and_the_counts_say_so(project: Project) -> None
         "rejected": 1,
         "retired": 1,
         "merged": 1,
+        "written": 0,
         "all": 7,
     }
     (row,) = client.get("/projects/moderated/criteria/list").json()["rows"]

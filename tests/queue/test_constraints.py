@@ -261,7 +261,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
     "annotate_proposal_comparison_id_key": again(Proposal, "state = 'accepted'", n="9"),
     **_of(
         "annotate_proposal",
-        proposal_state="state = 'thought over' WHERE state = 'rejected'",
+        proposal_state="state = 'pondered' WHERE state = 'rejected'",
         proposal_label="label = 'both' WHERE state = 'rejected'",
         proposal_accepted_is_judged_by="state = 'accepted' WHERE state = 'rejected'",
     ),
