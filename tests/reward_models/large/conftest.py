@@ -20,6 +20,18 @@ def omni(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def vl3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen3-VL."""
+    return tiny.make(tmp_path_factory.mktemp("vl3"), "qwen3_vl")
+
+
+@pytest.fixture(scope="session")
+def omni3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny thinker of Qwen3-Omni: a mixture of experts."""
+    return tiny.make(tmp_path_factory.mktemp("omni3"), "qwen3_omni_moe_thinker")
+
+
+@pytest.fixture(scope="session")
 def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Qwen2: text alone."""
     return tiny.make(tmp_path_factory.mktemp("words"), "qwen2")

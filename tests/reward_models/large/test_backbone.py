@@ -99,7 +99,7 @@ def test_transformers_is_not_imported_before_it_is_needed() -> None:
         ({}, "backbone: is missing"),
         ({"backbone": "x", "bakcbone": "y"}, "bakcbone: no such field. There are: backbone, head"),
         ({"backbone": 3}, "backbone: is 3; must be text"),
-        ({"backbone": "x", "method": "full"}, "method: is 'full'; must be lora or head or none"),
+        ({"backbone": "x", "method": "all"}, "method: is 'all'; must be lora or head or full or none"),
         ({"backbone": "x", "template": ["a"]}, "template: is .'a'.; must be criterion-last or omni-reward"),
         ({"backbone": "x", "epochs": 1.5}, "epochs: is 1.5; must be a whole number"),
         ({"backbone": "x", "epochs": 0}, "epochs: is 0; must be at least 1"),

@@ -83,5 +83,5 @@ def test_transparency_is_white() -> None:
     Image.new("RGBA", (56, 56), (0, 0, 0, 0)).save(out, "WEBP", lossless=True)
     medium = media.MediumRef(b"x" * 32, "image", {"web": lambda: io.BytesIO(out.getvalue())})
     seen = media.image(medium, Grid(), 112 * 112)
-    white = (1 - media._MEAN) / media._SPREAD
+    white = (1 - np.array(media.CLIP[0])) / np.array(media.CLIP[1])
     assert np.allclose(seen.patches[0].reshape(3, 2, 14, 14)[:, 0, 0, 0], white)

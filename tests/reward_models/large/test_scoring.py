@@ -1,6 +1,7 @@
 """Responses read by a backbone: as the stock model reads them, and as fast as can be without another answer."""
 
 import inspect
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from tests.reward_models.large import tiny
-from workers.reward_models.base import Compared, MediumRef, Side
+from workers.reward_models.base import Compared, MediumRef, Side, UnfitArtefact
 from workers.reward_models.large import backbone as backbones
 from workers.reward_models.large import media, scoring
 from workers.reward_models.large.backbone import Backbone
@@ -44,7 +45,7 @@ def shown(model: Backbone) -> list[tuple[MediumRef, ...]]:
     return prompts
 
 
-@pytest.mark.parametrize("kind", ["words", "vl", "omni"])
+@pytest.mark.parametrize("kind", ["words", "vl", "omni", "vl3", "omni3"])
 def test_fanned_out_criteria_are_as_one_by_one(kind: str, request: pytest.FixtureRequest) -> None:
     model = load(request.getfixturevalue(kind))
     for prompt in shown(model):
@@ -55,10 +56,10 @@ def test_fanned_out_criteria_are_as_one_by_one(kind: str, request: pytest.Fixtur
         assert alone.std(dim=0).min() > 1e-3, "different criteria, different states"
 
 
-@pytest.mark.parametrize("kind", ["words", "vl", "omni"])
+@pytest.mark.parametrize("kind", ["words", "vl", "omni", "vl3", "omni3"])
 def test_it_reads_as_the_stock_model_does(kind: str, request: pytest.FixtureRequest) -> None:
     model = load(request.getfixturevalue(kind))
-    grid = media.Grid()
+    grid = media.Grid(16 if "3" in kind else 14, mean=model.colours[0], deviation=model.colours[1])
     for prompt in shown(model):
         whole = encoded(model, prompt, CRITERIA[:1])[0].whole
         asked: dict[str, object] = {"input_ids": whole.ids[None], "attention_mask": torch.ones(1, len(whole))}
@@ -71,7 +72,7 @@ def test_it_reads_as_the_stock_model_does(kind: str, request: pytest.FixtureRequ
             (moving,) = [media.video(one, grid, 256**2, 2, 4) for one in videos]
             asked["pixel_values_videos"] = torch.from_numpy(moving.patches)
             asked["video_grid_thw"] = torch.tensor([moving.thw])
-            name = "video_second_per_grid" if kind == "omni" else "second_per_grid_ts"
+            name = "video_second_per_grid" if "omni" in kind else "second_per_grid_ts"
             asked[name] = torch.tensor([moving.seconds])
         if sounds := [one for one in prompt if one.modality == "audio"]:
             heard = model.extractor(
@@ -88,6 +89,34 @@ def test_it_reads_as_the_stock_model_does(kind: str, request: pytest.FixtureRequ
             stock = model.model(**asked, output_hidden_states=True).hidden_states[-1][0, -1]
         ours = hidden(model, [encoded(model, prompt, CRITERIA[:1])[0]], 4_000)[0]
         assert (stock - ours).abs().max() < 1e-5
+
+
+def test_a_video_of_qwen3_is_read_step_by_step_with_its_seconds(vl3: Path) -> None:
+    model = load(vl3)
+    one = encoded(model, (tiny.video(3, frames=24, rate=8),), CRITERIA[:1])[0]
+    (video,) = one.shared.shown
+    steps, high, wide = video.thw
+    # Three seconds, of which four frames are looked at in two steps: each is told by the middle of its part.
+    assert (steps, video.seconds) == (2, pytest.approx(1.5))
+    tokens = "<|video_pad|>" * (high * wide // 4)
+    assert (
+        f"<0.8 seconds><|vision_start|>{tokens}<|vision_end|><2.2 seconds><|vision_start|>{tokens}<|vision_end|>"
+        in decoded(model, one)
+    )
+
+
+def test_pictures_have_the_colours_that_the_checkpoint_was_shown(vl: Path, vl3: Path, tmp_path: Path) -> None:
+    assert load(vl).colours == media.CLIP and load(vl3).colours == media.PLAIN
+    own = Path(shutil.copytree(vl3, tmp_path / "own"))
+    (own / "preprocessor_config.json").write_text('{"image_mean": [0.1, 0.2, 0.3], "image_std": [1, 1, 0.5]}')
+    model = load(own)
+    assert model.colours == ((0.1, 0.2, 0.3), (1, 1, 0.5))
+    seen = media.image(tiny.image(1, colour=(0, 0, 0)), media.Grid(16, 2, 2, *model.colours), 768**2)
+    per_colour = seen.patches.reshape(len(seen.patches), 3, -1).mean(axis=(0, 2))
+    assert per_colour == pytest.approx([-0.1, -0.2, -0.6], abs=0.2)
+    (own / "preprocessor_config.json").write_text('{"image_mean": [0.5], "image_std": [0.5, 0.5, 0.5]}')
+    with pytest.raises(UnfitArtefact, match="image_mean and image_std must be three numbers each"):
+        load(own)
 
 
 def test_batches_change_nothing(vl: Path) -> None:

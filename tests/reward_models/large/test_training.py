@@ -98,11 +98,11 @@ def test_words_are_learned_with_their_criterion(words: Path, tmp_path: Path) -> 
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["vl", "omni"])
+@pytest.mark.parametrize("kind", ["vl", "omni", "vl3", "omni3"])
 def test_pictures_sound_and_video_end_to_end(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    items, verdicts = media_rule(24, sound=kind == "omni")
+    items, verdicts = media_rule(24, sound="omni" in kind)
     asked = settings(request.getfixturevalue(kind), epochs=6)
     model = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked)
     assert np.mean(model.losses[-3:]) < 0.5 * np.mean(model.losses[:3])

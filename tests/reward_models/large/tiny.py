@@ -22,6 +22,11 @@ _SPECIAL = {
         "<|im_start|> <|im_end|> <|vision_bos|> <|vision_eos|> <|IMAGE|> <|VIDEO|> <|AUDIO|> <|audio_bos|>"
         " <|audio_eos|>"
     ).split(),
+    "qwen3_vl": "<|im_start|> <|im_end|> <|vision_start|> <|vision_end|> <|image_pad|> <|video_pad|>".split(),
+    "qwen3_omni_moe_thinker": (
+        "<|im_start|> <|im_end|> <|vision_start|> <|vision_end|> <|image_pad|> <|video_pad|> <|audio_pad|>"
+        " <|audio_start|> <|audio_end|>"
+    ).split(),
     "qwen2": "<|im_start|> <|im_end|>".split(),
 }
 _TEXT = {
@@ -42,6 +47,15 @@ _VISION = {
     "intermediate_size": 32,
     "fullatt_block_indexes": [1],
     "patch_size": 14,
+}
+_VISION3 = {
+    "depth": 2,
+    "num_heads": 2,
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "out_hidden_size": 32,
+    "num_position_embeddings": 64,
+    "deepstack_visual_indexes": [0, 1],
 }
 # Scaled up, so that a random model tells responses apart.
 _SPREAD = 0.2
@@ -77,6 +91,40 @@ def make(folder: Path, kind: str, seed: int = 0) -> Path:
             vision_end_token_id=ids["<|vision_end|>"],
         )
         model = transformers.Qwen2_5_VLForConditionalGeneration(config)
+    elif kind == "qwen3_vl":
+        config = transformers.Qwen3VLConfig(
+            text_config=_TEXT | {"head_dim": 8, "rope_parameters": _ROPE, "initializer_range": _SPREAD},
+            vision_config=_VISION3 | {"initializer_range": _SPREAD},
+            image_token_id=ids["<|image_pad|>"],
+            video_token_id=ids["<|video_pad|>"],
+            vision_start_token_id=ids["<|vision_start|>"],
+            vision_end_token_id=ids["<|vision_end|>"],
+        )
+        model = transformers.Qwen3VLForConditionalGeneration(config)
+    elif kind == "qwen3_omni_moe_thinker":
+        experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "head_dim": 8}
+        config = transformers.Qwen3OmniMoeThinkerConfig(
+            text_config=_TEXT | experts | {"rope_parameters": _ROPE, "initializer_range": _SPREAD},
+            vision_config=_VISION3 | {"initializer_range": _SPREAD},
+            audio_config={
+                "d_model": 32,
+                "encoder_layers": 2,
+                "encoder_attention_heads": 2,
+                "encoder_ffn_dim": 32,
+                "output_dim": 32,
+                "num_mel_bins": 16,
+                "downsample_hidden_size": 8,
+                "initializer_range": _SPREAD,
+            },
+            image_token_id=ids["<|image_pad|>"],
+            video_token_id=ids["<|video_pad|>"],
+            audio_token_id=ids["<|audio_pad|>"],
+            audio_start_token_id=ids["<|audio_start|>"],
+            audio_end_token_id=ids["<|audio_end|>"],
+            vision_start_token_id=ids["<|vision_start|>"],
+            vision_end_token_id=ids["<|vision_end|>"],
+        )
+        model = transformers.Qwen3OmniMoeThinkerForConditionalGeneration(config)
     else:
         config = transformers.Qwen2_5OmniThinkerConfig(
             text_config=_TEXT | {"rope_parameters": _ROPE, "initializer_range": _SPREAD},
@@ -101,6 +149,7 @@ def make(folder: Path, kind: str, seed: int = 0) -> Path:
             vision_end_token_id=ids["<|vision_eos|>"],
         )
         model = transformers.Qwen2_5OmniThinkerForConditionalGeneration(config)
+    if "audio_config" in config.to_dict():
         transformers.WhisperFeatureExtractor(
             feature_size=16, n_fft=400, hop_length=160, chunk_length=30
         ).save_pretrained(folder)

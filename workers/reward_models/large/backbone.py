@@ -26,33 +26,48 @@ _SEES = frozenset({"image", "video", "mesh"})
 # Of embeddings that are kept. The same picture stands in many comparisons.
 _KEPT_BYTES = 2 * 1024**3
 # Parts of a checkpoint that a reward model has no use for; by these names and no others they may be left over.
-_UNUSED = ("lm_head.weight", "talker.", "token2wav.", "thinker.lm_head.weight")
+_UNUSED = ("lm_head.weight", "talker.", "token2wav.", "code2wav.", "thinker.lm_head.weight")
 _HEADS = ("score.weight", "v_head.summary.weight", "v_head.summary.bias")
 _NAMES = {
     "vision_start": ("<|vision_start|>", "<|vision_bos|>"),
     "vision_end": ("<|vision_end|>", "<|vision_eos|>"),
-    "audio_start": ("<|audio_bos|>",),
-    "audio_end": ("<|audio_eos|>",),
+    "audio_start": ("<|audio_bos|>", "<|audio_start|>"),
+    "audio_end": ("<|audio_eos|>", "<|audio_end|>"),
 }
 _CLASSES = {
     "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
     "qwen2_5_omni": "Qwen2_5OmniThinkerForConditionalGeneration",
     "qwen2_5_omni_thinker": "Qwen2_5OmniThinkerForConditionalGeneration",
+    "qwen3_vl": "Qwen3VLForConditionalGeneration",
+    "qwen3_vl_moe": "Qwen3VLMoeForConditionalGeneration",
+    "qwen3_omni_moe": "Qwen3OmniMoeThinkerForConditionalGeneration",
+    "qwen3_omni_moe_thinker": "Qwen3OmniMoeThinkerForConditionalGeneration",
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
     "llama": "LlamaForCausalLM",
 }
+# Families that read the second of each step of a video as words.
+_TIMED = ("qwen3_vl", "qwen3_vl_moe")
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A medium as the language model takes it: one row a token, on the CPU; its grid for the positions."""
+    """A medium as the language model takes it: one row a token, on the CPU; its grid for the positions.
+
+    `deep`, (layers, tokens, width): what the tower's inner layers saw, which models of Qwen3's add to their first layers'
+    states (DeepStack, arXiv 2406.04334).
+    """
 
     kind: str  # image, video or audio
     rows: Tensor
+    deep: Tensor | None = None
     thw: tuple[int, int, int] = (0, 0, 0)
     seconds: float = 0.0
     heard: int = 0  # frames of sound before the tower
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows.nbytes + (0 if self.deep is None else self.deep.nbytes)
 
 
 @dataclass
@@ -74,6 +89,7 @@ class Backbone:
     settings: LargeSettings
     device: torch.device
     extractor: Any = None
+    colours: tuple[media.Colours, media.Colours] = media.CLIP
     _kept: OrderedDict[tuple[str, bytes], Embedded] = field(default_factory=OrderedDict)
     _bytes: int = 0
     looked: int = 0  # media that were sent through a tower
@@ -112,10 +128,10 @@ class Backbone:
                 f"{medium.modality} {medium.sha256.hex()[:12]} cannot be looked at: {error}"
             ) from error
         self._kept[key] = found
-        self._bytes += found.rows.nbytes
+        self._bytes += found.nbytes
         while self._bytes > _KEPT_BYTES and len(self._kept) > 1:
             _, old = self._kept.popitem(last=False)
-            self._bytes -= old.rows.nbytes
+            self._bytes -= old.nbytes
         return found
 
     @torch.no_grad()
@@ -124,7 +140,9 @@ class Backbone:
         if medium.modality == "audio":
             return self._hear(media.sound(medium))
         vision = self.model.config.vision_config
-        grid = media.Grid(vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)
+        grid = media.Grid(
+            vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size, *self.colours
+        )
         if medium.modality == "video":
             seen = media.video(
                 medium, grid, self.settings.frame_pixels, self.settings.fps, self.settings.most_frames
@@ -141,7 +159,9 @@ class Backbone:
         )
         rows = getattr(answer, "pooler_output", answer)
         rows = torch.cat(list(rows)) if isinstance(rows, (tuple, list)) else rows
-        return Embedded(kind, rows.to("cpu"), seen.thw, seen.seconds)
+        inner = getattr(answer, "deepstack_features", None)
+        deep = torch.stack([torch.cat(list(layer)) for layer in inner]).to("cpu") if inner else None
+        return Embedded(kind, rows.to("cpu"), deep, seen.thw, seen.seconds)
 
     def _hear(self, samples: media.Floats) -> Embedded:
         heard = self.extractor(
@@ -157,10 +177,20 @@ class Backbone:
         """The id of the token that stands for one row of such a medium."""
         return int(getattr(self.model.config, f"{kind}_token_id"))
 
-    def around(self, kind: str) -> tuple[int, int]:
-        """The ids of the tokens before and after a medium."""
-        which = "audio" if kind == "audio" else "vision"
-        return self._named(f"{which}_start"), self._named(f"{which}_end")
+    def laid_out(self, medium: Embedded) -> list[int]:
+        """The ids that a medium stands as: its placeholders between a beginning and an end. Qwen3-VL reads a video as
+        steps of time, each after the words that tell its second."""
+        which = "audio" if medium.kind == "audio" else "vision"
+        begin, end = self._named(f"{which}_start"), self._named(f"{which}_end")
+        held = [self.placeholder(medium.kind)] * len(medium.rows)
+        if medium.kind != "video" or self.model.config.model_type not in _TIMED:
+            return [begin, *held, end]
+        steps, ids = medium.thw[0], []
+        each = len(held) // steps
+        for step in range(steps):
+            said = f"<{(step + 0.5) * medium.seconds:.1f} seconds>"
+            ids += [*self.tokenizer.encode(said, add_special_tokens=False).ids, begin, *held[:each], end]
+        return ids
 
     def _named(self, what: str) -> int:
         for name in _NAMES[what]:
@@ -191,13 +221,19 @@ class Backbone:
         if heard:
             asked["audio_seqlens"] = torch.tensor(heard)
         found, _ = index(**asked)
-        return Tensor(found)[:, 0].to("cpu", torch.long)
+        return Tensor(found)[:, 0].to("cpu")  # of Qwen3-Omni in parts: steps of time need not be whole
 
     def decode(
-        self, embeds: Tensor, mask: Tensor, positions: Tensor, cache: Any = None, keep: bool = False
+        self,
+        embeds: Tensor,
+        mask: Tensor,
+        positions: Tensor,
+        cache: Any = None,
+        keep: bool = False,
+        **deep: Any,
     ) -> Any:
-        """Hidden states (batch, n, width) and, with `keep`, the keys and values of all layers."""
-        named: dict[str, Any] = {}
+        """Hidden states (batch, n, width) and, with `keep`, the keys and values of all layers. `deep`: see scoring.Padded."""
+        named: dict[str, Any] = dict(deep)
         if cache is not None:
             takes = inspect.signature(type(self.language).forward).parameters
             named["cache" if "cache" in takes else "past_key_values"] = cache
@@ -219,22 +255,23 @@ def pick_device(rank: int = 0) -> torch.device:
     return torch.device("cpu")
 
 
-def load(settings: LargeSettings, device: torch.device | None = None) -> Backbone:
-    """
+def load(settings: LargeSettings, device: torch.device | None = None, *, talks: bool = False) -> Backbone:
+    """`talks`: it keeps its output layer, and must have one.
+
     Raises:
         UnfitArtefact: it is not there, of a family that nobody knows here, or its keys are not those of its family.
     """
     import transformers  # slow: never at the top of a module
 
     device = device or pick_device()
-    folder = _folder(settings.backbone)
+    folder = folder_of(settings.backbone)
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     if config.model_type not in _CLASSES:
         raise UnfitArtefact(
             f"{folder}: models of type {config.model_type!r} are not known here. "
             f"Known are: {', '.join(sorted(_CLASSES))}."
         )
-    if config.model_type == "qwen2_5_omni":
+    if config.model_type in ("qwen2_5_omni", "qwen3_omni_moe"):
         config = config.thinker_config
     kind = getattr(transformers, _CLASSES[config.model_type])
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -257,8 +294,9 @@ def load(settings: LargeSettings, device: torch.device | None = None) -> Backbon
         transformers.utils.logging.set_verbosity(level)
         if bars:
             transformers.utils.logging.enable_progress_bar()
-    own_head = _check(folder, told)
-    made = assemble(model, read_tokenizer(folder), settings, device, revision(folder), own_head)
+    own_head = _check(folder, told, talks=talks)
+    made = assemble(model, read_tokenizer(folder), settings, device, revision(folder), own_head, talks=talks)
+    made.colours = _colours(folder, config.model_type)
     if "audio" in made.modalities:
         made.extractor = transformers.WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
     return made
@@ -271,14 +309,15 @@ def assemble(
     device: torch.device,
     revision: str,
     own_head: dict[str, Tensor] | None = None,
+    *,
+    talks: bool = False,
 ) -> Backbone:
-    """A backbone of a model at hand, which is frozen and loses its output layer."""
-    model.lm_head = nn.Identity()  # a gigabyte that nobody asks
+    """A backbone of a model at hand, which is frozen and, unless it talks, loses its output layer."""
+    if not talks:
+        model.lm_head = nn.Identity()  # a gigabyte that nobody asks
     model.requires_grad_(False)
     model.eval().to(device)
-    language = model.model
-    if not isinstance(getattr(language, "layers", None), nn.ModuleList):
-        language = language.language_model
+    language = decoder_of(model)
     sees = _SEES if hasattr(model.config, "vision_config") else frozenset()
     hears = frozenset({"audio"}) if hasattr(model.config, "audio_config") else frozenset()
     # What people write is text, also where it spells a special token.
@@ -286,7 +325,20 @@ def assemble(
     return Backbone(model, language, tokenizer, sees | hears, revision, own_head or {}, settings, device)
 
 
-def _folder(name: str) -> Path:
+def decoder_of(model: Any) -> Any:
+    """The language model in a model, which sees and hears beside it or does not."""
+    language = model.model
+    return (
+        language if isinstance(getattr(language, "layers", None), nn.ModuleList) else language.language_model
+    )
+
+
+def folder_of(name: str) -> Path:
+    """Where a backbone lies.
+
+    Raises:
+        UnfitArtefact: it is not on this machine.
+    """
     folder = Path(name).expanduser()
     if not folder.is_dir() and name.count("/") == 1 and not name.startswith((".", "/", "~")):
         from huggingface_hub import snapshot_download
@@ -304,9 +356,9 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _check(folder: Path, told: dict[str, Any]) -> dict[str, Tensor]:
+def _check(folder: Path, told: dict[str, Any], *, talks: bool) -> dict[str, Tensor]:
     """The value head that the checkpoint carries itself, if it does. Nothing else may be missing or left over."""
-    missing = [key for key in told["missing_keys"] if key != "lm_head.weight"]
+    missing = [key for key in told["missing_keys"] if talks or key != "lm_head.weight"]
     over = [
         key for key in told["unexpected_keys"] if not key.startswith(_UNUSED) and not key.endswith(_HEADS)
     ]
@@ -330,6 +382,23 @@ def _check(folder: Path, told: dict[str, Any]) -> dict[str, Tensor]:
                     if key.endswith(_HEADS):
                         found[next(head for head in _HEADS if key.endswith(head))] = file.get_tensor(key)
     return found
+
+
+def _colours(folder: Path, family: str) -> tuple[media.Colours, media.Colours]:
+    """Mean and deviation by which the checkpoint was shown pictures; its family's where it does not tell."""
+    path = folder / "preprocessor_config.json"
+    told = json.loads(path.read_text()) if path.is_file() else {}
+    mean, deviation = told.get("image_mean"), told.get("image_std")
+    if mean is None or deviation is None:
+        return media.PLAIN if family.startswith("qwen3") else media.CLIP
+    for one in (mean, deviation):
+        if (
+            not isinstance(one, list)
+            or len(one) != 3
+            or not all(isinstance(part, (int, float)) for part in one)
+        ):
+            raise UnfitArtefact(f"{path}: image_mean and image_std must be three numbers each.")
+    return (mean[0], mean[1], mean[2]), (deviation[0], deviation[1], deviation[2])
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:

@@ -52,12 +52,13 @@ class Encoder:
             ValueError: a medium cannot be looked at, or it is too long.
         """
         rendered = self._render(item, side)
-        encoded = Encoded(self._stretch(rendered.shared), self._stretch(rendered.own))
+        encoded = Encoded(self.stretch(rendered.shared), self.stretch(rendered.own))
         if len(encoded) > self._most:
             raise ValueError(f"it has {len(encoded):,} tokens, more than the {self._most:,} of max_tokens")
         return encoded
 
-    def _stretch(self, parts: tuple[Part, ...]) -> Stretch:
+    def stretch(self, parts: tuple[Part, ...]) -> Stretch:
+        """These parts as ids and media; equal parts give the same object."""
         # A medium is what it holds, whichever object tells of it.
         key = tuple((one.modality, one.sha256) if isinstance(one, MediumRef) else one for one in parts)
         if key not in self._known:
@@ -82,7 +83,6 @@ class Encoder:
                 ids.append(found)
             elif part is not None:
                 medium = self._backbone.embed(part)
-                before, after = self._backbone.around(medium.kind)
-                ids += [before, *[self._backbone.placeholder(medium.kind)] * len(medium.rows), after]
+                ids += self._backbone.laid_out(medium)
                 shown.append(medium)
         return Stretch(torch.tensor(ids, dtype=torch.long), tuple(shown))

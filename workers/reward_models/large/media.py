@@ -21,20 +21,24 @@ from workers.reward_models.judge_media import RATE, sampled_frames, wav
 Floats = npt.NDArray[np.float32]
 # Raised whenever the same file would give other arrays: embeddings kept before are then not used.
 VERSION = 1
-# CLIP's, which Qwen's processors use.
-_MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
-_SPREAD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+Colours = tuple[float, float, float]
+# CLIP's mean and deviation of red, green and blue, which Qwen's processors use before Qwen3, and the plain ones of Qwen3.
+CLIP: tuple[Colours, Colours] = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+PLAIN: tuple[Colours, Colours] = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 _MOST_ASPECT = 200
 _MOST_SECONDS = 300  # of sound that is heard: Qwen2.5-Omni was trained on no more at a time
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Qwen's layout of a picture: patches of `patch` pixels, `merge` x `merge` of them one token, `frames` deep."""
+    """Qwen's layout of a picture: patches of `patch` pixels, `merge` x `merge` of them one token, `frames` deep; colours
+    less their mean, by their deviation."""
 
     patch: int = 14
     merge: int = 2
     frames: int = 2
+    mean: Colours = CLIP[0]
+    deviation: Colours = CLIP[1]
 
     @property
     def side(self) -> int:
@@ -77,7 +81,7 @@ def patches(pictures: list[Image.Image], grid: Grid, most: int, seconds: float =
     """One image, or the frames of a video. A time step that lacks frames repeats the last."""
     width, height = pictures[0].size
     high, wide = smart_resize(height, width, grid.side, 4 * grid.side**2, most)
-    frames = [_normal(picture, high, wide) for picture in pictures]
+    frames = [_normal(picture, high, wide, grid) for picture in pictures]
     while len(frames) % grid.frames:
         frames.append(frames[-1])
     video = np.stack(frames)  # (frames, channels, high, wide)
@@ -99,9 +103,10 @@ def patches(pictures: list[Image.Image], grid: Grid, most: int, seconds: float =
     return Seen(flat, (deep, rows, columns), seconds)
 
 
-def _normal(picture: Image.Image, high: int, wide: int) -> Floats:
+def _normal(picture: Image.Image, high: int, wide: int, grid: Grid) -> Floats:
     pixels = np.asarray(opaque(picture).resize((wide, high), Image.Resampling.BICUBIC), dtype=np.float32)
-    return ((pixels / 255 - _MEAN) / _SPREAD).transpose(2, 0, 1).astype(np.float32, copy=False)
+    mean, deviation = (np.array(one, dtype=np.float32) for one in (grid.mean, grid.deviation))
+    return ((pixels / 255 - mean) / deviation).transpose(2, 0, 1).astype(np.float32, copy=False)
 
 
 def image(medium: MediumRef, grid: Grid, most: int) -> Seen:

@@ -6,6 +6,7 @@ costs only its own few tokens. With P shared tokens and S own ones K criteria co
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -128,34 +129,50 @@ def _halves(groups: list[_Group]) -> list[list[_Group]]:
 
 
 def _whole(backbone: Backbone, groups: list[_Group]) -> Tensor:
-    embeds, mask, positions = padded(backbone, [group.shared + group.own[0] for group in groups])
-    states, _ = backbone.decode(embeds, mask, positions)
-    return last(states, mask).float().cpu()
+    read = padded(backbone, [group.shared + group.own[0] for group in groups])
+    states, _ = backbone.decode(read.embeds, read.mask, read.positions, **read.deep)
+    return last(states, read.mask).float().cpu()
 
 
 def _fanned(backbone: Backbone, groups: list[_Group]) -> Tensor:
     device = backbone.device
-    embeds, mask, positions = padded(backbone, [group.shared for group in groups])
-    _, cache = backbone.decode(embeds, mask, positions, keep=True)
+    read = padded(backbone, [group.shared for group in groups])
+    _, cache = backbone.decode(read.embeds, read.mask, read.positions, keep=True, **read.deep)
     owner = torch.tensor([n for n, group in enumerate(groups) for _ in group.own], device=device)
     cache.batch_select_indices(owner)
-    begin = torch.tensor([_next(backbone, group.shared) for group in groups], device=device)[owner]
-    own, own_mask, _ = padded(backbone, [one for group in groups for one in group.own])
-    places = begin[:, None] + torch.arange(own.shape[1], device=device)
-    if positions.ndim == 3:
+    begin = torch.tensor([after(backbone, group.shared) for group in groups], device=device)[owner]
+    own = padded(backbone, [one for group in groups for one in group.own])
+    places = begin[:, None] + torch.arange(own.embeds.shape[1], device=device)
+    if read.positions.ndim == 3:
         places = places.expand(3, -1, -1)
-    states, _ = backbone.decode(own, torch.cat([mask[owner], own_mask], dim=1), places, cache=cache)
-    return last(states, own_mask).float().cpu()
+    mask = torch.cat([read.mask[owner], own.mask], dim=1)
+    states, _ = backbone.decode(own.embeds, mask, places, cache=cache)
+    return last(states, own.mask).float().cpu()
 
 
-def _next(backbone: Backbone, stretch: Stretch) -> int:
+def after(backbone: Backbone, stretch: Stretch) -> float:
     """Where the text after a stretch begins, asked of the model itself: its rules for media differ."""
     ids = torch.cat([stretch.ids, stretch.ids.new_zeros(1)])
-    return int(backbone.positions(ids, list(stretch.shown))[..., -1].max())
+    return float(backbone.positions(ids, list(stretch.shown))[..., -1].max())
 
 
-def padded(backbone: Backbone, stretches: Sequence[Stretch]) -> tuple[Tensor, Tensor, Tensor]:
-    """Embeddings (b, n, width), mask (b, n) and positions (b, n) or (3, b, n), padded at the right."""
+@dataclass(frozen=True)
+class Padded:
+    """Stretches padded at the right, as Backbone.decode takes them.
+
+    Attributes:
+        embeds: (b, n, width). mask: (b, n). positions: (b, n) or (3, b, n).
+        deep: where the towers' inner layers tell something, `visual_pos_masks` (b, n) and what is added there to the
+            states of each of the first layers, `deepstack_visual_embeds`; else nothing.
+    """
+
+    embeds: Tensor
+    mask: Tensor
+    positions: Tensor
+    deep: dict[str, Any]
+
+
+def padded(backbone: Backbone, stretches: Sequence[Stretch]) -> Padded:
     most = max(map(len, stretches))
     ids = torch.zeros(len(stretches), most, dtype=torch.long)
     mask = torch.zeros(len(stretches), most, dtype=torch.long)
@@ -171,13 +188,23 @@ def padded(backbone: Backbone, stretches: Sequence[Stretch]) -> tuple[Tensor, Te
         not words.weight.requires_grad
     ):  # gradient checkpointing wants them all the same, and would not let them be written
         embeds = embeds.detach()
+    layers = {len(one.deep) for stretch in stretches for one in stretch.shown if one.deep is not None}
+    inner = embeds.new_zeros(max(layers), *embeds.shape) if layers else None
+    visual = torch.zeros(embeds.shape[:2], dtype=torch.bool, device=embeds.device)
     for n, stretch in enumerate(stretches):
         for kind in {medium.kind for medium in stretch.shown}:
-            rows = torch.cat([medium.rows for medium in stretch.shown if medium.kind == kind])
-            at = (stretch.ids == backbone.placeholder(kind)).nonzero()[:, 0]
-            embeds[n, at.to(embeds.device)] = rows.to(embeds.device, embeds.dtype)
+            shown = [medium for medium in stretch.shown if medium.kind == kind]
+            at = (stretch.ids == backbone.placeholder(kind)).nonzero()[:, 0].to(embeds.device)
+            embeds[n, at] = torch.cat([medium.rows for medium in shown]).to(embeds.device, embeds.dtype)
+            deep = [medium.deep for medium in shown if medium.deep is not None]
+            if inner is not None and deep:
+                inner[:, n, at] = torch.cat(deep, dim=1).to(embeds.device, embeds.dtype)
+                visual[n, at] = True
     positions = torch.stack(places, dim=-2)
-    return embeds, mask.to(backbone.device), positions.to(backbone.device)
+    told = {}
+    if inner is not None:
+        told = {"visual_pos_masks": visual, "deepstack_visual_embeds": [layer[visual] for layer in inner]}
+    return Padded(embeds, mask.to(backbone.device), positions.to(backbone.device), told)
 
 
 def last(states: Tensor, mask: Tensor) -> Tensor:

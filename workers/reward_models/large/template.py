@@ -32,7 +32,7 @@ class Rendered:
     own: tuple[Part, ...]
 
 
-def _turn(role: str, *said: Part) -> tuple[Part, ...]:
+def turn(role: str, *said: Part) -> tuple[Part, ...]:
     return (Special(START), f"{role}\n", *said, Special(END), "\n")
 
 
@@ -42,21 +42,21 @@ def _media(side: Side) -> tuple[MediumRef, ...]:
 
 def criterion_last(item: Compared, side: Side) -> Rendered:
     shared = (
-        *_turn("system", _SYSTEM),
-        *_turn("user", *item.prompt_media, item.prompt_text),
-        *_turn("assistant", *_media(side), side.text),
+        *turn("system", _SYSTEM),
+        *turn("user", *item.prompt_media, item.prompt_text),
+        *turn("assistant", *_media(side), side.text),
     )
-    return Rendered(shared, _turn("user", f"Criterion: {item.criterion}"))
+    return Rendered(shared, turn("user", f"Criterion: {item.criterion}"))
 
 
 def omni_reward(item: Compared, side: Side) -> Rendered:
-    system = _turn("system", item.criterion)
+    system = turn("system", item.criterion)
     asked: tuple[Part, ...] = (*item.prompt_media, item.prompt_text)
     answered = side.text
     if side.medium is not None:
         asked = (*item.prompt_media, side.medium)
         answered = "\n".join(filter(None, (item.prompt_text, side.text)))
-    return Rendered((), (*system, *_turn("user", *asked), *_turn("assistant", answered)))
+    return Rendered((), (*system, *turn("user", *asked), *turn("assistant", answered)))
 
 
 TEMPLATES: dict[str, Callable[[Compared, Side], Rendered]] = {

@@ -68,11 +68,11 @@ def pair_loss(margin: Tensor, verdict: Tensor, threshold: Tensor | None) -> Tens
 
 
 def fingerprint(
-    settings: LargeSettings, revision: str, items: Sequence[Compared], verdicts: Verdicts, seed: int
+    settings: Any, revision: str, items: Sequence[Compared], verdicts: Verdicts, seed: int
 ) -> str:
     """What a training hangs on: one that was interrupted goes on only where all of it is the same.
 
-    `items` and `verdicts` are those trained on, then those watched.
+    `settings`: a dataclass of any training's. `items` and `verdicts` are those trained on, then those watched.
     """
     digest = hashlib.sha256()
     asked = {name: value for name, value in asdict(settings).items() if name not in _SPEED}
@@ -104,13 +104,14 @@ def train(
         name: the training's fingerprint; a checkpoint of the same is gone on from.
         told: hears step, steps and loss.
     """
-    _prepare(model, seed)
+    prepare(model, seed)
     if model.settings.processes > 1:
         return _in_processes(model, head, pairs, verdicts, seed, name, watched)
     return _loop(model, head, pairs, verdicts, seed, name, watched, told)
 
 
-def _prepare(model: Backbone, seed: int) -> None:
+def prepare(model: Backbone, seed: int) -> None:
+    """New adapters, or a decoder that learns, as the backbone's settings ask."""
     settings = model.settings
     if settings.method == "lora":
         lora.attach(model.language, settings.lora_targets, settings.lora_rank, settings.lora_alpha, seed)
@@ -149,14 +150,14 @@ def _loop(
     deep = settings.method in ("lora", "full")
     if deep:
         # Of each layer only what comes in is kept, and computed again on the way back.
-        _checkpointing(model.model, on=True)
+        checkpointing(model.model, on=True)
         model.language.train()
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     margins = _by_all(model, head, pairs) if deep else _by_head(model, head, pairs, len(verdicts))
     look = _looking(model, head, watched, raw if ties else None, rank, world) if watched else None
     each = math.ceil(len(verdicts) / settings.batch)
     steps = each * settings.epochs
-    kept = _Checkpoint(settings, name)
+    kept = Checkpoint(settings.checkpoints, name)
     state = kept.load(trained, optimizer)
     try:
         for step in range(len(state.losses), steps):
@@ -166,7 +167,7 @@ def _loop(
             batch = order[step % each * settings.batch :][: settings.batch]
             mine = batch[rank::world]
             for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * _pace(step, steps, settings.warmup)
+                group["lr"] = settings.learning_rate * pace(step, steps, settings.warmup)
             optimizer.zero_grad(set_to_none=False)
             for parameter in trained:
                 if parameter.grad is None:
@@ -201,7 +202,7 @@ def _loop(
                 told(step + 1, steps, state.losses[-1])
     finally:
         if deep:
-            _checkpointing(model.model, on=False)
+            checkpointing(model.model, on=False)
             model.language.eval()
     if state.best:
         with torch.no_grad():
@@ -251,7 +252,7 @@ def _dropout(share: float, seed: list[int], some: npt.NDArray[np.intp], width: i
     return torch.from_numpy(np.stack(drawn).astype(np.float32) / (1 - share))
 
 
-def _checkpointing(model: Any, *, on: bool) -> None:
+def checkpointing(model: Any, *, on: bool) -> None:
     """transformers changed the name, and keeps the old one until its version 6."""
     new = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
     if not on:
@@ -261,7 +262,7 @@ def _checkpointing(model: Any, *, on: bool) -> None:
     enable(**{f"{new}_checkpointing_kwargs": {"use_reentrant": False}})
 
 
-def _pace(step: int, steps: int, warmup: float) -> float:
+def pace(step: int, steps: int, warmup: float) -> float:
     """Linear from nothing to 1, then a cosine down to 0."""
     rising = max(1, round(warmup * steps))
     if step < rising:
@@ -276,12 +277,10 @@ Margins = Callable[[npt.NDArray[np.intp], Tensor | None], Tensor]
 def _by_all(model: Backbone, head: nn.Linear, pairs: Pairs) -> Margins:
     def margins(some: npt.NDArray[np.intp], blanked: Tensor | None) -> Tensor:
         sides = [pairs(int(n)) for n in some]
-        embeds, mask, places = padded(
-            model, [side.whole for n in (0, 1) for side in (pair[n] for pair in sides)]
-        )
+        read = padded(model, [side.whole for n in (0, 1) for side in (pair[n] for pair in sides)])
         with torch.autocast(model.device.type, torch.bfloat16, enabled=model.computes_in_half):
-            decoded, _ = model.decode(embeds.requires_grad_(), mask, places)
-        states = last(decoded, mask).float()
+            decoded, _ = model.decode(read.embeds.requires_grad_(), read.mask, read.positions, **read.deep)
+        states = last(decoded, read.mask).float()
         if blanked is not None:
             states = states * blanked.transpose(0, 1).reshape(states.shape).to(states.device)
         values = head(states)[:, 0]
@@ -305,22 +304,27 @@ def _by_head(model: Backbone, head: nn.Linear, pairs: Pairs, count: int) -> Marg
 
 
 @dataclass
-class _State:
-    """How far a training is: the steps' losses, what was seen of watched pairs, and the weights of the best look."""
+class State:
+    """How far a training is: the steps' losses, what was seen of watched pairs, and the weights of the best look.
+
+    `figures`: further numbers of each step, where a training has any.
+    """
 
     losses: list[float] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     best: list[Tensor] = field(default_factory=list)
+    figures: list[list[float]] = field(default_factory=list)
 
 
-class _Checkpoint:
+class Checkpoint:
     """Parameters and the optimizer's state in one safetensors file, put in place whole."""
 
-    def __init__(self, settings: LargeSettings, name: str) -> None:
+    def __init__(self, folder: str, name: str) -> None:
+        """`folder`: "" keeps nothing. `name`: the training's fingerprint."""
         self._name = name
-        self._path = Path(settings.checkpoints) / name[:16] / _FILE if settings.checkpoints else None
+        self._path = Path(folder) / name[:16] / _FILE if folder else None
 
-    def save(self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer, state: _State) -> None:
+    def save(self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer, state: State) -> None:
         if self._path is None:
             return
         tensors = {}
@@ -334,20 +338,21 @@ class _Checkpoint:
         written = self._path.with_suffix(".new")
         looks = [[look.step, look.loss, look.accuracy] for look in state.looks]
         # One entry only, so that the file's bytes are always the same.
-        told = {"told": json.dumps({"name": self._name, "losses": state.losses, "looks": looks})}
+        kept = {"name": self._name, "losses": state.losses, "looks": looks, "figures": state.figures}
+        told = {"told": json.dumps(kept)}
         save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, written, metadata=told)
         os.replace(written, self._path)
 
-    def load(self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> _State:
+    def load(self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> State:
         """How far it was; at the beginning where there is no checkpoint of this very training."""
         if self._path is None or not self._path.is_file():
-            return _State()
+            return State()
         with safe_open(self._path, framework="pt") as file:
             told = json.loads((file.metadata() or {}).get("told", "{}"))
         if told.get("name") != self._name:
-            return _State()
+            return State()
         tensors = load_file(self._path)
-        state = _State(told["losses"], [Look(*look) for look in told["looks"]])
+        state = State(told["losses"], [Look(*look) for look in told["looks"]], figures=told["figures"])
         with torch.no_grad():
             for n, parameter in enumerate(trained):
                 parameter.copy_(tensors[f"{n}"])
@@ -413,7 +418,7 @@ def _worker(
         model = backbones.load(settings, device)
         if settings.adapter:
             lora.merge(model.language, lora.read(Path(settings.adapter)), settings.adapter)
-        _prepare(model, seed)
+        prepare(model, seed)
         # Written by this training itself, a moment ago, into a folder of its own.
         encoded = torch.load(place / "pairs.pt", mmap=True, weights_only=False)
         watched = None
