@@ -270,8 +270,13 @@ class _Reader:
 
 
 def _value(node: yaml.Node) -> Any:
-    """A scalar as YAML reads it; anything else as None."""
-    return yaml.SafeLoader("").construct_object(node) if isinstance(node, yaml.ScalarNode) else None
+    """A scalar as YAML reads it; None of what is no scalar, or is of a kind that is not read here."""
+    if not isinstance(node, yaml.ScalarNode):
+        return None
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return None
 
 
 def _shown(node: yaml.Node) -> str:
