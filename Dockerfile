@@ -21,7 +21,7 @@ RUN useradd --uid 10001 --no-create-home --home-dir /data evenhand \
     && install --directory --owner=evenhand --group=evenhand --mode=0700 /data
 COPY --from=packages /venv /venv
 WORKDIR /app
-COPY manage.py LICENSE ./
+COPY manage.py LICENSE pyproject.toml ./
 COPY annotate annotate
 COPY webapp webapp
 COPY workers workers

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow.parquet as pq
+
 from annotate.exports import files, recipe
 from annotate.exports.card import card, coverage
 from annotate.exports.choice import REASONS
@@ -26,6 +28,7 @@ from annotate.exports.raw import write_judgments
 from annotate.exports.records import Part, Record, records
 from annotate.modalities.sandbox import MediaSandbox
 from annotate.models import Partition, Release
+from annotate.software import version
 
 FORMAT = "evenhand-release/1"
 _TELL_EVERY = 1000  # rows
@@ -153,7 +156,13 @@ def _file_entry(directory: Path, path: Path, progress: _Progress) -> dict[str, o
     with (directory / path).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     progress.at("checking sums")
-    return {"path": path.as_posix(), "size": (directory / path).stat().st_size, "sha256": digest.hexdigest()}
+    rows = {"rows": pq.read_metadata(directory / path).num_rows} if path.suffix == ".parquet" else {}
+    return {
+        "path": path.as_posix(),
+        "size": (directory / path).stat().st_size,
+        "sha256": digest.hexdigest(),
+        **rows,
+    }
 
 
 def summary(release: Release, plan: Plan) -> dict[str, Any]:
@@ -162,6 +171,7 @@ def summary(release: Release, plan: Plan) -> dict[str, Any]:
     told = {"groups": sizes_told(release)} if "groups" in release.recipe else {}
     return told | {
         "format": FORMAT,
+        "software": f"Evenhand {version()}",
         "release": str(release.pk),
         "project": release.project.slug,
         "frozen_at": release.frozen_at.isoformat(timespec="seconds"),
