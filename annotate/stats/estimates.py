@@ -35,10 +35,10 @@ def undefined(why: str) -> Estimate:
     return Estimate(None, why=why)
 
 
-def share(hits: float, of: int, why: str = "Nothing was counted.") -> Estimate:
+def share(hits: float, of: float, why: str = "Nothing was counted.") -> Estimate:
     """hits / of, with Wilson's interval, which stays within 0 and 1 and means something for few.
 
-    `hits` need not be whole: an expected number of them is one, too.
+    Neither need be whole: an expected number of hits is one, too, and an effective number of draws.
     """
     if not of:
         return undefined(why)

@@ -7,6 +7,15 @@ q_m among what was left, sum(v_m y_m) / M is an unbiased estimate of the pool's 
     v_m = 1 + (N - M) / (N - m) * (1 / ((N - m + 1) q_m) - 1).
 
 Here N - m + 1, which is what was `left`, stands beside each draw. Draws without a label count as draws, with nothing to add.
+
+The same sum is that of the paper's appendix B.1, sum(c_m a_m) / M with
+
+    a_m = (y_m / q_m + sum over s < m of y_s) / N,    c_m = N (N - M) / ((N - m) (N - m + 1)):
+
+each a_m alone is an unbiased estimate given all draws before it, so that what they are off by are martingale differences. Their
+variances add up, whatever q looked back at and however much of the pool is drawn: sum(c_m^2 (a_m - mean)^2) / M^2 estimates that
+of the whole without bias. Independent draws with a finite population's correction, which it nearly is where little of the pool
+is drawn, would be too sure of it where much is: the last draws from a small rest weigh as much as its neglect.
 """
 
 from dataclasses import dataclass
@@ -14,7 +23,7 @@ from math import sqrt
 
 import numpy as np
 
-from annotate.stats.estimates import Estimate, Floats, Ints, undefined
+from annotate.stats.estimates import Estimate, Floats, Ints, share, undefined
 
 _Z = 1.959963984540054  # of a two-sided 95 % interval
 
@@ -56,6 +65,15 @@ def weights(q: Floats, left: Ints, size: int) -> Floats:
     return v
 
 
+def pulls(q: Floats, left: Ints, size: int) -> tuple[Floats, Floats]:
+    """c_m / q_m and c_m of each draw of one chain: how much a draw's own value, and the sum of those before it, move
+    M times the estimate of a sum over the pool. 0 where all is drawn."""
+    over = float(left[-1] - 1)
+    before: Floats = size * over / np.maximum(left * (left - 1), 1)
+    own: Floats = before / q
+    return own, before
+
+
 def chains(drawn: Drawn) -> list[Ints]:
     """Rows of the epochs that went on drawing from one pool, in the order of their draws: as long as it never grew."""
     order = np.lexsort((drawn.place, drawn.epoch))
@@ -77,7 +95,10 @@ def reweighted(drawn: Drawn) -> Estimate:
     Each chain estimates it for what was drawn before, which is known, together with the pool that the chain began with;
     chains are averaged by how many draws of theirs have a label. Where the pool grew between chains they are about pools of
     different sizes, and the average is about those. As a ratio of two unbiased estimates it is biased by what vanishes
-    with the number of draws; the interval is that of independent draws from a finite pool (linearised).
+    with the number of draws. The variance is that of the module's martingale, linearised, which goes on from chain to chain;
+    the interval is Wilson's for as many independent draws as have this variance (Korn and Graubard, 1998), as few heavy draws
+    say little of what is rare. It is about this pool with the labels that it has: that others could have been shown, or have
+    judged otherwise, is no part of it.
     """
     if not len(drawn) or not drawn.counts.sum():
         return undefined("No pair that was drawn by chance has a label.")
@@ -85,7 +106,7 @@ def reweighted(drawn: Drawn) -> Estimate:
         return undefined(
             "Where nothing is left to chance some pairs could not be drawn, and no mean over all can be told."
         )
-    value = variance = total = 0.0
+    value = variance = total = pulled = squares = 0.0
     known_hits = known_counts = 0.0
     for rows in chains(drawn):
         chain = drawn.rows(rows)
@@ -95,18 +116,26 @@ def reweighted(drawn: Drawn) -> Estimate:
             v = weights(chain.q, chain.left, size) * size / taken
             of = known_counts + float(v @ chain.counts)
             mean = (known_hits + float(v @ chain.hits)) / of
-            off = v * (chain.hits - mean * chain.counts)
-            # Draws without a label are off by nothing.
-            spread = float((off**2).sum() - off.sum() ** 2 / taken) * taken / max(taken - 1, 1)
+            own, before = pulls(chain.q, chain.left, size)
+            # Linearised: what each draw is off by sums to 0 over the pool and what is known.
+            e = chain.hits - mean * chain.counts
+            off = own * e + before * (known_hits - mean * known_counts + np.cumsum(e) - e)
+            share_of = labelled / (taken * of)
             value += labelled * mean
-            variance += labelled**2 * max(spread, 0.0) * (1 - taken / size) / of**2
+            variance += share_of**2 * float((off**2).sum())
+            pulled += share_of * float(own @ chain.counts)
+            squares += share_of**2 * float((own * chain.counts) @ (own * chain.counts))
             total += labelled
         known_hits += float(chain.hits.sum())
         known_counts += float(chain.counts.sum())
-    mean, half = value / total, _Z * sqrt(variance) / total
+    mean = min(max(value / total, 0.0), 1.0)
     if total < 2:
         return Estimate(mean, why="A single pair has no interval.")
-    return Estimate(mean, mean - half, mean + half)
+    if not squares:  # all is drawn: nothing is left to be wrong about
+        return Estimate(mean, mean, mean)
+    effective = pulled**2 / squares  # draws that weighed alike and were as uncertain (Kish, 1965)
+    variance *= effective / max(effective - 1, 1) / total**2
+    return share(mean * (n := mean * (1 - mean) / variance if variance else effective), n)
 
 
 def unweighted(drawn: Drawn) -> Estimate:

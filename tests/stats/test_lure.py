@@ -139,6 +139,23 @@ def test_its_interval_holds_the_truth_and_ratios_are_nearly_unbiased() -> None:
     assert values / 600 < 0.4
 
 
+@pytest.mark.parametrize(
+    ("size", "epochs", "want", "mean"),
+    [(240, 3, 25, 0.35), (240, 3, 70, 0.35), (120, 3, 36, 0.6), (240, 1, 40, 0.9)],
+    ids=["a part", "nearly all", "nearly all of few", "rare misses"],
+)
+def test_its_interval_is_as_wide_as_the_estimate_is_uncertain(size, epochs, want, mean) -> None:
+    """However much of the pool is drawn, and where most draws hit: 300 campaigns over one population."""
+    hits = (np.random.default_rng(7).random(size) < mean).astype(float)
+    told = [reweighted(campaign(hits, np.ones(size), epochs, want, seed)) for seed in range(300)]
+    low, high, value = (np.array([getattr(one, name) for one in told]) for name in ("low", "high", "value"))
+    held = float(((low <= hits.mean()) & (hits.mean() <= high)).mean())
+    assert 0.92 <= held <= 0.98, held
+    half = np.sqrt(np.mean((high - low) ** 2)) / 2
+    # Two standard deviations, give or take what 300 of them and Wilson's interval of few are off by.
+    assert half / (1.96 * np.std(value)) == pytest.approx(1, abs=0.15)
+
+
 def test_chains_end_where_the_pool_grew() -> None:
     rng = np.random.default_rng(5)
     hits = (rng.random(90) < 0.5).astype(float)
