@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from annotate.imports.media_source import MediaSource
 from annotate.imports.record import MediaRef, RowError
@@ -15,6 +15,9 @@ from workers.reward_models.base import Compared, MediumRef, Opinion, RewardModel
 from workers.reward_models.features.cache import FeatureCache
 from workers.reward_models.judge import ChatJudge
 from workers.threads import in_threads
+
+if TYPE_CHECKING:
+    from workers.reward_models.generative.local import LocalJudge
 
 BATCH = 256  # rows that a revision scores at a time
 
@@ -56,7 +59,7 @@ class Items:
             raise MediaError(f"{ref.path or ref.field} {error}") from None
 
 
-def ask(judge: ChatJudge, bench: Bench, items: Items, tell: Tell) -> Answers:
+def ask(judge: "ChatJudge | LocalJudge", bench: Bench, items: Items, tell: Tell) -> Answers:
     """Ask a judge in words about every row, in the orders and protocols of its specification.
 
     Replies are kept as they come: whoever interrupts it and asks again goes on where it was.

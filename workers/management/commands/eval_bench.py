@@ -26,13 +26,14 @@ from workers.evaluation.benches import NAMED, Bench, BenchError, load
 from workers.evaluation.measures import measure
 from workers.evaluation.renditions import Renditions
 from workers.features import feature_cache
-from workers.reward_models.base import JudgeBroken
+from workers.reward_models.base import JudgeBroken, UnfitArtefact
 from workers.reward_models.judge import ChatJudge, JudgeSpec, SpecError
 from workers.reward_models.reply_cache import DirectoryReplies
 
 _JUDGES = """\
 judges:
   FILE.yaml, FILE.json   an OpenAI-compatible endpoint, as docs/evaluate.md describes it
+  local:FOLDER           a judge that train_judge wrote, run here
   rm:PROJECT[/NUMBER]    a registered revision of a project's reward model, the newest by default
   rm:FOLDER              a reward model that train_rm --out wrote; say ./FOLDER where it stands beside you
   verdicts:FILE          JSON lines of id and verdict
@@ -96,6 +97,8 @@ class Command(BaseCommand):
             return answer_files.verdicts_from(Path(rest), labels)
         if kind == "scores":
             return answer_files.scores_from(Path(rest), labels)
+        if kind == "local":
+            return self._local(Path(rest), bench)
         if kind == "rm" and rest.startswith(("/", "./", "../")):
             return self._folder(Path(rest), bench)
         if kind == "rm":
@@ -126,6 +129,16 @@ class Command(BaseCommand):
             bench,
             lambda items, tell: asking.score(model, folder.name, about, bench, items, feature_cache(), tell),
         )
+
+    def _local(self, folder: Path, bench: Bench) -> Answers:
+        # Slow: never at the top of a module.
+        from workers.reward_models.generative.local import LocalJudge
+
+        try:
+            judge = LocalJudge.load(folder)
+        except UnfitArtefact as error:
+            raise CommandError(str(error)) from None
+        return self._with_items(bench, lambda items, tell: asking.ask(judge, bench, items, tell))
 
     def _with_items(self, bench: Bench, work: Callable[[asking.Items, asking.Tell], Answers]) -> Answers:
         with ExitStack() as stack:
