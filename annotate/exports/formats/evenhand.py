@@ -108,7 +108,8 @@ def _row(
         "media": [_put(media, medium) for medium in first.media],
         "response1": responses[0],
         "response2": responses[1],
-        "criteria": [asked[record.number] for record in pair],
+        # By their texts: the order of a release is that of criteria's ids, which an import gives anew.
+        "criteria": sorted((asked[record.number] for record in pair), key=lambda one: one["text"]),
         "group": pseudonymise(writing.release.pseudonym_key, "group", group),
         "sensitive": sensitive,
         "metadata": json.loads(metadata),
