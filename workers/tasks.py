@@ -5,6 +5,7 @@ from datetime import timedelta
 import structlog
 
 from annotate.actions import jobs, queue, retention
+from annotate.exports import run as releases
 from annotate.imports.uploads import remove_abandoned_uploads
 from workers import embedding, loop
 from workers.celery import app
@@ -22,6 +23,12 @@ def run_job(job_id: int) -> None:
         jobs.run_job(job_id, segment=SEGMENT)
     except jobs.AlreadyRunning:
         log.info("job is running elsewhere", job=job_id)
+
+
+@app.task
+def write_shards(release_id: str) -> None:
+    """Help another worker to write the files of a release."""
+    releases.assist(release_id)
 
 
 @app.task

@@ -6,14 +6,18 @@ comes last: without it there is no release.
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import UUID
 
 import pyarrow.parquet as pq
 
+from annotate.actions.jobs import unlimited_statements
 from annotate.exports import files, recipe
 from annotate.exports.card import card, coverage
 from annotate.exports.choice import REASONS
@@ -26,12 +30,14 @@ from annotate.exports.media import MediaFolder
 from annotate.exports.plan import Plan, make_plan
 from annotate.exports.raw import write_judgments
 from annotate.exports.records import Part, Record, records
+from annotate.exports.shards import ENOUGH, Shard, helpers, make_locks, taking
 from annotate.modalities.sandbox import MediaSandbox
 from annotate.models import Partition, Release
 from annotate.software import version
 
 FORMAT = "evenhand-release/1"
 _TELL_EVERY = 1000  # rows
+_PROCESSES = 4  # each takes memory of its own, and PostgreSQL does half of the work
 
 
 class Tell(Protocol):
@@ -56,8 +62,19 @@ class _Progress:
         self._tell(done=self._done, step=step)
 
 
-def build(release: Release, directory: Path, tell: Tell) -> dict[str, Any]:
+def build(
+    release: Release,
+    directory: Path,
+    tell: Tell,
+    *,
+    processes: int | None = None,
+    call_helpers: Callable[[], None] | None = None,
+) -> dict[str, Any]:
     """Freeze the release if it is not yet, write what is missing in `directory`, and return the manifest.
+
+    Args:
+        processes: that write; None: as many as are worth it here.
+        call_helpers: instead of starting processes, ask others to `assist`.
 
     Raises:
         Refused: the directory holds something else or is being written to; a pair cannot be released.
@@ -74,21 +91,31 @@ def build(release: Release, directory: Path, tell: Tell) -> dict[str, Any]:
     plan = make_plan(release, lambda: tell())
     if not files.is_finished(directory):
         with files.sole_writer(directory):
-            _write(release, plan, directory, tell)
+            make_locks(directory)
+            with MediaSandbox() as sandbox:
+                progress = _Progress(tell)
+                shards = [Shard(*file) for file in _files(release, plan, directory, progress, sandbox)]
+                total = sum(shard.rows for shard in shards)
+                tell(total=total, done=0)
+                if call_helpers:
+                    call_helpers()
+                    _write(release, plan, directory, shards, progress)
+                else:
+                    if processes is None:
+                        processes = min(os.cpu_count() or 1, _PROCESSES) if total > ENOUGH else 1
+                    with helpers(processes - 1, release.pk, directory):
+                        _write(release, plan, directory, shards, progress)
     return summary(release, plan)
 
 
-def _write(release: Release, plan: Plan, directory: Path, tell: Tell) -> None:
-    progress = _Progress(tell)
-    with MediaSandbox() as sandbox:
-        todo = list(_files(release, plan, directory, progress, sandbox))
-        tell(total=sum(rows for _, rows, _ in todo), done=0)
-        for path, rows, write in todo:
-            progress.at(f"writing {path.relative_to(directory)}"[:80])
-            if path.exists():
-                progress.add(rows)
-            else:
-                write(path)
+def _write(release: Release, plan: Plan, directory: Path, shards: list[Shard], progress: _Progress) -> None:
+    def told(shard: Shard) -> None:
+        progress.at(f"writing {shard.path.relative_to(directory)}"[:80])
+        if shard.path.exists():
+            progress.add(shard.rows)
+
+    with taking(directory, shards) as files_taken:
+        files_taken.lead(told, lambda: progress.at("waiting for other processes"))
     progress.at("checking sums")
     for path, content in _describing(release, plan):
         with files.new_file(directory / path) as file:
@@ -105,6 +132,28 @@ def _describing(release: Release, plan: Plan) -> Iterator[tuple[Path, bytes]]:
             yield Path(one.folder) / path, content
     yield Path(recipe.FILE), plan.recipe.as_yaml().encode()
     yield Path("README.md"), card(release, plan).encode()
+
+
+def assist(release_id: UUID | str, directory: Path) -> None:
+    """Help whoever builds a release in `directory`; does nothing where it is not there, or finished."""
+    release = Release.objects.select_related("project").filter(pk=release_id).first()
+    if (
+        release is None
+        or release.frozen_at is None
+        or not directory.is_dir()
+        or files.release_in(directory) != release.pk
+        or files.is_finished(directory)
+    ):
+        return
+    with unlimited_statements(), MediaSandbox() as sandbox:
+        plan = make_plan(release, lambda: None)
+        progress = _Progress(lambda **_: None)
+        shards = [Shard(*file) for file in _files(release, plan, directory, progress, sandbox)]
+        with (
+            suppress(FileNotFoundError),
+            taking(directory, shards) as files_taken,
+        ):  # it was finished just now
+            files_taken.help()
 
 
 def _files(

@@ -3,9 +3,9 @@
 Epochs are written whole and never change, so that the same draws are told the same whenever a release is written.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from annotate.models import Project
 from annotate.packing import packed
@@ -32,14 +32,14 @@ class DrawPlaces:
         self._ids = rows["id"][by_id].astype(np.int64)
         self._place, self._pool = place[by_id], pool[by_id]
 
-    def of(self, draws: Sequence[int | None]) -> list[tuple[int | None, int | None]]:
+    def of(self, draws: NDArray[np.int64]) -> tuple[pa.Array, pa.Array]:
         """Of each draw its place among those by chance of its epoch, from 1, and the pool at the first of them; of one
-        that chance had no part in: nothing."""
-        wanted = np.array([draw or 0 for draw in draws], dtype=np.int64)
-        at = np.minimum(np.searchsorted(self._ids, wanted), max(len(self._ids) - 1, 0))
+        that chance had no part in, or none (0): nothing."""
         if not len(self._ids):
-            return [(None, None)] * len(wanted)
-        return [
-            (int(self._place[n]), int(self._pool[n])) if self._ids[n] == draw else (None, None)
-            for n, draw in zip(at.tolist(), wanted.tolist(), strict=True)
-        ]
+            return pa.nulls(len(draws), pa.int64()), pa.nulls(len(draws), pa.int64())
+        at = np.minimum(np.searchsorted(self._ids, draws), len(self._ids) - 1)
+        absent = self._ids[at] != draws
+        return (
+            pa.array(self._place[at].astype(np.int64), mask=absent),
+            pa.array(self._pool[at].astype(np.int64), mask=absent),
+        )

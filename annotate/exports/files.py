@@ -20,7 +20,7 @@ _TMP = ".tmp"
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes its name only once it is complete and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    tmp = path.with_name(path.name + _TMP)
+    tmp = path.with_name(f"{path.name}.{os.getpid()}{_TMP}")  # several processes may be at one medium
     with tmp.open("w+b") as file:
         yield file
         file.flush()
@@ -58,9 +58,13 @@ def release_in(directory: Path) -> UUID | None:
         except (ValueError, KeyError, TypeError):
             raise Refused(f"{directory / name} is no release of ours. Give an empty directory.") from None
     # Killed before the very first mark was complete, it holds nothing but that mark's beginning.
-    if directory.is_dir() and {entry.name for entry in directory.iterdir()} - {_MARK + _TMP}:
+    if directory.is_dir() and not all(_is_begun_mark(entry.name) for entry in directory.iterdir()):
         raise Refused(f"{directory} holds other files. Give an empty directory.")
     return None
+
+
+def _is_begun_mark(name: str) -> bool:
+    return name.startswith(_MARK) and name.endswith(_TMP)
 
 
 def mark(directory: Path, release: UUID) -> None:
@@ -73,7 +77,9 @@ def is_finished(directory: Path) -> bool:
 
 
 def finish(directory: Path) -> None:
-    """Take the mark away once the manifest is there."""
+    """Take the mark away once the manifest is there, and before it what killed processes left."""
+    for path in directory.rglob(f"*{_TMP}"):
+        path.unlink()
     (directory / _MARK).unlink()
     _sync(directory)
 

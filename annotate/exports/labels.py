@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from django.db import connection
+import pyarrow.compute as pc
 
-from annotate.exports.parquet import write_parquet
+from annotate.exports.columns import copied
+from annotate.exports.parquet import write_tables
 from annotate.exports.records import Part, named, settled_of
 from annotate.models import Release
-from annotate.stats.labels import USABLE, final_label, label_of
+from annotate.stats.labels import USABLE, Settled, final_label, label_of
 from annotate.tallies import TALLY
 
 SCHEMA = pa.schema(
@@ -37,10 +38,20 @@ SCHEMA = pa.schema(
 _BATCH = 5000  # comparisons
 _ROWS_A_GROUP = 20_000
 
+_READ = {
+    "number": pa.int64(),
+    **{name: SCHEMA.field(name).type for name in ("source", "pair", "task_type", "partition", "criterion")},
+    "key": pa.string(),
+    **{name: SCHEMA.field(name).type for name in ("settled", "reviewers")},
+    "judgments": pa.int64(),
+    **{name: SCHEMA.field(name).type for name in SCHEMA.names[11:]},
+}
+
 _LABELS = f"""
-SELECT c.id, p.source, p.external_id, c.task_type, c.partition, t.text, t.text_key, c.settled, c.reviewers, tally.*
+SELECT c.id, p.source, p.external_id, c.task_type, c.partition, t.text, encode(t.text_key, 'hex'),
+       NULLIF(c.settled, ''), c.reviewers, tally.*
 FROM (SELECT * FROM annotate_frozencomparison
-      WHERE release_id = %s AND id BETWEEN %s AND %s ORDER BY id LIMIT %s) c
+      WHERE release_id = %(release)s AND id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT %(batch)s) c
 JOIN annotate_pair p ON p.id = c.pair_id
 JOIN annotate_criterion t ON t.id = c.criterion_id
 CROSS JOIN LATERAL (
@@ -56,41 +67,56 @@ ORDER BY c.id
 """
 
 
-def _rows(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator[dict[str, Any]]:
-    how, min_labels = settled_of(release), release.recipe["min_labels"]
-    first = part.first
+def _tables(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator[pa.Table]:
+    min_labels = release.recipe["min_labels"]
+    names = {"release": release.pk, "first": part.first, "last": part.last, "batch": _BATCH}
+    decided = _Decided(settled_of(release))
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_LABELS, [release.pk, first, part.last, _BATCH])
-            rows = cursor.fetchall()
-        written = 0
-        for _, source, external_id, task_type, partition, criterion, key, settled, reviewers, *counts in rows:
-            judgments, tally, others = counts[0], counts[1:4], counts[4:]
-            if not (judgments or settled):
-                continue
-            people = label_of(tally, min_labels[partition])
-            label, origin = final_label(people, settled, how)
-            written += 1
-            cells = (
-                named(source, external_id, bytes(key)),
-                source,
-                external_id,
-                task_type,
-                partition,
-                criterion,
+        read = copied(_LABELS, names, _READ)
+        rows = read.filter(pc.or_(pc.greater(read["judgments"], 0), pc.is_valid(read["settled"])))
+        columns = {name: rows[name] for name in rows.column_names}
+        columns["id"] = pa.array(
+            [
+                named(source, pair, bytes.fromhex(key))
+                for source, pair, key in zip(
+                    *(columns[name].to_pylist() for name in ("source", "pair", "key")), strict=True
+                )
+            ],
+            pa.string(),
+        )
+        found = [
+            decided.of(tuple(tally), settled or "", min_labels[partition])
+            for *tally, settled, partition in zip(
+                *(columns[name].to_pylist() for name in (*USABLE, "settled", "partition")), strict=True
+            )
+        ]
+        for place, name in enumerate(("label", "origin", "label_of_people")):
+            columns[name] = pa.array([one[place] for one in found], pa.string())
+        yield pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+        tell(rows.num_rows)
+        if read.num_rows < _BATCH:
+            return
+        names["first"] = read["number"][-1].as_py() + 1
+
+
+class _Decided:
+    """Label, origin and the label of people by tally and what was settled: few differ among many rows."""
+
+    def __init__(self, how: Settled) -> None:
+        self._how = how
+        self._known: dict[tuple[Any, ...], tuple[str | None, str, str | None]] = {}
+
+    def of(self, tally: tuple[int, ...], settled: str, min_labels: int) -> tuple[str | None, str, str | None]:
+        key = (tally, settled, min_labels)
+        if key not in self._known:
+            people = label_of(tally, min_labels)
+            label, origin = final_label(people, settled, self._how)
+            self._known[key] = (
                 str(label) if label in USABLE else None,
                 str(origin),
-                reviewers,
-                settled or None,
                 str(people) if people.found else None,
-                *tally,
-                *others,
             )
-            yield dict(zip(SCHEMA.names, cells, strict=True))
-        tell(written)
-        if len(rows) < _BATCH:
-            return
-        first = rows[-1][0] + 1
+        return self._known[key]
 
 
 def write_labels(path: Path, release: Release, part: Part, tell: Callable[[int], None]) -> None:
@@ -100,4 +126,4 @@ def write_labels(path: Path, release: Release, part: Part, tell: Callable[[int],
     what was settled and what people's verdicts alone come to stand beside it whatever the recipe makes of them, and the
     counts are those of the counted verdicts, untouched.
     """
-    write_parquet(path, SCHEMA, _rows(release, part, tell), _ROWS_A_GROUP)
+    write_tables(path, SCHEMA, _tables(release, part, tell), _ROWS_A_GROUP)

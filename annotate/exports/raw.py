@@ -1,16 +1,17 @@
 """Every judgment, counted or not, under pseudonyms of this release alone and dated by the day."""
 
-import hmac
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from django.db import connection
 
+from annotate.exports.columns import copied
 from annotate.exports.draws import DrawPlaces
 from annotate.exports.groups import told_groups
-from annotate.exports.parquet import write_parquet
+from annotate.exports.parquet import write_tables
+from annotate.exports.pseudonyms import pseudonymise
 from annotate.exports.records import Part
 from annotate.models import Release
 
@@ -52,15 +53,30 @@ WITH_GROUPS = SCHEMA.append(pa.field("groups", pa.list_(pa.string())))
 _BATCH = 5000  # comparisons
 _ROWS_A_GROUP = 20_000
 
+# As the query gives them: what is made of ids here stands first, of draws last.
+_READ = {
+    "judgment": pa.string(),
+    "supersedes": pa.string(),
+    "annotator": pa.int64(),
+    **{
+        name: SCHEMA.field(name).type
+        for name in SCHEMA.names[3:]
+        if name not in ("tags", "epoch_place", "epoch_pool")
+    },
+    "tags": pa.string(),
+    "draw": pa.int64(),
+}
+
 _JUDGMENTS = """
 SELECT j.id, j.supersedes_id, j.annotator_id, p.source, p.external_id, c.task_type, c.partition, t.text, shown.text,
-       j.verdict, j.strength, NULLIF(j.tie_kind, ''), NULLIF(j.broken, ''), NULLIF(j.rationale, ''), j.tags,
+       j.verdict, j.strength, NULLIF(j.tie_kind, ''), NULLIF(j.broken, ''), NULLIF(j.rationale, ''),
        NULLIF(j.evidence, '{}'::jsonb)::text, f.standing, j.late, j.authored,
        CASE l.flip WHEN true THEN 'response2' WHEN false THEN 'response1' END, d.route,
-       NULLIF(d.policy, ''), d.epoch, NULL, NULL, d.q, d.pool_size,
-       j.seconds, (j.created_at AT TIME ZONE 'UTC')::date, d.id
+       NULLIF(d.policy, ''), d.epoch, d.q, d.pool_size,
+       j.seconds, (j.created_at AT TIME ZONE 'UTC')::date,
+       CASE WHEN cardinality(j.tags) > 0 THEN to_json(j.tags)::text END, COALESCE(d.id, 0)
 FROM (SELECT * FROM annotate_frozencomparison
-      WHERE release_id = %s AND id BETWEEN %s AND %s ORDER BY id LIMIT %s) c
+      WHERE release_id = %(release)s AND id BETWEEN %(first)s AND %(last)s ORDER BY id) c
 JOIN annotate_frozenjudgment f ON f.comparison_id = c.id
 JOIN annotate_judgment j ON j.id = f.judgment_id
 JOIN annotate_pair p ON p.id = c.pair_id
@@ -73,13 +89,8 @@ ORDER BY c.id, f.id
 """
 
 
-def pseudonymise(key: str, kind: str, name: object) -> str:
-    """The name of an annotator or judgment in a release. Without the key it tells nothing of the real one."""
-    return hmac.digest(bytes.fromhex(key), f"{kind} {name}".encode(), "sha256").hex()[:16]
-
-
-def _rows(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator[dict[str, Any]]:
-    key, names = release.pseudonym_key, SCHEMA.names
+def _tables(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator[pa.Table]:
+    key = release.pseudonym_key
     groups = told_groups(release) if "groups" in release.recipe else None
     annotators: dict[int, str] = {}
     places = DrawPlaces(release.project)
@@ -92,32 +103,28 @@ def _rows(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator
                 [release.pk, first, part.last, _BATCH],
             )
             last = cursor.fetchone()[0] or part.last
-            cursor.execute(_JUDGMENTS, [release.pk, first, last, _BATCH])
-            rows = cursor.fetchall()
-        stood = places.of([row[-1] for row in rows])
-        for (judgment, supersedes, annotator, *rest, _), (place, pool) in zip(rows, stood, strict=True):
-            if annotator not in annotators:
-                annotators[annotator] = pseudonymise(key, "annotator", annotator)
-            row = dict(
-                zip(
-                    names,
-                    (
-                        pseudonymise(key, "judgment", judgment),
-                        supersedes and pseudonymise(key, "judgment", supersedes),
-                        annotators[annotator],
-                        *rest,
-                    ),
-                    strict=True,
-                )
+        read = copied(_JUDGMENTS, {"release": release.pk, "first": first, "last": last}, _READ)
+        columns = {name: read[name] for name in read.column_names}
+        people = columns["annotator"].to_pylist()
+        for annotator in set(people) - annotators.keys():
+            annotators[annotator] = pseudonymise(key, "annotator", annotator)
+        columns["annotator"] = pa.array([annotators[one] for one in people], pa.string())
+        for name in ("judgment", "supersedes"):
+            columns[name] = pa.array(
+                [one and pseudonymise(key, "judgment", one) for one in columns[name].to_pylist()], pa.string()
             )
-            row |= {"epoch_place": place, "epoch_pool": pool}
-            if groups is not None:
-                row["groups"] = groups.get(annotator, [])
-            yield row
-        tell(len(rows))
+        tags = columns["tags"].to_pylist()
+        columns["tags"] = pa.array([json.loads(one) if one else [] for one in tags], pa.list_(pa.string()))
+        columns["epoch_place"], columns["epoch_pool"] = places.of(columns["draw"].to_numpy())
+        schema = SCHEMA
+        if groups is not None:
+            columns["groups"] = pa.array([groups.get(one, []) for one in people], pa.list_(pa.string()))
+            schema = WITH_GROUPS
+        yield pa.table([columns[name] for name in schema.names], schema=schema)
+        tell(read.num_rows)
         first = last + 1
 
 
 def write_judgments(path: Path, release: Release, part: Part, tell: Callable[[int], None]) -> None:
     schema = WITH_GROUPS if "groups" in release.recipe else SCHEMA
-    write_parquet(path, schema, _rows(release, part, tell), _ROWS_A_GROUP)
+    write_tables(path, schema, _tables(release, part, tell), _ROWS_A_GROUP)

@@ -2,6 +2,7 @@
 
 import shutil
 import zipfile
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -10,9 +11,13 @@ from django.core.files.storage import default_storage
 
 from annotate.actions.jobs import Lease, Refused
 from annotate.exports import files
+from annotate.exports.build import assist as build_assist
 from annotate.exports.build import build
+from annotate.later import send_on_commit
 from annotate.models import Release
 
+_HELPERS = 2
+_EXPIRES = 600  # seconds after which the release is likely written
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest there is: the same files make the same archive
 
 
@@ -25,16 +30,27 @@ def run(lease: Lease) -> None:
                 f"{directory} is not on this machine, or no longer holds the beginning of this release."
                 " Run export_bench again where it is."
             )
-        manifest = build(release, directory, lease.beat)
+        manifest = build(release, directory, lease.beat, processes=lease.job.spec.get("processes"))
         Release.objects.filter(pk=release.pk).update(manifest=manifest)
         return
     directory = Path(settings.DATA_DIR) / "releases" / str(release.pk)
     if not release.archive_key:
-        manifest = build(release, directory, lease.beat)
+        manifest = build(release, directory, lease.beat, call_helpers=partial(_call_helpers, release))
         key = _archive(lease, release, directory)
         Release.objects.filter(pk=release.pk).update(manifest=manifest, archive_key=key)
     directory.with_suffix(".zip").unlink(missing_ok=True)
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _call_helpers(release: Release) -> None:
+    """Ask the workers of media, who have several processes: those that see this folder help to write it."""
+    for _ in range(_HELPERS):
+        send_on_commit("workers.tasks.write_shards", str(release.pk), queue="media", expires=_EXPIRES)
+
+
+def assist(release_id: str) -> None:
+    """Help a worker that makes a release, where its folder is on this machine or is shared with it."""
+    build_assist(release_id, Path(settings.DATA_DIR) / "releases" / release_id)
 
 
 def _archive(lease: Lease, release: Release, directory: Path) -> str:

@@ -50,7 +50,10 @@ def main(release: Path) -> None:
 def check(made: dict[str, Any], row: dict[str, Any]) -> None:
     """Nothing was skipped as abnormal, and every medium is a file that is there."""
     assert made["_prompt"] and made["_prompt"][-1]["role"] == "user", row["id"]
-    assert [turn["content"] for turn in made["_response"]] == [row["chosen"]["value"], row["rejected"]["value"]]
+    assert [turn["content"] for turn in made["_response"]] == [
+        row["chosen"]["value"],
+        row["rejected"]["value"],
+    ]
     first = row["conversations"][0]
     assert made["_system"] == (first["value"] if first["from"] == "system" else "")
     for kind in ("_images", "_videos", "_audios"):

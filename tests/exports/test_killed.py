@@ -64,7 +64,11 @@ def test_killed_at_random_instants_it_ends_in_the_same_bytes(tmp_path: Path, exp
     while killed < KILLS:
         rounds += 1
         out = tmp_path / f"killed-{rounds}"
-        command = ("export_bench", "--project", project.slug, "--out", str(out), "--min-labels", "1")
+        # Every other time a second process writes too, and goes with the one that is killed.
+        processes = ("--processes", str(1 + rounds % 2))
+        command = (
+            "export_bench", "--project", project.slug, "--out", str(out), "--min-labels", "1", *processes
+        )  # fmt: skip
         for _ in range(5):
             status = exporter.run(*command, kill_after=chance.uniform(0, duration))
             killed += status == signal.SIGKILL

@@ -119,6 +119,12 @@ class Command(BaseCommand):
             help="rows by this criterion stand in test or nowhere; repeatable",
         )
         parser.add_argument(
+            "--processes",
+            type=int,
+            metavar="N",
+            help="that write (default: one for each CPU up to four, where there is enough to write)",
+        )
+        parser.add_argument(
             "--release",
             type=UUID,
             metavar="ID",
@@ -142,6 +148,7 @@ class Command(BaseCommand):
         split_seed: int,
         hold_out_model: list[str],
         hold_out_criterion: list[str],
+        processes: int | None,
         release: UUID | None,
         **options: Any,
     ) -> None:
@@ -167,19 +174,25 @@ class Command(BaseCommand):
             held_out_models=tuple(hold_out_model),
             held_out_criteria=tuple(hold_out_criterion),
         )
+        if processes is not None and processes < 1:
+            raise CommandError(f"--processes is {processes}: give 1 or more.")
         try:
             if release:
-                manifest = self._again(found, release, out, chosen)
+                manifest = self._again(found, release, out, chosen, processes)
             else:
-                manifest = self._make(found, out.resolve(), chosen)
+                manifest = self._make(found, out.resolve(), chosen, processes)
         except (Refused, AlreadyRunning) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
         self._report(manifest, out)
 
-    def _make(self, project: Project, out: Path, options: ReleaseOptions) -> dict[str, Any]:
+    def _make(
+        self, project: Project, out: Path, options: ReleaseOptions, processes: int | None
+    ) -> dict[str, Any]:
         release = self._begin(project, out, options)
+        release.job.spec |= {"processes": processes}
+        release.job.save(update_fields=["spec"])
         job = run_with_bar(release.job, unit=" rows")
         if job.state != JobState.DONE:
             raise CommandError(f"{job} is {job.state}. {job.error}")
@@ -230,7 +243,7 @@ class Command(BaseCommand):
         return release
 
     def _again(
-        self, project: Project, release_id: UUID, out: Path, options: ReleaseOptions
+        self, project: Project, release_id: UUID, out: Path, options: ReleaseOptions, processes: int | None
     ) -> dict[str, Any]:
         if options != ReleaseOptions():
             raise CommandError(
@@ -240,7 +253,7 @@ class Command(BaseCommand):
         if release is None or release.frozen_at is None:
             raise CommandError(f"Project {project.slug} has no frozen release {release_id}.")
         with Bar(unit=" rows") as bar:
-            return build(release, out, bar.tell)
+            return build(release, out, bar.tell, processes=processes)
 
     def _report(self, manifest: dict[str, Any], out: Path) -> None:
         for part in ("bench", "train", "validation"):
