@@ -163,6 +163,8 @@ def as_often_as_q_says(values, groups, want, share, times=12_000, least=11, **ru
         ([4.0, 2.0, 1.0, 1.0, 1.0], "aaabb", 4, 0.0, {"a": 0.5, "b": 0.5}),
         ([5.0, 1.0, 3.0, 1.0, 2.0, 1.0], "aabbcc", 4, 0.0, {"a": 0.4, "b": 0.34, "c": 0.34}),
         ([5.0, 1.0, 3.0, 1.0, 2.0], "aabbc", 5, 0.2, {"a": 0.34, "b": 0.34, "c": 0.5}),
+        # Equal shares, of which one group cannot take its own.
+        ([4.0, 2.0, 1.0, 1.0], "aaab", 4, 0.2, fair_quotas("ab")),
     ],
 )
 def test_what_is_drawn_is_drawn_as_often_as_q_says(values, groups, want, share, quotas) -> None:
@@ -339,6 +341,27 @@ def test_fair_quotas_keep_a_crowd_from_taking_all() -> None:
     assert quotas == {"crowd": pytest.approx(0.4), "few": pytest.approx(0.4), "rare": pytest.approx(0.4)}
     chosen = drawn([1.0] * 1000, groups, 100, 5, share=0.0, quotas=quotas)
     assert Counter(groups[draw.index] for draw in chosen)["crowd"] == 40
+
+
+@given(seeds)
+def test_by_themselves_quotas_are_equal_shares_of_every_prefix(seed) -> None:
+    """However much more is asked of one, and however much more the policy expects of it; what ends leaves the rest more."""
+    sizes = {"crowd": 900, "few": 50, "rare": 4}
+    groups = [name for name, size in sizes.items() for _ in range(size)]
+    chosen = epoch(
+        range(len(groups)),
+        [9.0 if name == "crowd" else 0.1 for name in groups],
+        groups,
+        30,
+        np.random.default_rng(seed),
+        uniform_share=0.0,
+        quotas=fair_quotas(groups),
+    )
+    taken: Counter[str] = Counter()
+    for number, draw in enumerate(chosen[:12], 1):
+        taken[groups[draw.index]] += 1
+        assert max(taken.values()) <= -(-number // 3)
+    assert Counter(groups[draw.index] for draw in chosen)["rare"] == 4
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from PIL import Image
 
 from annotate.imports.places import local_file
 from annotate.imports.spec import ImportSpec
 from annotate.integrity import violations
-from annotate.models import Draw, Judgment, Project
+from annotate.models import Draw, Judgment, Pair, Project
 from workers.features import feature_cache
 from workers.reward_models import base
 from workers.simulation import memory, through_queue
 from workers.simulation.curves import curve, labels_to_reach, rising, saving
 from workers.simulation.memory import CHANCE, Plan
+from workers.simulation.released import write_rows
 from workers.simulation.scratch import scratch
 from workers.simulation.world import world_of
 
@@ -31,6 +33,13 @@ WORDS = "bread water stone river lamp garden engine winter paper music".split()
 @pytest.fixture(autouse=True)
 def embedded_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(base.BACKENDS, "builtin", "workers.reward_models.builtin:BuiltinModel")
+
+
+@pytest.fixture(autouse=True)
+def long_arithmetic(db: None) -> None:
+    """A test is one transaction, in which models are trained: on a busy machine for longer than a request may wait."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def labelled(path: Path, pairs: int = 60) -> Path:
@@ -108,25 +117,60 @@ def test_command_writes_curves_and_goes_on(tmp_path: Path, capsys: pytest.Captur
         call_command("simulate_campaign", str(pairs), *options[:-1], "19")
 
 
-def test_a_release_is_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_that_a_release_has_labelled_is_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reserve, validation and train; ties too, where the same pair was decided under another criterion."""
+    path = tmp_path / "pairs.jsonl"
+    labelled(path, 30)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0]["prompt"] = [{"role": "system", "text": "Be kind."}, {"role": "user", "text": "Say something."}]
+    for row, said in zip(
+        rows[1:3], ("tie", "response1"), strict=True
+    ):  # a tie that nothing else says more of
+        row["criteria"][0]["judgments"][0]["verdict"] = "tie"
+        row["criteria"][1]["judgments"][0]["verdict"] = said
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     call_command(
-        "import_pairs", str(labelled(tmp_path / "pairs.jsonl", 30)), "--project", "released", "--create",
-        "--reserve-share", "1", "--task-type", "text_to_text",
+        "import_pairs", str(path), "--project", "released", "--create", "--reserve-share", "0.3",
+        "--validation-share", "0.2", "--task-type", "text_to_text",
     )  # fmt: skip
+    release, out = tmp_path / "release", tmp_path / "out"
+    call_command("export_bench", "--project", "released", "--out", str(release), "--min-labels", "1")
+    found = write_rows(release, tmp_path / "rows.jsonl")
+    assert found.labels + found.without_content == 60
+    told = {row["id"]: row for row in map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())}
+    partitions = dict(Pair.objects.values_list("external_id", "partition"))
+    for row in rows:
+        said = [(one["text"], one["judgments"][0]["verdict"]) for one in row["criteria"]]
+        if row["id"] not in told:  # nothing but ties, and not in the benchmark
+            assert {verdict for _, verdict in said} == {"tie"} and partitions[row["id"]] != "reserve"
+            continue
+        mine = told[row["id"]]
+        assert [(one["text"], one["judgments"][0]["verdict"]) for one in mine["criteria"]] == said
+        assert [mine[side]["text"] for side in ("response1", "response2")] == [
+            row["response1"],
+            row["response2"],
+        ]
+    assert {partitions[pair] for pair in told} == {"reserve", "validation", "train"}
+    if partitions["0"] != "reserve":  # the benchmark has one column for a prompt
+        assert told["0"]["prompt"] == rows[0]["prompt"]
+
     call_command(
-        "export_bench", "--project", "released", "--out", str(tmp_path / "release"), "--min-labels", "1"
-    )
-    call_command(
-        "simulate_campaign", "--release", str(tmp_path / "release"), "--out", str(tmp_path / "out"),
-        "--seeds", "1", "--labels", "20", "--batch", "20", "--policies", "chance",
+        "simulate_campaign", "--release", str(release), "--out", str(out), "--seeds", "1", "--labels", "20",
+        "--batch", "20", "--policies", "chance",
     )  # fmt: skip
-    assert "chance: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "chance: " in said and f"{found.labels} labels of the release are replayed" in said
     assert Project.objects.count() == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
-    [([], "Give files of labelled pairs"), (["--release", "nowhere"], "is no release with a benchmark")],
+    [
+        ([], "Give files of labelled pairs"),
+        (["--release", "nowhere"], "nowhere is no release: it has no MANIFEST.json"),
+    ],
 )
 def test_what_cannot_be_replayed_is_said(arguments: list[str], problem: str, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=problem):

@@ -104,8 +104,8 @@ def epoch(
     return chosen
 
 
-def fair_quotas(groups: Sequence[Hashable], slack: float = 2.0) -> dict[Any, float]:
-    """Quotas by which no group takes more than `slack` times an equal share."""
+def fair_quotas(groups: Sequence[Hashable], slack: float = 1.0) -> dict[Any, float]:
+    """Quotas by which no group takes more than `slack` times an equal share, of those that are there."""
     distinct = set(groups)
     return {group: min(slack / len(distinct), 1.0) for group in distinct}
 

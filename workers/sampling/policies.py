@@ -12,7 +12,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 # Raised with whatever changes what a policy draws from the same scores: it is written beside each draw.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

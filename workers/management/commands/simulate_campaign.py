@@ -3,6 +3,7 @@
 import csv
 import json
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from tqdm import tqdm
 
 from annotate.actions.jobs import Refused
 from annotate.actions.queue import READY_PER_ANNOTATOR
+from annotate.exports.files import MANIFEST
 from annotate.imports.places import local_file
 from annotate.imports.schemas import LAYOUTS
-from annotate.imports.spec import ImportSpec
+from annotate.imports.spec import FileSpec, ImportSpec
 from annotate.models import TaskType
 from workers.features import feature_cache
 from workers.sampling.policies import POLICIES
@@ -21,6 +23,7 @@ from workers.simulation import memory, through_queue
 from workers.simulation.curves import curve, saving
 from workers.simulation.memory import CHANCE, Plan, Played
 from workers.simulation.plots import draw_curves
+from workers.simulation.released import write_rows
 from workers.simulation.scratch import Scratch, scratch
 from workers.simulation.world import world_of
 
@@ -67,12 +70,15 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--batch: an import alone draws {READY_PER_ANNOTATOR} pairs. Give as many or more."
             )
-        specs = self._spec(options)
+        plan = Plan(batch=options["batch"], labels=options["labels"])
+        try:
+            spec, of = self._spec(options)
+        except Refused as error:
+            raise CommandError(str(error)) from None
         out: Path = options["out"]
         out.mkdir(parents=True, exist_ok=True)
-        plan = Plan(batch=options["batch"], labels=options["labels"])
         wanted = [(policy, seed) for seed in range(options["seeds"]) for policy in options["policies"]]
-        runs = _read(out / _RUNS, told := _told(specs, plan, options))
+        runs = _read(out / _RUNS, told := _told(of, plan, options))
         with tqdm(total=len(wanted) * plan.labels, unit="label", unit_scale=True, disable=None) as bar:
             for number, (policy, seed) in enumerate(wanted):
                 bar.update(number * plan.labels - bar.n)
@@ -80,7 +86,7 @@ class Command(BaseCommand):
                     continue
                 bar.set_postfix_str(f"{policy}, seed {seed}")
                 try:
-                    with scratch(specs, seed, options["reserve_share"]) as place:
+                    with scratch(spec, seed, options["reserve_share"]) as place:
                         done = _play(place, policy, seed, plan, options["through_queue"], bar)
                 except Refused as error:
                     raise CommandError(str(error)) from None
@@ -88,27 +94,28 @@ class Command(BaseCommand):
                 _write(out / _RUNS, told, runs)
         self._tell(out, options, {key: runs[f"{key[0]} {key[1]}"] for key in wanted})
 
-    def _spec(self, options: dict[str, Any]) -> ImportSpec:
+    def _spec(self, options: dict[str, Any]) -> tuple[ImportSpec, Sequence[FileSpec]]:
+        """What is imported, and the files that say whether it is the same as before."""
         files, media, task_type = options["files"], options["media"], options["task_type"] or ""
         if bool(files) == bool(options["release"]):
             raise CommandError("Give files of labelled pairs, or --release with the folder of a release.")
         if release := options["release"]:
-            # Reserve rows have one task type a file, whose name says it.
-            files = sorted(release.glob("bench/*_preferences.json"))
-            media = media or (
-                release / "bench" / "media_data" if (release / "bench" / "media_data").exists() else None
+            rows = options["out"] / "released.jsonl"
+            found = write_rows(release, rows)
+            self.stdout.write(
+                f"{found.labels:,} labels of the release are replayed. {found.without_content:,} are left out: ties and"
+                " others that stand in no row with what was compared."
             )
-            if not (release / "MANIFEST.json").exists() or not files:
-                raise CommandError(
-                    f"{release} is no release with a benchmark: it has no MANIFEST.json, or no bench/*_preferences.json."
-                )
-        return ImportSpec(
-            files=tuple(local_file(path) for path in files),
+            files, media = [rows], release
+        specs = tuple(local_file(path) for path in files)
+        spec = ImportSpec(
+            files=specs,
             media=local_file(media) if media else None,
             layout=options["layout"],
             criterion=options["criterion"],
             task_type=task_type,
         )
+        return spec, (local_file(release / MANIFEST),) if release else specs
 
     def _tell(self, out: Path, options: dict[str, Any], runs: dict[tuple[str, int], dict[str, Any]]) -> None:
         with (out / "curves.csv").open("w", newline="") as file:
@@ -151,10 +158,10 @@ def _play(place: Scratch, policy: str, seed: int, plan: Plan, queue: bool, bar: 
     return memory.play(world_of(place.project, place.known, feature_cache()), policy, seed, plan, tell)
 
 
-def _told(spec: ImportSpec, plan: Plan, options: dict[str, Any]) -> dict[str, Any]:
+def _told(of: Sequence[FileSpec], plan: Plan, options: dict[str, Any]) -> dict[str, Any]:
     """What a run depends on besides policy and seed: runs of something else are not gone on with."""
     return {
-        "files": [[file.name, file.size, file.modified] for file in spec.files],
+        "files": [[file.name, file.size, file.modified] for file in of],
         "batch": plan.batch,
         "labels": plan.labels,
         "reserve_share": options["reserve_share"],
