@@ -1,11 +1,13 @@
 """Reads of the learning loop: what is new since a revision, what the sampler may choose from, how it stands."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from django.db import connection
+from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ from annotate.models import (
     JobKind,
     JobState,
     Project,
+    Rationale,
     Revision,
     RevisionState,
     TaskType,
@@ -36,16 +39,28 @@ OPEN = f"""{asked_of_many("c")}
 NO_LEAK = "p.id NOT IN (SELECT id FROM kept_from)"
 
 
-def newest_revision(project: Project) -> Revision | None:
-    """The last one that can be used, scored or not."""
+def newest_revision(project: Project, backend: str = "") -> Revision | None:
+    """The last one that can be used, of any backend or of this one, scored or not."""
     ready = Revision.objects.filter(project=project, state=RevisionState.READY)
+    ready = ready.filter(backend=backend) if backend else ready
     return ready.order_by("-number").first()
 
 
+def current_revision(project: Project) -> Revision | None:
+    """The one that was promoted last, scored or not. One that cannot be used gives way to the one before."""
+    promoted = Revision.objects.filter(project=project, state=RevisionState.READY, promoted_at__isnull=False)
+    return promoted.order_by("-promoted_at", "-number").first()
+
+
 def sampling_revision(project: Project) -> Revision | None:
-    """The one whose scores the sampler goes by: the last that has scored the open pool."""
-    scored = Revision.objects.filter(project=project, state=RevisionState.READY, scored_at__isnull=False)
-    return scored.order_by("-number").first()
+    """The one whose scores the sampler goes by: the last promoted that has scored the open pool.
+
+    While the current one is still scoring it is the one before: what is asked next never waits for scores.
+    """
+    scored = Revision.objects.filter(
+        project=project, state=RevisionState.READY, promoted_at__isnull=False, scored_at__isnull=False
+    )
+    return scored.order_by("-promoted_at", "-number").first()
 
 
 def new_judgments(project: Project, since: datetime | None) -> int:
@@ -254,6 +269,27 @@ def pool_by_criterion(project: Project, revision: Revision | None) -> list[dict[
         ]
 
 
+def in_words(revisions: Collection[Revision]) -> dict[int, dict[str, Any]]:
+    """Of those that are asked in words: of how many comparisons, in which share of those answered in both orders they said
+    the same, the replies that took, and what they cost (None where the specification has no prices)."""
+    both = Q(forward__isnull=False, backward__isnull=False)
+    rows = (
+        Rationale.objects.filter(revision__in=revisions)
+        .values("revision")
+        .annotate(
+            count=Count("comparison"),
+            both=Count("comparison", filter=both),
+            same=Count("comparison", filter=both & Q(forward=F("backward"))),
+            replies=Sum("replies"),
+            cost=Sum("cost"),
+        )
+    )
+    return {
+        row["revision"]: row | {"consistent": row["same"] / row["both"] if row["both"] else None}
+        for row in rows
+    }
+
+
 def last_epochs(project: Project, count: int = 10) -> list[dict[str, Any]]:
     """The newest epochs: when, how many draws by each route, the range of q and the pool they were drawn from."""
     newest = Draw.objects.filter(project=project).order_by("-pk").values_list("epoch", flat=True).first() or 0
@@ -282,17 +318,18 @@ class Lag:
 
     seconds: float | None
     judgments: int
-    job: Job | None  # of the loop, at work or waiting for a worker
-    failed: Job | None  # the loop's last one, if it failed
+    jobs: list[Job]  # of the model, at work or waiting for a worker, the oldest first
+    failed: Job | None  # the last one, if it failed
 
 
 def lag_of(project: Project) -> Lag:
     revision = newest_revision(project)
-    jobs = Job.objects.filter(project=project, kind__in=(JobKind.TRAIN, JobKind.SCORE)).order_by("-pk")
+    kinds = (JobKind.TRAIN, JobKind.SCORE, JobKind.COMPARE)
+    jobs = Job.objects.filter(project=project, kind__in=kinds).order_by("-pk")
     last = jobs.first()
     return Lag(
         seconds=(timezone.now() - revision.read_at).total_seconds() if revision else None,
         judgments=new_judgments(project, revision.read_at if revision else None),
-        job=jobs.filter(state__in=UNFINISHED).first(),
+        jobs=list(jobs.filter(state__in=UNFINISHED).order_by("pk")),
         failed=last if last and last.state == JobState.FAILED else None,
     )

@@ -1,5 +1,7 @@
 """What policies make of scores: the formulas by hand, who has no say, and what is nearly the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from annotate.models import Policy
 from workers.reward_models.cells import cells
-from workers.sampling.policies import POLICIES, Candidates, acquisition, by_pair
+from workers.sampling.policies import POLICIES, Candidates, acquisition, by_pair, in_effect
 
 margins = st.lists(st.floats(-30, 30), min_size=1, max_size=20)
 
@@ -36,6 +38,17 @@ def test_worth_is_finite_never_negative_and_blind_to_the_sides(margin, policy) -
 def test_margin_is_one_where_the_odds_are_even() -> None:
     told = acquisition("margin", candidates([0.0, np.log(3), -np.log(3), 40.0]))
     assert told == pytest.approx([1, 0.5, 0.5, 0], abs=1e-9)
+
+
+def test_where_a_model_tells_no_uncertainty_entropy_takes_the_place_of_powerbald() -> None:
+    # A served model or a judge: every mutual information is 0, and nothing would be drawn in proportion to it.
+    even, sure = 0.0, 40.0
+    silent = replace(candidates([even, sure, even], p_tie=0.0), bald=np.zeros(3))
+    assert acquisition("powerbald", silent) == pytest.approx([np.log(2), 0, np.log(2)], abs=1e-9)
+    assert in_effect("powerbald", silent) == "entropy" and in_effect("margin", silent) == "margin"
+    certain_tie = replace(candidates([even], p_tie=1.0), bald=np.zeros(1))
+    assert acquisition("powerbald", certain_tie) == pytest.approx([0], abs=1e-9)
+    assert in_effect("powerbald", candidates([even, sure])) == "powerbald"
 
 
 def test_powerbald_is_the_mutual_information_and_random_knows_nothing() -> None:

@@ -14,6 +14,7 @@ from annotate.actions.learning import start_scoring, start_training
 from annotate.actions.queue import ChosenPair, PoolChanged, append_epoch, queue_depths
 from annotate.learning import (
     Pool,
+    current_revision,
     freeze_pool,
     new_judgments,
     newest_revision,
@@ -32,11 +33,12 @@ from annotate.models import (
     Sampling,
 )
 from workers import sampling
-from workers.sampling.policies import Candidates, acquisition, by_pair, name_of
+from workers.sampling.policies import Candidates, acquisition, by_pair, in_effect, name_of
 
 log = structlog.get_logger(__name__)
 
 _TRIES = 5
+LOOPED = "builtin"  # the backend that the loop trains by itself
 
 
 def tick() -> None:
@@ -51,20 +53,22 @@ def tick() -> None:
 def tend(project: Project) -> None:
     """Draw by what there is, and begin what is due."""
     draw(project)
-    jobs = Job.objects.filter(project=project, kind__in=(JobKind.TRAIN, JobKind.SCORE))
+    # Large models that train or score meanwhile do not hold up the embedded one.
+    jobs = Job.objects.filter(project=project, kind__in=(JobKind.TRAIN, JobKind.SCORE), spec__backend=LOOPED)
     if jobs.filter(state__in=UNFINISHED).exists():
         return
-    newest = newest_revision(project)
-    if project.sampling == Sampling.AUTO and _is_due(project, newest):
+    current = current_revision(project)
+    if project.sampling == Sampling.AUTO and _is_due(project, newest_revision(project, LOOPED)):
         start_training(by=None, project=project)
-    elif newest and newest.scored_at is None:
-        _score(newest)
+    elif current and current.scored_at is None:
+        _score(current)
 
 
 def _is_due(project: Project, newest: Revision | None) -> bool:
     """Enough new judgments, or any and long enough since the last time. What failed is tried again with new ones."""
     since = newest.read_at if newest else None
-    last = Job.objects.filter(project=project, kind=JobKind.TRAIN).order_by("-pk").first()
+    jobs = Job.objects.filter(project=project, kind=JobKind.TRAIN, spec__backend=LOOPED)
+    last = jobs.order_by("-pk").first()
     if last and last.state != JobState.DONE and (since is None or last.created_at > since):
         since = last.created_at
     new = new_judgments(project, since)
@@ -143,7 +147,7 @@ def choose(
         unknown={group for group in groups if group[1] in pool.unknown},
         cells=_cells(pool),
     )
-    name = name_of(policy, pool.revision)
+    name = name_of(in_effect(policy, candidates), pool.revision)
     return [
         ChosenPair(Route(one.route), pool.pair_ids[one.index], one.q, one.pool_size, name) for one in drawn
     ]

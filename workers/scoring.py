@@ -16,6 +16,7 @@ from annotate.tallies import canonical_criteria
 from workers import artefacts, loop
 from workers.features import feature_cache
 from workers.items import compared
+from workers.listed import head_of_queue, keep_reasons, score_listed
 from workers.reward_models.base import RewardModel, UnfitArtefact
 
 BATCH = 2048
@@ -33,7 +34,8 @@ _LEFT = """
 
 
 def run(lease: Lease) -> None:
-    """Score the open pool, or everything; then the sampler goes by it. Killed anywhere, it goes on there."""
+    """Score what stands in the queue, nearest first, then the open pool, or everything; then the sampler goes by it. Killed
+    anywhere, it goes on there."""
     spec = lease.job.spec
     revision = Revision.objects.select_related("project").get(pk=spec["revision"])
     try:
@@ -42,6 +44,7 @@ def run(lease: Lease) -> None:
         mark_broken(revision, str(error))
         raise Refused(f"{revision} cannot be used. {error}") from None
     try:
+        score_listed(lease, revision, model, head_of_queue(revision), step="scoring what stands in the queue")
         _score(lease, revision, model)
     except UnfitArtefact as error:  # a served model that is gone: it may come back
         raise Refused(f"{revision} cannot be asked. {error}") from None
@@ -102,6 +105,7 @@ def _score(lease: Lease, revision: Revision, model: RewardModel) -> None:
                         scored.bald[kept].tolist(),
                         None if scored.cell is None else scored.cell[kept].tolist(),
                     )
+                    keep_reasons(revision, [row[0] for row in rows], scored)
                     lease.beat(
                         done=job.done + len(rows),
                         step=_step(left_out),

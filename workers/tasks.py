@@ -7,7 +7,7 @@ import structlog
 from annotate.actions import jobs, queue, retention
 from annotate.exports import run as releases
 from annotate.imports.uploads import remove_abandoned_uploads
-from workers import embedding, loop
+from workers import embedding, loop, owner
 from workers.celery import app
 
 log = structlog.get_logger(__name__)
@@ -29,6 +29,12 @@ def run_job(job_id: int) -> None:
 def write_shards(release_id: str) -> None:
     """Help another worker to write the files of a release."""
     releases.assist(release_id)
+
+
+@app.task
+def start_process(job_id: int) -> None:
+    """Start the process that works on a job for longer than a task may, and leave it to itself."""
+    owner.start(job_id)
 
 
 @app.task

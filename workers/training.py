@@ -1,18 +1,24 @@
 """The job that trains a reward model on a project's judgments, tests it on the reserve and keeps it as a revision."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from annotate import media
-from annotate.actions.jobs import Lease, Refused
-from annotate.actions.learning import HeldOut, Learned, add_revision, start_scoring
+from annotate.actions.jobs import Lease, Refused, in_own_process
+from annotate.actions.learning import HeldOut, Learned, add_revision, take_up
 from annotate.models import Partition
 from annotate.stats.labels import Label, label_of
 from annotate.tallies import Unit, judged_units
@@ -24,6 +30,7 @@ from workers.released import rows
 from workers.released.rows import ReleaseError
 from workers.reward_models.base import Compared, NothingToLearn, RewardModel, UnfitArtefact, Verdicts, backend
 from workers.reward_models.evaluation import accuracy, blind, gain
+from workers.reward_models.progress import Listener, heard_by
 from workers.reward_models.settings import SettingsError
 
 # What each verdict of a tally is for a model, in the order of stats.labels.USABLE.
@@ -40,14 +47,15 @@ def run(lease: Lease) -> None:
         media.remove_folder(folder)
     began = time.monotonic()
     lease.beat(step="reading judgments", total=1, place={"folder": ""})
-    read_at = timezone.now()
     reserve = judged_units(lease.job.project, Partition.RESERVE)
     try:
         with _source(lease, reserve) as source:
             lease.beat(step=f"training on {source.judgments:,} judgments")
-            model = source.train(False)
+            with heard_by(_beating(lease)):
+                model = source.train(False)
             lease.beat(step="testing on the reserve", finishing=True)
-            held_out = _test(model, reserve, source)
+            with heard_by(_beating(lease)):
+                held_out = _test(model, reserve, source)
             folder = artefacts.new_folder()
             lease.beat(step="keeping the model", place={"folder": folder}, finishing=True)
             artefact = artefacts.store(model, folder)
@@ -56,7 +64,7 @@ def run(lease: Lease) -> None:
     learned = Learned(
         judgments=source.judgments,
         comparisons=source.comparisons,
-        read_at=read_at,
+        read_at=source.read_at,
         newest_judgment=source.newest,
         held_out=held_out,
         seconds=time.monotonic() - began,
@@ -64,15 +72,83 @@ def run(lease: Lease) -> None:
     with transaction.atomic():
         revision = add_revision(lease=lease, backend=spec["backend"], artefact=artefact, learned=learned)
         if not lease.by_hand:
-            start_scoring(by=None, revision=revision)
+            take_up(revision)
+    rmtree(_checkpoints(lease), ignore_errors=True)
+
+
+def _labels(lease: Lease) -> tuple[datetime, list[Unit]]:
+    """What is learned from, and when it was read. A long training that goes on after it was killed learns from what it had
+    read at first: with the judgments that came meanwhile it would have to begin anew.
+    """
+    path = _checkpoints(lease) / "labels.json"
+    long = in_own_process(lease.job)
+    if long and path.is_file():
+        told = json.loads(path.read_text())
+        return datetime.fromisoformat(told["read_at"]), [
+            Unit(pair, criterion, group, (r1, r2, tie), (datetime.fromisoformat(at), UUID(judgment)))
+            for pair, criterion, group, (r1, r2, tie), (at, judgment) in told["units"]
+        ]
+    read_at = timezone.now()
+    units = judged_units(lease.job.project, Partition.TRAIN)
+    if long and units:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = path.with_suffix(".new")
+        rows = [
+            (
+                one.pair_id,
+                one.criterion_id,
+                one.group,
+                one.counts,
+                (one.newest[0].isoformat(), str(one.newest[1])),
+            )
+            for one in units
+        ]
+        written.write_text(json.dumps({"read_at": read_at.isoformat(), "units": rows}))
+        written.replace(path)
+    return read_at, units
+
+
+# What backends keep while they work, so that whoever is interrupted goes on: in DATA_DIR, where nothing else is said.
+_KEPT = {"transformers": "checkpoints", "judge": "replies"}
+_EVERY = 1.0  # seconds between two beats of a training
+
+
+def _with_folders(lease: Lease) -> dict[str, Any] | None:
+    """The backend's settings; without any there are none."""
+    given = lease.job.spec.get("settings") or None
+    name = _KEPT.get(lease.job.spec["backend"])
+    if given is None or name is None or given.get(name):
+        return given
+    folder = _checkpoints(lease) if name == "checkpoints" else settings.DATA_DIR / name
+    return given | {name: str(folder)}
+
+
+def _checkpoints(lease: Lease) -> Path:
+    """Of this training alone: they go when it has become a revision."""
+    return Path(settings.DATA_DIR) / "checkpoints" / f"job-{lease.job.pk}"
+
+
+def _beating(lease: Lease) -> Listener:
+    """Notes on the job's row how far a model says that it is, and ends it where the job was cancelled."""
+    last = -_EVERY
+
+    def told(done: int, total: int, step: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done == total or now - last >= _EVERY:
+            last = now
+            lease.beat(done=done, total=total, step=step, finishing=True)
+
+    return told
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What is learned from; `train` gives a model, or one that never sees a criterion."""
+    """What is learned from, and when it was read; `train` gives a model, or one that never sees a criterion."""
 
     judgments: int
     comparisons: int
+    read_at: datetime
     newest: UUID
     train: Callable[[bool], RewardModel]
 
@@ -81,8 +157,12 @@ class _Source:
 def _source(lease: Lease, reserve: Sequence[Unit]) -> Iterator[_Source]:
     """The project's judgments, or the release that the job's settings name."""
     spec = lease.job.spec
-    units = judged_units(lease.job.project, Partition.TRAIN)
-    settings = spec.get("settings") or None
+    try:
+        kind = backend(spec["backend"])
+    except LookupError as error:
+        raise Refused(str(error)) from None
+    read_at, units = _labels(lease)
+    settings = _with_folders(lease)
     if asked := released.Asked.of(settings):
         release = rows.read(asked.release)
         kept_out = {released.prompt_of(item) for item in _items(reserve)}
@@ -93,6 +173,7 @@ def _source(lease: Lease, reserve: Sequence[Unit]) -> Iterator[_Source]:
             yield _Source(
                 len(lesson.rows),
                 len(ids),
+                read_at,
                 newest,
                 lambda unseeing: lesson.trained(spec["backend"], asked.settings, unseeing=unseeing),
             )
@@ -103,13 +184,12 @@ def _source(lease: Lease, reserve: Sequence[Unit]) -> Iterator[_Source]:
             "response is better, or that they are equal."
         )
     items, verdicts = examples(units)
-    kind = backend(spec["backend"])
 
     def train(unseeing: bool) -> RewardModel:
         shown = blind(items) if unseeing else items
         return kind.train(shown, verdicts, cache=feature_cache(), settings=settings)
 
-    yield _Source(len(verdicts), len(units), max(unit.newest for unit in units)[1], train)
+    yield _Source(len(verdicts), len(units), read_at, max(unit.newest for unit in units)[1], train)
 
 
 def examples(units: Sequence[Unit]) -> tuple[list[Compared], Verdicts]:

@@ -24,6 +24,7 @@ from annotate.access import Deed, require
 from annotate.database_session import give_back
 from annotate.later import send_on_commit
 from annotate.models import UNFINISHED, Job, JobKind, JobState, Project, User
+from annotate.models.work import MAX_STEP
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ RUNNERS = {
     JobKind.SCORE: "workers.scoring:run",
     JobKind.BUDGET: "workers.budget:run",
     JobKind.WRITE: "workers.writing.run:run",
+    JobKind.COMPARE: "workers.comparing:run",
 }
 # The others: default, whose short tasks nothing long may keep waiting.
 QUEUES = {
@@ -52,11 +54,14 @@ QUEUES = {
     JobKind.SCORE: "learn",
     JobKind.BUDGET: "learn",
     JobKind.WRITE: "learn",
+    JobKind.COMPARE: "learn",
 }
 # Reward models whose training and scoring wait for a worker with a GPU, and with the backbone's folder.
 ON_GPU = frozenset({"transformers"})
 # How long a task may take whose single steps are long (a video, a training): beyond the settings' limit, in seconds.
 TIME_LIMITS = {JobKind.DERIVE: 3600, JobKind.TRAIN: 3600, JobKind.BUDGET: 3600}
+# The reward model whose training is a task's work; the others may take hours.
+SHORT = "builtin"
 MAX_ATTEMPTS = 5  # in a row without progress
 _LOCK_SPACE = 0x45564A  # "EVJ": keeps our advisory locks apart from other users of the database
 
@@ -90,6 +95,7 @@ class Lease:
         self.job = job
         self.by_hand = by_hand  # at a terminal, whose command runs what follows as well
         self._progress = progress
+        self._began, self._first = time.monotonic(), job.done
         self._ends_at: datetime | None = timezone.now() + segment if segment else None
 
     @property
@@ -109,7 +115,7 @@ class Lease:
         """Write progress, in units of the work (rows, files). Call it every few seconds at least.
 
         Inside a transaction it commits with the work it counts. `place` is merged into the job's spec: where
-        to go on.
+        to go on. How much is done a second, by this process, stands there as `rate`.
 
         Raises:
             Cancelled: the job was cancelled meanwhile.
@@ -119,11 +125,14 @@ class Lease:
         job = self.job
         if not finishing and self._ends_at and job.beat_at and job.beat_at >= self._ends_at:
             raise SegmentOver(f"{job} goes on in another task.")
+        if done is not None and done < job.done:  # another part of the work begins
+            self._began, self._first = time.monotonic(), done
         if done is not None and done > job.done:
             job.attempts = 1  # it moves: only attempts without progress count against it
+            job.spec["rate"] = round((done - self._first) / max(time.monotonic() - self._began, 0.001), 2)
         job.done = job.done if done is None else done
         job.total = job.total if total is None else total
-        job.step = job.step if step is None else step
+        job.step = job.step if step is None else step[:MAX_STEP]
         job.spec = job.spec | (place or {})
         job.beat_at = timezone.now()
         changed = Job.objects.filter(pk=job.pk, state=JobState.RUNNING, runner=job.runner).update(
@@ -158,7 +167,13 @@ def send(job: Job) -> None:
     """Ask the workers to run the job once this transaction has committed."""
     kind = JobKind(job.kind)
     queue = "gpu" if job.spec.get("backend") in ON_GPU else QUEUES.get(kind, "default")
-    send_on_commit("workers.tasks.run_job", job.pk, queue=queue, time_limit=TIME_LIMITS.get(kind))
+    task = "start_process" if in_own_process(job) else "run_job"
+    send_on_commit(f"workers.tasks.{task}", job.pk, queue=queue, time_limit=TIME_LIMITS.get(kind))
+
+
+def in_own_process(job: Job) -> bool:
+    """Whether it takes longer than a task may: a worker only starts the process that holds its lease."""
+    return job.kind == JobKind.TRAIN and job.spec.get("backend", SHORT) != SHORT
 
 
 def _runner(kind: str) -> Callable[[Lease], None]:

@@ -51,6 +51,8 @@ SETTINGS = frozenset(
         "reserve_claim_share",
         "sampling",
         "policy",
+        "promotion",
+        "promotion_labels",
         "refit_judgments",
         "refit_seconds",
         "uniform_share",

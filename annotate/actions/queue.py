@@ -923,7 +923,11 @@ def top_up_queues() -> int:
     """
     sampled = set(
         Project.objects.exclude(sampling=Sampling.UNIFORM)
-        .filter(revisions__state=RevisionState.READY, revisions__scored_at__isnull=False)
+        .filter(
+            revisions__state=RevisionState.READY,
+            revisions__promoted_at__isnull=False,
+            revisions__scored_at__isnull=False,
+        )
         .values_list("pk", flat=True)
     )
     appended = 0

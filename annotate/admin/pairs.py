@@ -32,7 +32,7 @@ from annotate.models import (
     Seat,
 )
 from annotate.models.pools import MAX_EXPERTISE
-from annotate.opinions import of_comparisons
+from annotate.opinions import ModelSays, of_comparisons
 from annotate.opposites import opposed
 from annotate.queries import VISIBLE_IMPORT
 
@@ -241,7 +241,15 @@ def _shown(pair: Pair) -> dict[str, Any]:
     ]
     says = of_comparisons([row.pk for row in comparisons])
     media = PromptAsset.objects.filter(prompt=pair.prompt_id).select_related("asset").order_by("position")
+    models = sorted({(one.revision, one.backend) for said in says.values() for one in said}, reverse=True)
     return {
+        # What each model says by each criterion, and whether it is against most people or the current model.
+        "models": models,
+        "margins": [
+            {"row": row, "of": [_by(model, row, says[row.pk]) for model in models]}
+            for row in comparisons
+            if says[row.pk]
+        ],
         "turns": pair.prompt.turns,
         "prompt_media": [_preview(row.asset) for row in media],
         "responses": responses,
@@ -254,6 +262,17 @@ def _shown(pair: Pair) -> dict[str, Any]:
             for row in comparisons
         ],
     }
+
+
+def _by(model: tuple[int, str], comparison: Comparison, says: list[ModelSays]) -> dict[str, Any] | None:
+    """A model's margin, and with whom it disagrees; None where it says nothing."""
+    said = next((one for one in says if (one.revision, one.backend) == model), None)
+    if said is None:
+        return None
+    current = next((one for one in says if one.current), said)
+    against = ["most people"] if said.contradicts(getattr(comparison, "review_item", None)) else []
+    against += ["the current model"] if said.favourite != current.favourite else []
+    return {"margin": said.margin, "against": " and ".join(against)}
 
 
 def _preview(asset: Asset | None) -> dict[str, Any] | None:

@@ -309,6 +309,7 @@ class ProjectAdmin(LearningAdmin):
             "What is asked next",
             {"fields": ("sampling", "policy", "refit_judgments", "refit_seconds", "uniform_share")},
         ),
+        ("Which revision of the model is current", {"fields": ("promotion", "promotion_labels")}),
         ("How much one annotator may judge", {"fields": ("most_share", "most_a_day")}),
         ("What it costs", {"fields": ("pay_per_verdict", "pay_per_hour", "currency")}),
         (

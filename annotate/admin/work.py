@@ -45,9 +45,11 @@ def _retry(request: HttpRequest, job: Job, _: dict[str, Any]) -> str:
     return "Queued again." if retry_job(by=signed_in(request), job=job) else "It is not one that failed."
 
 
-def _share(job: Job) -> str:
-    """ "120 of 1000" or what is known of it."""
-    return f"{job.done:,} of {job.total:,}" if job.total else f"{job.done:,}"
+def share_of(job: Job) -> str:
+    """ "120 of 1000" or what is known of it, and how fast it goes while it runs."""
+    share = f"{job.done:,} of {job.total:,}" if job.total else f"{job.done:,}"
+    rate = job.spec.get("rate") if job.state == JobState.RUNNING else None
+    return f"{share}, {rate:,.3g} a second" if rate else share
 
 
 class WatchedAdmin(ScopedAdmin):
@@ -88,7 +90,7 @@ class JobAdmin(WatchedAdmin, ActingAdmin):
 
     @admin.display(description="progress")
     def progress(self, job: Job) -> str:
-        return _share(job)
+        return share_of(job)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -117,7 +119,7 @@ class JobAdmin(WatchedAdmin, ActingAdmin):
             "subtitle": f"Job {job.pk}",
             "opts": self.opts,
             "job": job,
-            "share": _share(job),
+            "share": share_of(job),
             "ended": job.state in _ENDED,
             "acts": self.acts_on(request, job),
             "data_import": data_import,
@@ -132,7 +134,7 @@ class JobAdmin(WatchedAdmin, ActingAdmin):
         told = {
             "state": job.get_state_display(),
             "step": job.step,
-            "share": _share(job),
+            "share": share_of(job),
             "done": job.done,
             "total": job.total,
             "ended": job.state in _ENDED,

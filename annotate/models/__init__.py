@@ -28,6 +28,7 @@ from annotate.models.project import (
     Policy,
     Project,
     ProjectState,
+    Promotion,
     Role,
     Sampling,
     Sharing,
@@ -40,7 +41,7 @@ from annotate.models.project import (
 from annotate.models.queue import Claim, ClaimDraft, ClaimKind, Draw, Outcome, Route, Seat
 from annotate.models.reports import Report
 from annotate.models.review import Comment, CommentSeen, Resolution, ReviewItem, ReviewState, Ruling
-from annotate.models.scores import Revision, RevisionState, Score
+from annotate.models.scores import Rationale, Revision, RevisionState, RevisionTest, Score
 from annotate.models.teams import Team, TeamMember, TeamRole
 from annotate.models.trials import Qualification, Trial, TrialPart, TrialResult, WayIn
 from annotate.models.work import UNFINISHED, DataImport, Job, JobKind, JobState, Release
@@ -97,11 +98,13 @@ __all__ = [
     "PoolRule",
     "Project",
     "ProjectState",
+    "Promotion",
     "Prompt",
     "PromptAsset",
     "Proposal",
     "ProposalState",
     "Qualification",
+    "Rationale",
     "Reach",
     "Release",
     "Report",
@@ -111,6 +114,7 @@ __all__ = [
     "ReviewState",
     "Revision",
     "RevisionState",
+    "RevisionTest",
     "Role",
     "Route",
     "Ruling",

@@ -99,6 +99,15 @@ class Policy(models.TextChoices):
     RANDOM = "random", "nothing: chance, spread over criteria and task types"
 
 
+class Promotion(models.TextChoices):
+    """When a new revision takes the place of the current one by itself."""
+
+    ALWAYS = "always", "at once, if it is of the same backend"
+    NOT_WORSE = "not_worse", "when it is not worse on the reserve"
+    BETTER = "better", "when it is better on the reserve"
+    NEVER = "never", "never: by a button alone"
+
+
 class Withdrawal(models.TextChoices):
     """What becomes of judgments whose annotator withdraws by themselves."""
 
@@ -224,6 +233,24 @@ class Project(models.Model):
         " never much behind chance. What can hardly be decided asks for hard pairs, which may be hard because nobody can"
         " tell. Disagreement needs a second model that has scored the pool, or judgments that were imported; without"
         " either it is chance. All of them leave the share below to chance, and are spread over criteria and task types.",
+    )
+    promotion = models.CharField(
+        "a new revision takes over",
+        max_length=9,
+        choices=Promotion,
+        default=Promotion.ALWAYS,
+        db_default=Promotion.ALWAYS,
+        help_text="The reserve is asked of both: not worse is where the 95 % interval of the difference reaches 0 or above,"
+        " with ties and without; better where it is not worse and right more often without ties, at p below 0.05. A revision"
+        " of another backend never takes over without that, or a button.",
+    )
+    promotion_labels = models.PositiveIntegerField(
+        "labels that tell",
+        default=100,
+        db_default=100,
+        validators=[MinValueValidator(1)],
+        help_text="Decided labels of the reserve that both revisions could judge, at least. With fewer nothing takes over by"
+        " what the reserve says.",
     )
     refit_judgments = models.PositiveIntegerField(
         default=50,
@@ -471,6 +498,9 @@ class Project(models.Model):
             ),
             models.CheckConstraint(condition=Q(uniform_share__range=(0, 1)), name="project_uniform_share"),
             models.CheckConstraint(condition=Q(policy__in=Policy.values), name="project_policy"),
+            models.CheckConstraint(
+                condition=Q(promotion__in=Promotion.values, promotion_labels__gte=1), name="project_promotion"
+            ),
             models.CheckConstraint(condition=Q(viewing_share__range=(0, 1)), name="project_viewing_share"),
             models.CheckConstraint(condition=Q(viewing_turned__range=(0, 1)), name="project_viewing_turned"),
             models.CheckConstraint(condition=Q(k_more__range=(0, 8)), name="project_k_more"),

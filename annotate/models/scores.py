@@ -17,8 +17,9 @@ class Revision(models.Model):
     """One trained reward model, pinned: its file never changes (its digest says so), and what it says is found under its
     number.
 
-    Once newer ones have come it is dropped, unless it is kept: file and scores go, what it was trained on and how it did
-    stays to be read.
+    The *current* one is that which was promoted last: the sampler goes by it once it has scored the pool. A revision is
+    dropped once newer ones of its backend have come, unless it is kept, current or the one before: file and scores go,
+    what it was trained on and how it did stays to be read.
 
     Accuracies are shares of decided labels of the reserve (response 1 or 2) that the margin's sign agrees with;
     the interval is a 95 % bootstrap over prompt groups. `blind_accuracy` is that of the same model trained and asked
@@ -55,6 +56,10 @@ class Revision(models.Model):
 
     seconds = models.FloatField(help_text="spent on training and testing")
     scored_at = models.DateTimeField(null=True, blank=True, help_text="when it had scored the open pool")
+    promoted_at = models.DateTimeField(
+        null=True, blank=True, help_text="when it became the current one; of several the last is"
+    )
+    settings = models.JSONField(default=dict, blank=True, help_text="the specification it was trained by")
     kept = models.BooleanField(default=False, help_text="it stays, with its scores, when newer ones come")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -147,3 +152,60 @@ class Score(models.Model):
 
     def __str__(self) -> str:
         return f"{self.margin:+.2f}"
+
+
+class Rationale(models.Model):
+    """What a revision that is asked in words said of a comparison, once with each response shown first.
+
+    Verdicts name responses (1, -1, 0 a tie), whichever was shown first; empty: none could be read, or it was not asked.
+    """
+
+    pk = models.CompositePrimaryKey("revision_id", "comparison_id")
+    revision = models.ForeignKey(Revision, models.CASCADE, related_name="rationales", db_index=False)
+    comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="rationales")
+    forward = models.SmallIntegerField(null=True, help_text="said with response 1 shown first")
+    backward = models.SmallIntegerField(null=True, help_text="said with response 2 shown first")
+    forward_text = models.TextField(blank=True)
+    backward_text = models.TextField(blank=True)
+    replies = models.PositiveIntegerField(help_text="that were asked for until both could be read")
+    cost = models.FloatField(null=True, help_text="of these replies, by the specification's prices")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(forward__isnull=True) | Q(forward__range=(-1, 1)))
+                & (Q(backward__isnull=True) | Q(backward__range=(-1, 1))),
+                name="rationale_verdicts",
+            ),
+            models.CheckConstraint(
+                condition=Q(cost__isnull=True) | Q(cost__range=(0, 1e9)), name="rationale_cost"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"rationale of {self.revision_id} on {self.comparison_id}"
+
+    @property
+    def consistent(self) -> bool | None:
+        """Whether it said the same in both orders; None where it did not answer in both."""
+        if self.forward is None or self.backward is None:
+            return None
+        return self.forward == self.backward
+
+
+class RevisionTest(models.Model):
+    """A candidate held against the current revision on the reserve; workers/comparing.py says what stands in `content`."""
+
+    candidate = models.ForeignKey(Revision, models.CASCADE, related_name="tests", db_index=False)
+    against = models.ForeignKey(Revision, models.CASCADE, related_name="tested_against")
+    read_at = models.DateTimeField(help_text="what stood in the database then is what it tells of")
+    content = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["candidate", "against"], name="revision_test_once"),
+            models.CheckConstraint(condition=~Q(candidate=F("against")), name="revision_test_of_two"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.candidate} against {self.against}"

@@ -23,6 +23,7 @@ class JobKind(models.TextChoices):
     REVIEW = "review", "look for conflicts"
     BUDGET = "budget", "compute budget"
     WRITE = "write", "write criteria"
+    COMPARE = "compare", "compare revisions"
 
 
 class JobState(models.TextChoices):
@@ -33,6 +34,7 @@ class JobState(models.TextChoices):
     CANCELLED = "cancelled", "cancelled"
 
 
+MAX_STEP = 80  # characters
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -50,7 +52,7 @@ class Job(models.Model):
         blank=True,
         help_text="what to do, for kinds without a row of their own, and how far it is",
     )
-    step = models.CharField(max_length=80, blank=True, help_text="what it is at")
+    step = models.CharField(max_length=MAX_STEP, blank=True, help_text="what it is at")
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(null=True, blank=True)
     error = models.TextField(blank=True)

@@ -162,6 +162,8 @@ def project_form(project: Project, **changed: Any) -> dict[str, Any]:
         "quiz_wait",
         "sampling",
         "policy",
+        "promotion",
+        "promotion_labels",
         "refit_judgments",
         "refit_seconds",
         "uniform_share",

@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 
 from annotate.actions.jobs import run_job
 from annotate.actions.learning import start_scoring, start_training
-from annotate.models import Job, JobKind, Revision, Score
+from annotate.models import Draw, Job, JobKind, Rationale, Revision, Score
 from tests.learning.stub import StubModel
 from tests.learning.world import at_work, ended_well, learn, planted
+from tests.reward_models.chat_server import Reply, chat_server
 from tests.reward_models.large import tiny
 from tests.reward_models.pooling_server import pooling_server
 from workers import loop
@@ -78,9 +79,13 @@ def test_what_is_wrong_with_a_specification_is_said(spec: Path, tmp_path: Path) 
 
 def test_another_training_is_not_taken_for_this_one(spec: Path) -> None:
     project = planted(judged=2, open_pairs=1, reserve=0)
-    start_training(by=None, project=project, send_it=False)
-    with pytest.raises(CommandError, match="is unfinished, and trains builtin otherwise"):
+    start_training(
+        by=None, project=project, backend="transformers", settings={"backbone": "x"}, send_it=False
+    )
+    with pytest.raises(CommandError, match="is unfinished, and trains transformers otherwise"):
         call_command("train_rm", project=project.slug, backend="transformers", spec=spec)
+    # The embedded model goes on learning meanwhile.
+    assert learn(project).backend == "builtin"
 
 
 def test_large_jobs_wait_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,3 +152,34 @@ def test_a_served_model_that_is_gone_is_said() -> None:
         server.model = "reward"
         call_command("score_pairs", project=project.slug)
         assert Score.objects.count() == 4
+
+
+def length_judge(body: dict[str, Any]) -> Reply:
+    """The longer response wins, under a criterion that says "short" the shorter one."""
+    a, b = (part["text"] for part in body["messages"][1]["content"][1:3])
+    longer = "A" if len(a) > len(b) else "B"
+    shorter = "B" if longer == "A" else "A"
+    return Reply(f"I looked. [[{shorter if 'short' in body['messages'][0]['content'] else longer}]]")
+
+
+def test_a_judge_is_registered_promoted_and_goes_by_entropy(tmp_path: Path) -> None:
+    project = planted(judged=4, open_pairs=3, reserve=2, sampling="auto")
+    at_work(project)
+    with chat_server(length_judge) as server:
+        path = tmp_path / "judge.yaml"
+        path.write_text(
+            f"url: {server.url}\nmodel: m\nreplies: {tmp_path / 'replies'}\nprice_in: 1\nprice_out: 2\n"
+        )
+        call_command("train_rm", project=project.slug, backend="judge", spec=path)
+        call_command("score_pairs", project=project.slug)
+        revision = Revision.objects.get()
+        assert (revision.backend, revision.accuracy, revision.settings["price_out"]) == ("judge", 1.0, 2)
+        assert Score.objects.count() == Rationale.objects.count() == 6
+        one = Rationale.objects.first()
+        assert one and one.consistent and "I looked." in one.forward_text and one.replies == 2 and one.cost
+        # Scored again nothing is asked again.
+        asked = len(server.asked)
+        call_command("score_pairs", project=project.slug, all=True)
+        assert Score.objects.count() == 18 and len(server.asked) == asked  # 12 were tested or calibrated on
+    assert loop.draw(project) > 0
+    assert set(Draw.objects.filter(route="policy").values_list("policy", flat=True)) == {"entropy-1 r1"}

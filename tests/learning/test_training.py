@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
@@ -11,8 +12,10 @@ from annotate.actions.jobs import Refused, run_job
 from annotate.actions.learning import start_training
 from annotate.models import Job, JobKind, JobState, Pair, Partition, Revision, Score, Verdict
 from tests.factories import judge, make_comparison, make_pair, make_project
+from tests.learning.stub import StubModel
 from tests.learning.world import LONG, SHORT, learn, planted
 from workers import artefacts
+from workers.reward_models import base
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +93,31 @@ def test_file_of_a_run_that_was_killed_is_cleared_away() -> None:
     assert not left.parent.exists()
     kept = Revision.objects.get().artefact
     assert kept and kept.rpartition("/")[0] != folder
+
+
+def test_a_long_training_that_was_killed_goes_on_with_what_it_had_read(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setitem(base.BACKENDS, "large", "tests.learning.stub:StubModel")
+    project = planted(judged=2, reserve=1)
+    job = start_training(by=None, project=project, backend="large", settings={"x": 1}, send_it=False)
+    train = StubModel.train
+
+    def killed(*_: Any, **__: Any) -> StubModel:
+        raise SystemExit  # as nothing else ends it: the row stays as it is
+
+    monkeypatch.setattr(StubModel, "train", killed)
+    with pytest.raises(SystemExit):
+        run_job(job.pk)
+    judge(make_comparison(make_pair(project), LONG), Verdict.RESPONSE1)
+    monkeypatch.setattr(StubModel, "train", train)
+    run_job(job.pk)
+    assert Revision.objects.get().judgments == 4
+    assert not (tmp_path / "checkpoints" / f"job-{job.pk}").exists()
+    # The next one reads what there is.
+    run_job(start_training(by=None, project=project, backend="large", settings={"x": 1}, send_it=False).pk)
+    assert Revision.objects.latest("number").judgments == 5
 
 
 @pytest.mark.parametrize(

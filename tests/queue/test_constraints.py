@@ -51,11 +51,13 @@ from annotate.models import (
     PromptAsset,
     Proposal,
     Qualification,
+    Rationale,
     Reach,
     Release,
     Resolution,
     ReviewItem,
     Revision,
+    RevisionTest,
     Score,
     Seat,
     Stream,
@@ -285,6 +287,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         project_reserve_claim_share="reserve_claim_share = 1.1",
         project_uniform_share="uniform_share = -0.1",
         project_policy="policy = 'guess'",
+        project_promotion="promotion = 'sometimes'",
         project_viewing_share="viewing_share = 1.1",
         project_viewing_turned="viewing_turned = 1.1",
         project_crowd_code="crowd_open = true",
@@ -324,6 +327,10 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         revision_ready_is_pinned="artefact_sha256 = NULL",
     ),
     "annotate_score_pkey": again(Score),
+    "annotate_rationale_pkey": again(Rationale),
+    **_of("annotate_rationale", rationale_verdicts="forward = 2", rationale_cost="cost = 'NaN'"),
+    "revision_test_once": again(RevisionTest),
+    "revision_test_of_two": "UPDATE annotate_revisiontest SET against_id = candidate_id",
     **_of(
         "annotate_score",
         score_margin="margin = 'NaN'",
@@ -502,6 +509,21 @@ def names() -> dict[str, Any]:
         seconds=1,
     )
     Score.objects.create(revision=revision, comparison=comparison, margin=0, p_tie=0, variance=0, bald=0)
+    Rationale.objects.create(revision=revision, comparison=comparison, forward=1, backward=0, replies=2)
+    another = Revision.objects.create(
+        project=project,
+        number=9,
+        backend="builtin",
+        artefact="second file",
+        artefact_sha256=b"\0" * 32,
+        artefact_size=1,
+        read_at=timezone.now(),
+        newest_judgment=uuid4(),
+        judgments=1,
+        comparisons=1,
+        seconds=1,
+    )
+    RevisionTest.objects.create(candidate=another, against=revision, read_at=timezone.now(), content={})
     CrowdArrival.objects.create(
         project=project, user=user, participant="participant", study="study", session="session", pairs=1
     )

@@ -71,6 +71,7 @@ def make_revision(project: Project, number: int = 1, **fields: Any) -> Revision:
         "comparisons": 1,
         "seconds": 1,
         "scored_at": timezone.now(),
+        "promoted_at": timezone.now(),
     }
     return Revision.objects.create(project=project, number=number, **given | fields)
 

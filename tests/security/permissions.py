@@ -404,7 +404,7 @@ NAMES = {
     "of_annotator": "exclude count-again groups withdraw",
     "of_criterion": "apply change merge",
     "of_pair": "people gold ungold",
-    "of_project": "export pause open close raise-k team no-team refit auto freeze go-uniform",
+    "of_project": "export pause open close raise-k team no-team refit train compare promote auto freeze go-uniform",
     "of_inviting": "link invite crowd-link",
     "of_member": "pause resume let-in forgive role remove",
     "of_job": "cancel retry",

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from annotate import specifications
 from annotate.access import Unknown
 from annotate.actions.exclusion import exclude_annotator
 from annotate.admin.acts import ActingAdmin
@@ -69,7 +71,9 @@ def _acts() -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(specifications, "FOLDER", tmp_path)
+    (tmp_path / "offered.yaml").write_text("backend: vllm\nurl: http://localhost:1\nmodel: reward\n")
     logging.disable(logging.WARNING)  # each refusal is one
     yield make_world()
     logging.disable(logging.NOTSET)
@@ -200,6 +204,9 @@ def _posted_in_a_form(route: str, case: str, role: str, world: World) -> dict[st
         "people": {"language": "ko"},
         "export": {"min_labels": 1},
         "raise-k": {"k": 5},
+        "train": {"name": "offered"},
+        "compare": {"candidate": place.rows["candidate"].pk, "against": place.rows["revision"].pk},
+        "promote": {"revision": place.rows["candidate"].pk},
         "role": {"role": "reviewer"},
         "link": {"role": "annotator", "uses": 2, "days": 14},
         "invite": {"rows": "ada@example.org,reviewer", "days": 14},

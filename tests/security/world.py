@@ -52,6 +52,7 @@ from tests.factories import (
     make_pair,
     make_project,
 )
+from tests.review.test_items import make_revision
 
 # The order of the columns in permissions.py. A stranger manages another project.
 PASSWORD = "old horse battery"
@@ -166,6 +167,8 @@ def _place(name: str) -> Place:
         {
             "project": project,
             "evaluation": evaluation,
+            "revision": make_revision(project),
+            "candidate": make_revision(project, 2, promoted_at=None),
             "user": annotator.user,
             "annotator": annotator,
             "asset": asset,

@@ -163,12 +163,12 @@ def _of_scores(
     }
     p_tie = np.array([np.nan if row.p_tie is None else row.p_tie for row in rows], dtype=np.float64)
     if not np.isnan(p_tie).all():
-        hits["with_ties"]["own_ties"] = with_ties(_likeliest(margins, p_tie), labels)
+        hits["with_ties"]["own_ties"] = with_ties(likeliest(margins, p_tie), labels)
     as_given = np.where(given, 1 / (1 + np.exp(-np.clip(margins, -700, 700))), np.nan)
     return _Ways(hits, {}, {"margin as log-odds": as_given, "scaled by the tie model": scaled}, thresholds)
 
 
-def _likeliest(margins: Floats, p_tie: Floats) -> Verdicts:
+def likeliest(margins: Floats, p_tie: Floats) -> Verdicts:
     """The likeliest of the three, where the margin is the log-odds of those that do not tie."""
     winner = (1 - p_tie) / (1 + np.exp(-np.clip(np.abs(margins), 0, 700)))
     called = np.where(p_tie > winner, 0, np.sign(margins))

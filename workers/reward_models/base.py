@@ -67,6 +67,19 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasoned:
+    """What a judge in words said of an item, asked in both orders: verdicts of the item's sides (1 first, -1 second, 0 a
+    tie; None: none could be read), its reasons, the replies that took and what they cost, if that is known."""
+
+    forward: int | None
+    backward: int | None
+    forward_text: str
+    backward_text: str
+    replies: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """What a model says of n items: arrays of shape (n,).
 
@@ -85,6 +98,8 @@ class Scored:
     cell: npt.NDArray[np.int64] | None = None
     # Places of items that the model cannot judge, with why: there every number is NaN. Never a guess.
     without: Mapping[int, str] = field(default_factory=dict)
+    # Of a judge in words, by place, why.
+    reasons: Mapping[int, Reasoned] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.margin)
@@ -109,6 +124,7 @@ class Scored:
             blanked(self.bald),
             self.cell,
             without,
+            self.reasons,
         )
 
 
@@ -222,6 +238,7 @@ BACKENDS = {
     "builtin": "workers.reward_models.builtin:BuiltinModel",
     "transformers": "workers.reward_models.large.model:TransformersModel",
     "vllm": "workers.reward_models.vllm:VllmModel",
+    "judge": "workers.reward_models.judge_model:JudgeModel",
 }
 
 

@@ -159,18 +159,25 @@ class ChatJudge:
         self.template = template.name
         self._asked = spec.asked() | {"template": template.system}
         self.revision = f"{spec.model}@{digest(self._asked)[:12]}"
-        self._endpoint, self._cache, self._words = endpoint, cache, template
+        self._endpoint, self._cache, self.words = endpoint, cache, template
 
     @classmethod
-    def from_spec(cls, spec: JudgeSpec, cache: ReplyCache, *, beside: Path | None = None) -> Self:
-        """`beside`: where the template's file is looked for.
+    def from_spec(
+        cls,
+        spec: JudgeSpec,
+        cache: ReplyCache,
+        *,
+        beside: Path | None = None,
+        words: Template | None = None,
+    ) -> Self:
+        """`beside`: where the template's file is looked for. `words`: in its place, the template itself.
 
         Raises:
             SpecError: the key's variable is not set, the address is none, the template cannot be read.
         """
         endpoint = connected(spec)
-        if not spec.template:
-            return cls(spec, endpoint, cache)
+        if words or not spec.template:
+            return cls(spec, endpoint, cache, words or DEFAULT)
         path = (beside or Path()) / spec.template
         try:
             return cls(spec, endpoint, cache, Template(path.name, path.read_text(encoding="utf-8")))
@@ -211,7 +218,7 @@ class ChatJudge:
 
     def _body(self, item: Compared, ties: bool) -> dict[str, Any]:
         structured = self.spec.form == "structured"
-        system = self._words.fill(item.criterion, ties=ties, structured=structured)
+        system = self.words.fill(item.criterion, ties=ties, structured=structured)
         body: dict[str, Any] = {
             "model": self.spec.model,
             "messages": [

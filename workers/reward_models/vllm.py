@@ -21,6 +21,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from workers.reward_models import progress
 from workers.reward_models.base import (
     Compared,
     Floats,
@@ -153,7 +154,10 @@ class VllmModel:
         # Side after side of one response, so that what its criteria share is still in the server's cache.
         order = sorted(range(len(asked)), key=lambda n: _shared(*sides[n]))
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            answers = dict(zip(order, pool.map(lambda n: self._value(*sides[n]), order), strict=True))
+            answers = {}
+            for n, answer in zip(order, pool.map(lambda n: self._value(*sides[n]), order), strict=True):
+                answers[n] = answer
+                progress.tell(len(answers), len(order), "asking the server")
         for n, (place, side) in enumerate(asked):
             answer = answers[n]
             if isinstance(answer, str):

@@ -13,6 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 # Raised with whatever changes what a policy draws from the same scores: it is written beside each draw.
 VERSION = 2
+ENTROPY = "entropy"  # nobody chooses it: see `in_effect`
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,20 @@ class Candidates:
         return len(self.margin)
 
 
+def in_effect(policy: str, candidates: Candidates) -> str:
+    """PowerBALD needs a model that tells how unsure it is of itself. Of one that does not (a served model, a judge: all
+    `bald` are 0) the entropy of its verdicts takes the place: what is uncertain to it, whether labels would help or not."""
+    silent = policy == "powerbald" and len(candidates) > 0 and not candidates.bald.any()
+    return ENTROPY if silent else policy
+
+
 def acquisition(policy: str, candidates: Candidates) -> Floats:
-    """What a label of each comparison is worth to the policy, 0 or more. LookupError names the policies there are."""
+    """What a label of each comparison is worth to the policy in effect, 0 or more. LookupError names the policies there
+    are."""
     if policy not in POLICIES:
         raise LookupError(f"No policy is called {policy!r}. There are: {', '.join(POLICIES)}.")
-    return POLICIES[policy](candidates)
+    name = in_effect(policy, candidates)
+    return _predictive(candidates) if name == ENTROPY else POLICIES[name](candidates)
 
 
 def name_of(policy: str, revision: int) -> str:
@@ -69,6 +79,11 @@ def _powerbald(candidates: Candidates) -> Floats:
     """The mutual information of verdict and weights (Houlsby et al., 2011, arXiv 1112.5745), drawn in proportion to it
     (Kirsch et al., 2021, arXiv 2106.12059)."""
     return candidates.bald
+
+
+def _predictive(candidates: Candidates) -> Floats:
+    """The entropy of the verdict as the model expects it, in nats, from 0 to log 3."""
+    return _entropy(_said(candidates.margin, candidates.p_tie))
 
 
 def _disagreement(candidates: Candidates) -> Floats:

@@ -25,7 +25,7 @@ from webapp.local.process import Lock, ServerError
 from webapp.local.supervisor import Child, Supervisor
 
 # name -> (queues, processes): a long export never keeps the short tasks waiting.
-WORKERS = {"tasks": ("default,media", 2), "exports": ("export,learn", 1)}
+WORKERS = {"tasks": ("default,media", 2), "exports": ("export,learn,gpu", 1)}
 START_LIMIT = 30.0
 
 

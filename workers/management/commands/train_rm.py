@@ -80,14 +80,10 @@ class Command(BaseCommand):
         project = Project.objects.filter(slug=slug).first()
         if project is None:
             raise CommandError(f"There is no project {slug!r}.")
-        job = start_training(
-            by=None, project=project, backend=backend, settings=settings or None, send_it=False
-        )
-        if (job.spec["backend"], job.spec.get("settings") or {}) != (backend, settings):
-            raise CommandError(
-                f"{job} is unfinished, and trains {job.spec['backend']} otherwise: let it end or cancel it first."
-            )
         try:
+            job = start_training(
+                by=None, project=project, backend=backend, settings=settings or None, send_it=False
+            )
             job = run_with_bar(job, unit="model")
         except Refused as error:
             raise CommandError(str(error)) from None
@@ -110,7 +106,13 @@ class Command(BaseCommand):
                 f" blind to the criterion {revision.blind_accuracy:.3f}, chance 0.500;"
                 f" gain over blind {revision.gain:+.3f} ({revision.gain_low:+.3f} to {revision.gain_high:+.3f})"
             )
-        self.stdout.write(f"Score by it: manage.py score_pairs --project {project.slug}")
+        if revision.promoted_at is None:
+            self.stdout.write(
+                "It is not the current revision: compare and promote it on the project's page of learning in the admin."
+            )
+        self.stdout.write(
+            f"Score by it: manage.py score_pairs --project {project.slug} --revision {revision.number}"
+        )
         return revision
 
     def _folder(self, out: Path, backend: str, settings: dict[str, Any], revision: Revision | None) -> None:

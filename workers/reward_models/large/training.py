@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
+from workers.reward_models import progress
 from workers.reward_models.base import Compared, Verdicts
 from workers.reward_models.large import backbone as backbones
 from workers.reward_models.large import lora, value_head
@@ -198,6 +199,8 @@ def _loop(
                     state.best = [parameter.detach().clone() for parameter in trained]
             if rank == 0 and ((step + 1) % settings.checkpoint_every == 0 or step + 1 == steps):
                 kept.save(trained, optimizer, state)
+            if rank == 0:
+                progress.tell(step + 1, steps, f"training, loss {state.losses[-1]:.4f}")
             if told:
                 told(step + 1, steps, state.losses[-1])
     finally:
