@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from workers.reward_models import rao_kupper
 from workers.reward_models.base import Compared, Floats, Scored, UnfitArtefact, Verdicts, check_verdicts
-from workers.reward_models.criteria import CriterionBasis
+from workers.reward_models.criteria import CriterionBasis, criterion_vectors
 from workers.reward_models.features import minilm, text
 from workers.reward_models.features.cache import FeatureCache
 from workers.reward_models.features.media import media_features, signal_features
@@ -28,7 +28,7 @@ from workers.reward_models.settings import SettingsError
 # Of a form without a head: the doubt about a margin, and how even a comparison must be to tie.
 _UNKNOWN_VARIANCE = 1.0
 _UNKNOWN_THRESHOLD = 0.5
-_ARRAYS = ("weights", "covariance", "directions", "scales", "centres")
+_ARRAYS = ("weights", "covariance", "directions", "scales", "middle", "centres")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class BuiltinModel:
 
     name: ClassVar[str] = "builtin"
     # Raised whenever the same artefact would be read otherwise.
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     at_once: ClassVar[int] = 2048
 
     @classmethod
@@ -105,6 +105,7 @@ class BuiltinModel:
                 head.covariance,
                 head.reduction.directions,
                 head.reduction.scales,
+                head.basis.middle,
                 head.basis.centres,
             )
             tensors |= {
@@ -167,7 +168,7 @@ def describe(items: Sequence[Compared], cache: FeatureCache) -> Described:
         forms.setdefault(_form(item), []).append(row)
     return Described(
         criteria,
-        minilm.embeddings(criteria, cache),
+        criterion_vectors(criteria, cache),
         np.array([places[item.criterion] for item in items], dtype=np.intp),
         {
             form: Part(np.array(rows, dtype=np.intp), _differences(form, [items[row] for row in rows], cache))
@@ -252,10 +253,11 @@ def _head(
     covariance: Floats,
     directions: Floats,
     scales: Floats,
+    middle: npt.NDArray[np.float32],
     centres: npt.NDArray[np.float32],
 ) -> Head:
     return Head(
-        CriterionBasis(centres, tuple(saved["own_criteria"])),
+        CriterionBasis(middle, centres, tuple(saved["own_criteria"])),
         Reduction(directions, scales),
         weights,
         covariance,

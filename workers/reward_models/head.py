@@ -17,7 +17,7 @@ import numpy.typing as npt
 from workers.reward_models import rao_kupper
 from workers.reward_models.base import Floats, Scored, Verdicts
 from workers.reward_models.cells import cells
-from workers.reward_models.criteria import CriterionBasis
+from workers.reward_models.criteria import OWN, CriterionBasis
 from workers.reward_models.exact import rowwise
 
 Matrix = npt.NDArray[np.float32]
@@ -125,7 +125,7 @@ class Head:
             some = phi[rows]
             spread = np.einsum("j,jdke,k->de", codes[n], blocks, codes[n], optimize=True)
             if criterion not in self.basis.own:
-                spread = spread + self.prior * np.eye(size)
+                spread = spread + OWN**2 * self.prior * np.eye(size)
             margin[rows] = (some * (codes[n] @ self.weights)).sum(axis=1)
             variance[rows] = (rowwise(some, spread) * some).sum(axis=1)
         variance = np.maximum(variance, 0.0)
