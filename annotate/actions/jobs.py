@@ -95,7 +95,7 @@ class Lease:
         self.job = job
         self.by_hand = by_hand  # at a terminal, whose command runs what follows as well
         self._progress = progress
-        self._began, self._first = time.monotonic(), job.done
+        self._began, self._first, self._most = time.monotonic(), job.done, job.done
         self._ends_at: datetime | None = timezone.now() + segment if segment else None
 
     @property
@@ -127,8 +127,10 @@ class Lease:
             raise SegmentOver(f"{job} goes on in another task.")
         if done is not None and done < job.done:  # another part of the work begins
             self._began, self._first = time.monotonic(), done
+        if done is not None and done > self._most:
+            # It moves: only attempts that come no further than those before count against it.
+            job.attempts, self._most = 1, done
         if done is not None and done > job.done:
-            job.attempts = 1  # it moves: only attempts without progress count against it
             job.spec["rate"] = round((done - self._first) / max(time.monotonic() - self._began, 0.001), 2)
         job.done = job.done if done is None else done
         job.total = job.total if total is None else total

@@ -104,6 +104,24 @@ def test_segment_ends_at_the_second_beat_after_its_time_and_queues_the_job_again
     assert sent == [job.pk, job.pk]
 
 
+def test_an_attempt_that_comes_no_further_than_the_last_is_without_progress(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training goes on from its last checkpoint, some steps before where it was killed."""
+
+    def killed_at_ten(lease: jobs.Lease) -> None:
+        for done in range(8, 11):
+            lease.beat(done=done, total=100)
+        raise SoftTimeLimitExceeded
+
+    runs_as(monkeypatch, killed_at_ten)
+    for _ in range(jobs.MAX_ATTEMPTS):
+        with pytest.raises(SoftTimeLimitExceeded):
+            jobs.run_job(job.pk)
+    after = jobs.run_job(job.pk)
+    assert after.state == JobState.FAILED and "attempts without progress" in after.error
+
+
 def test_job_without_progress_is_given_up(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     def too_long(lease: jobs.Lease) -> None:
         raise SoftTimeLimitExceeded
