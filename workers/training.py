@@ -42,6 +42,7 @@ def run(lease: Lease) -> None:
     """Train once. Killed before the revision is written it begins anew, with the features that it has computed."""
     spec = lease.job.spec
     if spec.get("revision"):
+        rmtree(_checkpoints(lease), ignore_errors=True)
         return
     if folder := spec.get("folder"):
         media.remove_folder(folder)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from annotate.actions.jobs import Refused, run_job
 from annotate.actions.learning import finish_scoring, mark_broken, promote, start_comparison
@@ -262,3 +263,30 @@ def test_better_asks_for_significance(
     content = {"decided": 100, "protocols": {"without_ties": one, "with_ties": one}}
     said = ruling(Promotion.BETTER, 100, content)
     assert said.takes_over is takes_over and said.why.startswith(why)
+
+
+def test_at_the_terminal_two_are_compared_and_one_promoted(
+    capsys: pytest.CaptureFixture[str], worse: None
+) -> None:
+    project = planted(judged=3, reserve=4, open_pairs=2, promotion=Promotion.NEVER)
+    with pytest.raises(CommandError, match="has no current revision: say --against N"):
+        call_command("compare_rm", project=project.slug)
+    current = make_current(project, labels=5)
+    with pytest.raises(CommandError, match="has no revision beside builtin 1"):
+        call_command("compare_rm", project=project.slug)
+    with pytest.raises(CommandError, match="has no revision 7"):
+        call_command("compare_rm", project=project.slug, revision=7)
+    worse_one = make_current(project, labels=2, promoted_at=None)
+    call_command("compare_rm", project=project.slug)
+    told = capsys.readouterr().out
+    assert "builtin 2 against builtin 1 on 8 labels of the reserve, 8 of them decided, of 4 prompts" in told
+    assert (
+        "Accuracy without ties: 0.000 (0.000 to 0.000), the other 1.000 (1.000 to 1.000);"
+        " difference -1.000 (-1.000 to -1.000), p 0.1" in told
+    )
+    assert "The project's rule leaves it to a button." in told
+    assert current_revision(project) == current
+    call_command("compare_rm", project=project.slug, promote=True)
+    assert "builtin 2 is current, and has scored what may still be asked." in capsys.readouterr().out
+    assert current_revision(project) == sampling_revision(project) == worse_one
+    assert Score.objects.filter(revision=worse_one).count() == 12

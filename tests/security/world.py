@@ -167,8 +167,8 @@ def _place(name: str) -> Place:
         {
             "project": project,
             "evaluation": evaluation,
-            "revision": make_revision(project),
-            "candidate": make_revision(project, 2, promoted_at=None),
+            "revision": make_revision(project, artefact=f"models/{name}/1"),
+            "candidate": make_revision(project, 2, artefact=f"models/{name}/2", promoted_at=None),
             "user": annotator.user,
             "annotator": annotator,
             "asset": asset,

@@ -108,7 +108,8 @@ class Command(BaseCommand):
             )
         if revision.promoted_at is None:
             self.stdout.write(
-                "It is not the current revision: compare and promote it on the project's page of learning in the admin."
+                "It is not the current revision. Hold it against that one: manage.py compare_rm --project"
+                f" {project.slug} --revision {revision.number}"
             )
         self.stdout.write(
             f"Score by it: manage.py score_pairs --project {project.slug} --revision {revision.number}"
