@@ -296,6 +296,23 @@ def test_export_begins_a_release_and_says_what_is_wrong(ours: Site, as_manager: 
     assert "MANIFEST.json" in ZipFile(BytesIO(archive)).namelist()
 
 
+def test_export_takes_a_recipe_and_tells_its_wrong_lines(ours: Site, as_manager: Client) -> None:
+    url = reverse("admin:annotate_project_act", args=[ours.project.pk, "export"])
+    page = as_manager.get(url).content.decode()
+    assert "min_agreement: 0  # share of the usable verdicts" in page  # it begins as it holds without any
+    recipe = "formats: [csv]\ntrain:\n  ties: half\n  quota: {}\n"
+    answer = act(as_manager, "project", ours.project.pk, "export", recipe=recipe).content.decode()
+    assert "line 3, train.ties: is &#x27;half&#x27;; must be one of keep, drop, both." in answer
+    assert "line 4, train.quota: is no field of a recipe." in answer
+    recipe = "formats: [csv]\nsettled: ignore\ntrain: {ties: both, caps: {criterion: 3}}\n"
+    act(as_manager, "project", ours.project.pk, "export", recipe=recipe, min_labels=1)
+    made = Release.objects.exclude(pk=ours.rows["release"].pk).get()
+    kept = made.recipe["recipe"]
+    assert (kept["formats"], kept["settled"], made.recipe["settled"]) == (["csv"], "ignore", "ignore")
+    assert kept["train"] == kept["validation"] | {"ties": "both", "cap_criterion": 3}
+    assert kept["train"]["min_judgments"] == 1
+
+
 def test_download_of_a_release(ours: Site, theirs: Site, as_manager: Client, manager: User) -> None:
     urls = []
     for site in (ours, theirs):

@@ -6,9 +6,11 @@ Its package `data` wants an audio decoder at import, which parsing and convertin
 it by themselves.
 """
 
+import json
 import os
 import sys
 import types
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,30 +19,31 @@ from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-found = find_spec("llamafactory")
-assert found and found.submodule_search_locations
-bare = types.ModuleType("llamafactory.data")
-bare.__path__ = [f"{found.submodule_search_locations[0]}/data"]
-sys.modules["llamafactory.data"] = bare
-
 from datasets import load_dataset
-from llamafactory.data.converter import SharegptDatasetConverter
-from llamafactory.data.parser import get_dataset_list
+
+
+def modules_of_data() -> tuple[Any, Any]:
+    """llamafactory.data's parser and converter."""
+    found = find_spec("llamafactory")
+    assert found and found.submodule_search_locations
+    bare = types.ModuleType("llamafactory.data")
+    bare.__path__ = [f"{found.submodule_search_locations[0]}/data"]
+    sys.modules["llamafactory.data"] = bare
+    return import_module("llamafactory.data.parser"), import_module("llamafactory.data.converter")
 
 
 def main(release: Path) -> None:
-    import json
-
+    parser, converter = modules_of_data()
     folder = release / "llamafactory"
     names = list(json.loads((folder / "dataset_info.json").read_text()))
     total = 0
     with TemporaryDirectory() as scratch:
-        for described in get_dataset_list(names, str(folder)):
+        for described in parser.get_dataset_list(names, str(folder)):
             assert described.load_from == "file" and described.ranking and described.formatting == "sharegpt"
             rows = load_dataset(
                 "json", data_files=str(folder / described.dataset_name), split="train", cache_dir=scratch
             )
-            convert = SharegptDatasetConverter(described, SimpleNamespace(media_dir=str(folder)))
+            convert = converter.SharegptDatasetConverter(described, SimpleNamespace(media_dir=str(folder)))
             for row in rows:
                 total += 1
                 check(convert(row), row)
