@@ -33,7 +33,7 @@ def alike(hashes: NDArray[np.uint64], small: NDArray[np.uint8]) -> Iterator[tupl
         hashes: (pictures,)
         small: (pictures, SIDE, SIDE, 3)
     """
-    pixels = small.reshape(len(small), -1).astype(np.int16)
+    pixels = small.reshape(len(small), SIDE * SIDE * 3).astype(np.int16)
     light = pixels.mean(axis=1)
     bands = hashes[:, None].astype(">u8").view(np.uint8)
     for band in range(bands.shape[1]):

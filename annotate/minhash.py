@@ -5,6 +5,7 @@ Massive Datasets, 3.4: with 10 bands of 3 rows, two texts of resemblance s are c
 which is 0.985 at 0.7 and 0.9992 at 0.8.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -25,6 +26,11 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 def text_of(turns: Sequence[dict[str, str]]) -> str:
     """What is compared of a prompt: the words of all its turns."""
     return "\n".join(turn["text"] for turn in turns)
+
+
+def turns_text(stored: str) -> str:
+    """As text_of, of turns as PostgreSQL gives their JSON."""
+    return text_of(json.loads(stored))
 
 
 def folded(text: str) -> bytes:

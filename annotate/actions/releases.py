@@ -13,6 +13,7 @@ from annotate import audit
 from annotate.access import Deed, require
 from annotate.actions.jobs import Refused, create_job, send
 from annotate.actions.judging import text_key
+from annotate.exports.against import named_files
 from annotate.exports.formats import NAMES
 from annotate.exports.recipe import Recipe
 from annotate.models import Criterion, JobKind, Pair, Partition, Project, Release, User
@@ -44,6 +45,9 @@ class ReleaseOptions:
     `near_duplicates`: what that is nearly the same is kept on one side of the splits, of NEAR_DUPLICATES; `split`: the
     splits are dealt anew, None: by the partitions that imports fixed. Rows of `held_out_models` and by
     `held_out_criteria` stand in the test split or in none.
+
+    `against`: files of other benchmarks, on this machine, that are looked through for what the project holds too; with
+    `drop_contaminated` pairs that hold any of it stand in no split.
     """
 
     min_labels: int | None = None
@@ -56,6 +60,8 @@ class ReleaseOptions:
     split: Split | None = None
     held_out_models: tuple[str, ...] = ()
     held_out_criteria: tuple[str, ...] = ()
+    against: tuple[Path, ...] = ()
+    drop_contaminated: bool = False
 
     def whole(self) -> Recipe:
         """The recipe with what is said otherwise in it."""
@@ -114,6 +120,8 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
             "models": sorted(options.held_out_models),
             "criteria": sorted(options.held_out_criteria),
         }
+    if options.against:
+        stored["against"] = {"files": named_files(list(options.against)), "drop": options.drop_contaminated}
     # Only where it is chosen: releases without it are what they always were.
     return stored | {"groups": {"smallest": SMALLEST_GROUP}} if recipe.groups else stored
 
@@ -170,7 +178,9 @@ def start_release(
     """
     require(by, Deed.MANAGE, project)
     recipe = recipe_of(project, options)
-    job = create_job(by=by, project=project, kind=JobKind.RELEASE)
+    # Where the files lie is nobody's business who reads the recipe.
+    files = {"against": [str(path) for path in options.against]} if options.against else {}
+    job = create_job(by=by, project=project, kind=JobKind.RELEASE, **files)
     release_id = release_id or uuid4()
     release = Release.objects.create(
         pk=release_id,

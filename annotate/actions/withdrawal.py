@@ -5,10 +5,11 @@ waited for somebody too long, or was ended by the database, does it again.
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TypeVar
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -17,6 +18,8 @@ from annotate import audit
 from annotate.access import Deed, Unknown, require
 from annotate.actions.people import new_pseudonym
 from annotate.actions.queue import close_claim, lock_claim, open_pairs
+from annotate.exports.pseudonyms import pseudonymise
+from annotate.exports.records import named
 from annotate.models import (
     Annotator,
     Claim,
@@ -24,6 +27,7 @@ from annotate.models import (
     Comment,
     Criterion,
     CrowdArrival,
+    FrozenJudgment,
     GroupMember,
     Invitation,
     Judgment,
@@ -33,6 +37,7 @@ from annotate.models import (
     Resolution,
     Route,
     Seat,
+    Tombstone,
     User,
     Withdrawal,
 )
@@ -169,6 +174,7 @@ def _erase(annotator: Annotator) -> dict[str, int]:
         "resolutions": settled.count(),
         "comments": said.count(),
     }
+    _leave_tombstones(judgments)
     project.releases.filter(pk__in=releases, superseded_at=None).update(superseded_at=timezone.now())
     if locked.user_id:
         _let_go(project, locked.user_id)
@@ -183,6 +189,31 @@ def _erase(annotator: Annotator) -> dict[str, int]:
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # another erasure in the same transaction needs that
         cursor.execute("SET LOCAL evenhand.erase = 'off'")
     return erased
+
+
+def _leave_tombstones(judgments: QuerySet[Judgment]) -> None:
+    """Note by the names that each release used what is taken from it, for the next one to list."""
+    now = timezone.now()
+    held = FrozenJudgment.objects.filter(judgment__in=judgments).order_by("pk")
+    rows = held.values_list(
+        "comparison__release",
+        "comparison__release__pseudonym_key",
+        "comparison__pair__source",
+        "comparison__pair__external_id",
+        "comparison__criterion__text_key",
+        "judgment",
+    )
+    stones = (
+        Tombstone(
+            release_id=release,
+            row=named(source, external_id, bytes(criterion)),
+            judgment=pseudonymise(key, "judgment", judgment),
+            removed_at=now,
+        )
+        for release, key, source, external_id, criterion, judgment in rows.iterator()
+    )
+    while some := list(islice(stones, _BATCH)):
+        Tombstone.objects.bulk_create(some)
 
 
 def _let_go(project: Project, user_id: int) -> None:

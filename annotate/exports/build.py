@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from annotate.actions.jobs import unlimited_statements
 from annotate.exports import files, recipe
+from annotate.exports.against import contamination_counts, write_contamination
 from annotate.exports.card import card, coverage
 from annotate.exports.choice import REASONS
 from annotate.exports.formats.base import Write, Writing
@@ -31,6 +32,7 @@ from annotate.exports.plan import Plan, make_plan
 from annotate.exports.raw import write_judgments
 from annotate.exports.records import Part, Record, records
 from annotate.exports.shards import ENOUGH, Shard, helpers, make_locks, taking
+from annotate.exports.withdrawn import of_earlier, write_withdrawn
 from annotate.modalities.sandbox import MediaSandbox
 from annotate.models import Partition, Release
 from annotate.software import version
@@ -182,6 +184,10 @@ def _files(
         yield path, part.rows, partial(write_labels, release=release, part=part, tell=progress.add)
     for path, part in _numbered(plan.raw, directory / "raw" / "judgments"):
         yield path, part.rows, partial(write_judgments, release=release, part=part, tell=progress.add)
+    if release.contamination:
+        yield directory / "contamination.jsonl", 0, partial(write_contamination, release=release)
+    if of_earlier(release).exists():
+        yield directory / "withdrawn.jsonl", 0, partial(write_withdrawn, release=release)
     if "groups" in release.recipe:
         yield directory / "groups" / "votes.parquet", 0, partial(write_votes, release=release)
 
@@ -218,6 +224,8 @@ def summary(release: Release, plan: Plan) -> dict[str, Any]:
     """The manifest but for its list of files."""
     assert release.frozen_at
     told = {"groups": sizes_told(release)} if "groups" in release.recipe else {}
+    if release.contamination:
+        told["contamination"] = contamination_counts(release)
     return told | {
         "format": FORMAT,
         "software": f"Evenhand {version()}",
@@ -230,6 +238,7 @@ def summary(release: Release, plan: Plan) -> dict[str, Any]:
             "validation": _counts(plan, [Partition.VALIDATION]),
             "train": _counts(plan, [Partition.TRAIN]),
             "judgments": dict(sorted(plan.standings.items())),
+            "withdrawn": of_earlier(release).count(),
         },
         "coverage": coverage(plan),
         **plan.figures.as_json(plan.recipe.licences),

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from annotate.exports.against import contamination_counts
 from annotate.exports.choice import REASONS, STEPS
 from annotate.exports.figures import half_width
 from annotate.exports.kinds import formats_of, kinds_of
@@ -71,7 +72,8 @@ def card(release: Release, plan: Plan) -> str:
             _table(("part", "config", *USABLE, "ties %"), _label_rows(plan)),
             "",
             *_filters(plan),
-            "Pairs of one prompt, prompt group or medium stand on one side of the splits only.\n",
+            "Pairs of one prompt, prompt group or medium, or of what is nearly the same, stand on one side of the splits only.\n",
+            *_contamination(release),
             *_coverage(plan),
             *_sizes(plan),
             "## Agreement\n",
@@ -259,6 +261,25 @@ def _settled(plan: Plan) -> Iterable[str]:
             ((*key, count, plan.overruled[key]) for key, count in sorted(plan.settled.items())),
         )
         yield ""
+
+
+def _contamination(release: Release) -> Iterable[str]:
+    """What stands in other benchmarks too, where some were looked through."""
+    if release.contamination:
+        yield "## Contamination\n"
+        yield _table(
+            ("other benchmark", "rows", "found there"),
+            (
+                (
+                    told["name"],
+                    told["rows"],
+                    ", ".join(f"{what} {n}" for what, n in told["found"].items()) or "-",
+                )
+                for told in contamination_counts(release)
+            ),
+        )
+        dropped = release.recipe["against"]["drop"]
+        yield f"\nPairs that hold any of it {'stand in no split' if dropped else 'were left in'}; `contamination.jsonl` names them.\n"
 
 
 def configs_of(plan: Plan) -> list[dict[str, Any]]:

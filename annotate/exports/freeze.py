@@ -5,10 +5,13 @@ again, or by another process, and come out the same.
 """
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from annotate.exports.against import compare
 from annotate.exports.sides import TABLE, criteria_held_out, decide
 from annotate.models import KeptOut, Release
 from annotate.tallies import SETTLED, STANDINGS
@@ -53,12 +56,18 @@ def freeze(release: Release, tell: Callable[[], None] = lambda: None) -> None:
     """
     if not Release.objects.filter(pk=release.pk, frozen_at=None).exists():
         return
-    decide(release, set(), tell)
-    _write(release)
+    contamination, elsewhere = None, set[int]()
+    if against := release.recipe.get("against"):
+        contamination, elsewhere = compare(
+            release, [Path(path) for path in release.job.spec["against"]], tell
+        )
+        elsewhere = elsewhere if against["drop"] else set()
+    decide(release, elsewhere, tell)
+    _write(release, contamination)
 
 
 @transaction.atomic
-def _write(release: Release) -> None:
+def _write(release: Release, contamination: dict[str, Any] | None) -> None:
     release = Release.objects.select_for_update().get(pk=release.pk)
     if release.frozen_at:
         return
@@ -81,4 +90,4 @@ def _write(release: Release) -> None:
         cursor.execute("SET LOCAL enable_nestloop = on")
         # The planner knows nothing yet of what has just been written, and would scan it whole for every batch.
         cursor.execute("ANALYZE annotate_frozencomparison; ANALYZE annotate_frozenjudgment")
-    Release.objects.filter(pk=release.pk).update(frozen_at=timezone.now())
+    Release.objects.filter(pk=release.pk).update(frozen_at=timezone.now(), contamination=contamination)

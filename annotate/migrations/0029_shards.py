@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('row', models.TextField(help_text='the id of the comparison in the release')),
                 ('judgment', models.CharField(help_text='its pseudonym in the release', max_length=16)),
-                ('removed_on', models.DateField()),
+                ('removed_at', models.DateTimeField()),
                 ('release', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tombstones', to='annotate.release')),
             ],
         ),

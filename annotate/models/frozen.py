@@ -87,7 +87,7 @@ class Tombstone(models.Model):
     release = models.ForeignKey(Release, models.CASCADE, related_name="tombstones")
     row = models.TextField(help_text="the id of the comparison in the release")
     judgment = models.CharField(max_length=16, help_text="its pseudonym in the release")
-    removed_on = models.DateField()
+    removed_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return f"{self.judgment} of {self.release_id}"

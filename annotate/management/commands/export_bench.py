@@ -119,6 +119,20 @@ class Command(BaseCommand):
             help="rows by this criterion stand in test or nowhere; repeatable",
         )
         parser.add_argument(
+            "--against",
+            nargs="+",
+            type=Path,
+            default=[],
+            metavar="FILE",
+            help="other benchmarks, in any layout that import_pairs recognises: what stands in both is listed in"
+            " contamination.jsonl",
+        )
+        parser.add_argument(
+            "--drop-contaminated",
+            action="store_true",
+            help="and pairs that hold any of it stand in no split",
+        )
+        parser.add_argument(
             "--processes",
             type=int,
             metavar="N",
@@ -148,6 +162,8 @@ class Command(BaseCommand):
         split_seed: int,
         hold_out_model: list[str],
         hold_out_criterion: list[str],
+        against: list[Path],
+        drop_contaminated: bool,
         processes: int | None,
         release: UUID | None,
         **options: Any,
@@ -173,6 +189,8 @@ class Command(BaseCommand):
             split=_shares(split, split_seed) if split else None,
             held_out_models=tuple(hold_out_model),
             held_out_criteria=tuple(hold_out_criterion),
+            against=tuple(path.resolve() for path in against),
+            drop_contaminated=drop_contaminated,
         )
         if processes is not None and processes < 1:
             raise CommandError(f"--processes is {processes}: give 1 or more.")
