@@ -1,7 +1,8 @@
-"""How fast a release is made: 10,000 and 100,000 text comparisons of three judgments each, in a process of its own.
+"""How fast a release is made: 10,000 and 100,000 text comparisons of three judgments each, by the command itself.
 
-Prints JSON: seconds, judgments a second, and the most memory that the exporting process took. Half of the
-pairs are benchmark, half are training data. The servers are this run's own.
+Prints JSON: seconds, judgments a second, the most memory that one of its processes took, and how many times as long it
+takes as pyarrow alone does to write the same Parquet files in the same run. Half of the pairs are benchmark, half are
+training data. `--sizes 333334` is a million judgments. The servers are this run's own.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from pairs import fill
 from place import ROOT, own_servers
 
@@ -40,11 +42,20 @@ FROM annotate_judgment j JOIN annotate_annotator a ON a.id = j.annotator_id WHER
 """
 
 
-def measure(slug: str, comparisons: int, out: Path) -> dict[str, object]:
+def measure(slug: str, comparisons: int, out: Path, options: list[str]) -> dict[str, object]:
     """Export by the command itself, start-up and all."""
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "manage.py"), "export_bench", "--project", slug, "--out", str(out)],
+        [
+            sys.executable,
+            str(ROOT / "manage.py"),
+            "export_bench",
+            "--project",
+            slug,
+            "--out",
+            str(out),
+            *options,
+        ],
         stdout=subprocess.DEVNULL,
     )
     _, status, usage = os.wait4(process.pid, 0)
@@ -54,26 +65,47 @@ def measure(slug: str, comparisons: int, out: Path) -> dict[str, object]:
     manifest = json.loads((out / "MANIFEST.json").read_text())
     judgments = sum(manifest["counts"]["judgments"].values())
     assert judgments == 3 * comparisons, judgments
+    alone = out.with_name(f"{out.name}-alone")
+    alone.mkdir()
+    by_pyarrow = by_pyarrow_alone(out, alone)
     return {
         "comparisons": comparisons,
         "judgments": judgments,
         "seconds": round(seconds, 2),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),  # of the exporter alone, not of PostgreSQL
         "judgments_per_second": round(judgments / seconds),
+        "pyarrow_alone_seconds": round(by_pyarrow, 2),
+        "times_pyarrow_alone": round(seconds / by_pyarrow, 1),
         "peak_rss_mb": round(usage.ru_maxrss / 1024),
         "release_mb": round(sum(entry["size"] for entry in manifest["files"]) / 2**20, 1),
     }
 
 
+def by_pyarrow_alone(out: Path, to: Path) -> float:
+    """Seconds that writing the release's Parquet files takes where the tables are in memory already."""
+    seconds = 0.0
+    for number, path in enumerate(sorted(out.rglob("*.parquet"))):
+        groups = pq.ParquetFile(path).metadata
+        table = pq.read_table(path)
+        begun = time.perf_counter()
+        pq.write_table(
+            table, to / f"{number}", compression="zstd", row_group_size=groups.row_group(0).num_rows
+        )
+        seconds += time.perf_counter() - begun
+    return seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N", help="comparisons")
-    sizes = parser.parse_args().sizes
+    parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="of export_bench, at the end")
+    given = parser.parse_args()
+    sizes = given.sizes
     with own_servers() as place:
         results = []
         for size in sizes:
             fill(f"bench-{size}", size, kept=True, then=JUDGMENTS)
-            results.append(measure(f"bench-{size}", size, place / f"out-{size}"))
+            results.append(measure(f"bench-{size}", size, place / f"out-{size}", given.options))
         print(json.dumps({"bench": "release", "cpus": os.cpu_count(), "results": results}, indent=2))
 
 

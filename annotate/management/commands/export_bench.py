@@ -14,6 +14,8 @@ from annotate.exports import files
 from annotate.exports.build import build
 from annotate.exports.formats import NAMES
 from annotate.exports.recipe import FILE, Recipe, RecipeError, default_text, parse
+from annotate.exports.push import place_of
+from annotate.exports.push import push as send_release
 from annotate.management.terminal import Bar, run_with_bar
 from annotate.models import JobState, Judgment, Project, Release, Resolution
 from annotate.quality import exclusions_changed
@@ -133,6 +135,11 @@ class Command(BaseCommand):
             help="and pairs that hold any of it stand in no split",
         )
         parser.add_argument(
+            "--push",
+            metavar="s3://BUCKET/PREFIX",
+            help="when it is finished send it there too, and read it back; what was sent before is not sent again",
+        )
+        parser.add_argument(
             "--processes",
             type=int,
             metavar="N",
@@ -164,6 +171,7 @@ class Command(BaseCommand):
         hold_out_criterion: list[str],
         against: list[Path],
         drop_contaminated: bool,
+        push: str | None,
         processes: int | None,
         release: UUID | None,
         **options: Any,
@@ -195,10 +203,14 @@ class Command(BaseCommand):
         if processes is not None and processes < 1:
             raise CommandError(f"--processes is {processes}: give 1 or more.")
         try:
+            if push:
+                place_of(push)
             if release:
                 manifest = self._again(found, release, out, chosen, processes)
             else:
                 manifest = self._make(found, out.resolve(), chosen, processes)
+            if push:
+                self._push(out, push)
         except (Refused, AlreadyRunning) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
@@ -272,6 +284,11 @@ class Command(BaseCommand):
             raise CommandError(f"Project {project.slug} has no frozen release {release_id}.")
         with Bar(unit=" rows") as bar:
             return build(release, out, bar.tell, processes=processes)
+
+    def _push(self, out: Path, url: str) -> None:
+        with Bar(unit=" files") as bar:
+            sent = send_release(out, url, lambda step: bar.tell(step=step[-60:]))
+        self.stdout.write(f"{url} holds it: {sent} files were sent, and all were read back.")
 
     def _report(self, manifest: dict[str, Any], out: Path) -> None:
         for part in ("bench", "train", "validation"):
