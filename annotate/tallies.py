@@ -40,7 +40,8 @@ RECURSIVE chain AS (
 """
 
 # units: every visible comparison of project %(project)s with its pair and canonical criterion, but those by a criterion
-# that a moderator rejected: what is no criterion has no label.
+# that a moderator rejected: what is no criterion has no label; and those that nobody is asked about and nobody has judged, as
+# models write (writing.py): they are no question to people.
 # standings: every visible judgment of these, and how it stands (models.Standing). What was said in training and quiz is none:
 # it was said to learn, and no release holds it.
 STANDINGS = f"""
@@ -52,6 +53,8 @@ STANDINGS = f"""
     LEFT JOIN merged m ON m.id = c.criterion_id
     JOIN annotate_criterion r ON r.id = COALESCE(m.root, c.criterion_id) AND r.state <> 'rejected'
     WHERE p.project_id = %(project)s AND {visible("c")} AND {visible("p")}
+      AND (r.state NOT IN ('proposed', 'own')
+           OR EXISTS (SELECT FROM annotate_judgment o WHERE o.comparison_id = c.id))
       AND (%(sources)s::text[] IS NULL OR p.source = ANY (%(sources)s))
 ), standings AS (
     SELECT u.pair_id, u.criterion_id, u.task_type, u.partition, j.id AS judgment_id, j.verdict,

@@ -58,8 +58,8 @@ QUEUES = {
 }
 # Reward models whose training and scoring wait for a worker with a GPU, and with the backbone's folder.
 ON_GPU = frozenset({"transformers"})
-# How long a task may take whose single steps are long (a video, a training): beyond the settings' limit, in seconds.
-TIME_LIMITS = {JobKind.DERIVE: 3600, JobKind.TRAIN: 3600, JobKind.BUDGET: 3600}
+# How long a task may take whose single steps are long (a video, a training, a slow endpoint): beyond the settings' limit, in seconds.
+TIME_LIMITS = {JobKind.DERIVE: 3600, JobKind.TRAIN: 3600, JobKind.BUDGET: 3600, JobKind.WRITE: 3600}
 # The reward model whose training is a task's work; the others may take hours.
 SHORT = "builtin"
 MAX_ATTEMPTS = 5  # in a row without progress

@@ -94,6 +94,7 @@ class Receipt:
 
 
 @lru_cache(maxsize=1024)  # an import asks for the same few a million times
+@lru_cache(maxsize=1024)  # an import asks for the same few, row after row
 def text_key(text: str) -> bytes:
     """Identity of a criterion: its text with case and white space folded, hashed (32 bytes)."""
     return hashlib.sha256(" ".join(text.split()).casefold().encode()).digest()

@@ -24,6 +24,7 @@ MAX_LABELS = 9  # of one criterion: a comparison has at most nine seats
 MAX_PATH = 1000
 
 ROLES = ("system", "user", "assistant", "tool")
+ANYBODY = Asks()
 TASK_TYPES = frozenset(TaskType.values)
 LABEL_VERDICTS = tuple(verdict.value for verdict in Verdict if verdict != Verdict.RETRACTED)
 
@@ -47,12 +48,14 @@ def text(value: object, field: str, *, limit: int = MAX_TEXT, empty: bool = True
         raise RowError(field, f"has {len(value):,} characters; at most {limit:,} are taken. Shorten it.")
     if "\0" in value:
         raise RowError(field, f"has a NUL character at {value.index(chr(0)) + 1}: remove it.")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise RowError(
-            field, f"has half of a surrogate pair at character {error.start + 1}: write the whole character."
-        ) from None
+    if not value.isascii():  # which is known without looking
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise RowError(
+                field,
+                f"has half of a surrogate pair at character {error.start + 1}: write the whole character.",
+            ) from None
     if not empty and not value.strip():
         raise RowError(field, "is empty: fill it in.")
     return value
@@ -164,7 +167,7 @@ def criterion(given: AskedCriterion, field: str) -> AskedCriterion:
         seen.add(one.annotator)
     if given.k is not None and given.k < len(given.labels):
         raise RowError(f"{field}.k", f"is {given.k}, less than the {len(given.labels)} labels given.")
-    return replace(given, text=folded)
+    return given if folded == given.text else replace(given, text=folded)
 
 
 def known_answer(value: object, field: str) -> KnownAnswer:
@@ -197,6 +200,8 @@ def asked(language: object, expertise: object) -> Asks:
     Raises:
         RowError
     """
+    if language == "" and expertise == []:
+        return ANYBODY
     any_of = False
     if isinstance(expertise, dict):
         if len(expertise) != 1 or not {"any", "all"} & set(expertise):

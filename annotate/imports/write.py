@@ -5,10 +5,10 @@ Criteria can: annotators write them too.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -18,8 +18,10 @@ from annotate.actions.pools import needs_for
 from annotate.imports import digests
 from annotate.imports.assets import BatchMedia
 from annotate.imports.checks import MAX_LABELS
+from annotate.imports.copying import copy
 from annotate.imports.plan import Asked, PairPlan, plan_batch
 from annotate.imports.record import FileError, KnownAnswer, Label, PairRow, RowError
+from annotate.imports.references import checked, may_check_at_once
 from annotate.models import DataImport, Partition, Project
 
 
@@ -68,7 +70,7 @@ def _insert_assets(
     if not media.new:
         return {}
     ids = dict(zip(media.new, _ids("annotate_asset", len(media.new)), strict=True))
-    _copy(
+    copy(
         "annotate_asset",
         "id, project_id, sha256, modality, media_type, extension, size, key, probe, prepared, problem,"
         " data_import_id, created_at",
@@ -91,7 +93,7 @@ def _insert_assets(
             for sha256, new in media.new.items()
         ),
     )
-    _copy(
+    copy(
         "annotate_derivative",
         "asset_id, kind, media_type, size, key, probe",
         (
@@ -117,6 +119,15 @@ class _Writer:
         self._assets = asset_ids
         self._prepared = prepared
         self._now = now
+        self._ours = {"project_id": project.pk, "data_import_id": data_import.pk}
+        self._at_once = may_check_at_once()
+        self._of_import = {"annotate_project": [project.pk], "annotate_dataimport": [data_import.pk]}
+
+    def _checked(self, **others: Collection[int]) -> AbstractContextManager[None]:
+        """Within, rows are copied that refer to the project, the import, these, and what this batch has made before."""
+        return checked(
+            self._of_import | {f"annotate_{name}": ids for name, ids in others.items()}, at_once=self._at_once
+        )
 
     def write(self, plans: list[PairPlan], written: Written) -> None:
         new = [plan for plan in plans if plan.known_id is None]
@@ -138,7 +149,7 @@ class _Writer:
     def _write_pairs(
         self, plans: list[PairPlan], pair_ids: dict[int, int], partitions: dict[int, str]
     ) -> None:
-        project, import_id, now = self._project, self._import_id, self._now
+        project = self._project
         prompts = self._prompts(plans)
         try:
             needs = needs_for(project.pk, [(plan.row.task_type, plan.row.asked) for plan in plans])
@@ -160,13 +171,12 @@ class _Writer:
                     asset_id = self._assets[plan.media[at].sha256]
                     at += 1
                 about = json.dumps(side.metadata) if side.metadata else "{}"
-                responses.append((response_id, project.pk, side.text, asset_id, side.model, about, import_id))
+                responses.append((response_id, side.text, asset_id, side.model, about))
             pair_ids[id(plan)] = ids[number]
             partitions[id(plan)] = where[group]
             pairs.append(
                 (
                     ids[number],
-                    project.pk,
                     row.source,
                     row.external_id,
                     plan.digest,
@@ -180,23 +190,24 @@ class _Writer:
                     group,
                     where[group],
                     digests.shuffle_number(project.salt, row.source, row.external_id),
-                    False,
                     all(seen.sha256 in self._prepared for seen in plan.media),
-                    import_id,
-                    now,
                 )
             )
-        _copy(
-            "annotate_response",
-            "id, project_id, text, asset_id, model_name, metadata, data_import_id",
-            responses,
-        )
-        _copy(
-            "annotate_pair",
-            "id, project_id, source, external_id, digest, task_type, prompt_id, response1_id, response2_id,"
-            ' sensitive, metadata, need_id, "group", partition, shuffle, queued, ready, data_import_id, created_at',
-            pairs,
-        )
+        with self._checked(asset=self._assets.values()):
+            copy(
+                "annotate_response",
+                "id, text, asset_id, model_name, metadata",
+                responses,
+                self._ours,
+            )
+        with self._checked(prompt=self._known_prompts, need=needs.values()):
+            copy(
+                "annotate_pair",
+                "id, source, external_id, digest, task_type, prompt_id, response1_id, response2_id,"
+                ' sensitive, metadata, need_id, "group", partition, shuffle, ready',
+                pairs,
+                self._ours | {"queued": False, "created_at": self._now},
+            )
 
     def _prompts(self, plans: list[PairPlan]) -> dict[bytes, int]:
         """Ids of the prompts by digest; those that are new are written."""
@@ -207,24 +218,25 @@ class _Writer:
                 [self._project.pk, list(first)],
             )
             ids = {bytes(digest): pk for digest, pk in cursor}
+        self._known_prompts = list(ids.values())
         new = [plan for digest, plan in first.items() if digest not in ids]
         if new:
             ids |= zip((plan.prompt for plan in new), _ids("annotate_prompt", len(new)), strict=True)
-            _copy(
-                "annotate_prompt",
-                "id, project_id, digest, turns, data_import_id",
-                (
+            with self._checked():
+                copy(
+                    "annotate_prompt",
+                    "id, digest, turns",
                     (
-                        ids[plan.prompt],
-                        self._project.pk,
-                        plan.prompt,
-                        json.dumps([{"role": role, "text": text} for role, text in plan.row.turns]),
-                        self._import_id,
-                    )
-                    for plan in new
-                ),
-            )
-            _copy(
+                        (
+                            ids[plan.prompt],
+                            plan.prompt,
+                            json.dumps([{"role": role, "text": text} for role, text in plan.row.turns]),
+                        )
+                        for plan in new
+                    ),
+                    self._ours,
+                )
+            copy(
                 "annotate_promptasset",
                 "prompt_id, asset_id, position",
                 [
@@ -357,14 +369,14 @@ class _Writer:
                     comparison.k = n
                     raised.append(comparison)
                 seats.append((comparison, n, annotator, judgment))
-        _copy(
-            "annotate_comparison",
-            "id, pair_id, criterion_id, k, data_import_id, created_at",
-            (
-                (c.id, pair, criterion, c.k, self._import_id, self._now)
-                for (pair, criterion), c in fresh.items()
-            ),
-        )
+        known_pairs = {plan.known_id for plan, _, _ in asked if plan.known_id is not None}
+        with self._checked(criterion=criteria.values(), pair=known_pairs):
+            copy(
+                "annotate_comparison",
+                "id, pair_id, criterion_id, k",
+                ((c.id, pair, criterion, c.k) for (pair, criterion), c in fresh.items()),
+                {"data_import_id": self._import_id, "created_at": self._now},
+            )
         self._known(
             {
                 (there.get(at) or fresh[at]).id: one.known
@@ -374,10 +386,9 @@ class _Writer:
         )
         made_now = {c.id for c in fresh.values()}
         self._raise({c.id: c.k for c in raised if c.id not in made_now})
-        _copy(
+        copy(
             "annotate_judgment",
-            "id, annotator_id, comparison_id, verdict, strength, tie_kind, broken, rationale, evidence, late,"
-            " authored, data_import_id, created_at",
+            "id, annotator_id, comparison_id, verdict, strength, tie_kind, broken, rationale, evidence",
             (
                 (
                     judgment,
@@ -389,17 +400,19 @@ class _Writer:
                     label.broken,
                     label.rationale,
                     json.dumps(label.evidence) if label.evidence else "{}",
-                    False,
-                    False,
-                    self._import_id,
-                    self._now,
                 )
                 for judgment, comparison, annotator, label in new
             ),
+            {
+                "late": False,
+                "authored": False,
+                "data_import_id": self._import_id,
+                "created_at": self._now,
+            },
         )
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL evenhand.review_later = 'on'")
-            _copy(
+            copy(
                 "annotate_seat",
                 "comparison_id, n, k, annotator_id, head_id",
                 (
@@ -507,13 +520,10 @@ def _ids(table: str, count: int) -> list[int]:
     if not count:
         return []
     with connection.cursor() as cursor:
+        # As one text: a row an id would cost more than the rest of it.
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, count]
+            "SELECT string_agg(nextval(s.name)::text, ',')"
+            " FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass OFFSET 0) s (name), generate_series(1, %s)",
+            [table, count],
         )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _copy(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+        return [int(one) for one in cursor.fetchone()[0].split(",")]

@@ -154,6 +154,10 @@ def test_vl_rewardbench(ranking: list[int], verdict: str) -> None:
     assert (pair.response1.model, pair.response2.model) == ("m1", "m2")
     assert pair.task_type == "text_image_to_text" and pair.media[0].path == "images/1.jpg"
     assert pair.metadata == {"query_source": "RLAIF-V"}
+    named = {"image_path": VL["image"], "ranking": ranking}
+    rest = {key: value for key, value in VL.items() if key not in ("image", "human_ranking")}
+    (same,) = read(rest | named, "vl_rewardbench")
+    assert (same.media, same.criteria) == (pair.media, pair.criteria)
 
 
 @pytest.mark.django_db

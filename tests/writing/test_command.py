@@ -9,9 +9,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 
 from annotate import library
@@ -25,6 +28,7 @@ from annotate.models import (
     Comparison,
     CriteriaRun,
     Criterion,
+    Derivative,
     Draw,
     Job,
     Judgment,
@@ -35,7 +39,9 @@ from annotate.models import (
     Seat,
 )
 from annotate.tallies import judged_units
-from tests.factories import make_comparison, make_criterion, make_member, make_pair, make_project
+from annotate.verdicts import read_wanted
+from tests.factories import make_asset, make_comparison, make_criterion, make_member, make_pair, make_project
+from tests.media.pictures import coded, picture
 from tests.paths import ROOT
 from tests.processes import environ_on_test_database
 from tests.reward_models.chat_server import Reply
@@ -100,7 +106,7 @@ def test_either_side_wins_by_what_is_written_and_nobody_is_asked(tmp_path: Path)
     assert proposal.verdicts[2]["verdict"] != proposal.verdicts[2]["swapped"]
     # A model's label is no judgment: nothing that counts people's counts it, and no pair is served for it.
     assert not Judgment.objects.exists() and not Seat.objects.exists()
-    assert judged_units(project, Partition.TRAIN) == []
+    assert judged_units(project, Partition.TRAIN) == [] and read_wanted(project) == []
     assert fill_queue(project.pk, 10) is not None
     assert violations() == {}
     deeds = AuditEntry.objects.filter(project=project).values_list("deed", flat=True)
@@ -213,10 +219,10 @@ def test_people_look_at_a_sample_and_see_what_was_said(tmp_path: Path) -> None:
     assert {row["writer"] for row in library.listed(project, "written")} == {"writer"}
     criterion = Criterion.objects.get(text=BRIEF)
     said = library.details(criterion, names=True)["written"]
-    assert [(one["pair"], one["label"], one["writer"]) for one in said] == [
+    assert {(one["pair"], one["label"], one["writer"]) for one in said} == {
         ("test/p0", "response1", "writer"),
         ("test/p1", "response1", "writer"),
-    ]
+    }
     assert said[0]["verdicts"][0] == {
         "judge": "first",
         "verdict": "response1",
@@ -228,6 +234,7 @@ def test_people_look_at_a_sample_and_see_what_was_said(tmp_path: Path) -> None:
     assert "So it is." in said[0]["verdicts"][0]["rationale"]
     # Accepted, it is asked of people like any other.
     accept_criterion(by=None, criterion=criterion)
+    assert [(one.comparisons, one.labels) for one in read_wanted(project)] == [(2, 2 * project.authored_k)]
     assert fill_queue(project.pk, 10) is not None
     assert violations() == {}
 
@@ -347,6 +354,37 @@ def test_a_recipe_chooses_its_pairs(tmp_path: Path) -> None:
         assert {pair for pair, _ in labels(project)} == found | {"e"}
 
 
+def test_models_are_shown_the_media_that_they_look_at(tmp_path: Path) -> None:
+    project = make_project(task_type="text_to_image")
+    assets = []
+    for width in (20, 30):
+        content = coded("PNG", picture(width, 10))
+        assets.append(make_asset(project, content))
+        key = default_storage.save(f"derived/{uuid4().hex}", ContentFile(content))
+        Derivative.objects.create(asset=assets[-1], kind="web", media_type="image/png", size=1, key=key)
+    make_pair(project, prompt="A red fox", response1=assets[0], response2=assets[1])
+    wins: list[str] = []
+
+    def looks(body: dict[str, Any]) -> Reply:
+        said = body["messages"][1]["content"]
+        pictures = [part["image_url"]["url"] for part in said if part["type"] == "image_url"]
+        assert len(set(pictures)) == 2
+        if body["model"] == "writer":
+            wins.append(pictures[0])
+            return written(("The fox is redder.", "A"))
+        return Reply("[[A]]" if pictures[0] == wins[0] else "[[B]]")
+
+    with models(looks) as server:
+        values = recipe(server.url, ("first", "blind"), agree=1)
+        values["verifiers"][1]["sees"] = []
+        write(project, as_file(tmp_path, values))
+        assert {body["model"] for body in server.asked} == {"writer", "first"}
+    (row,) = Proposal.objects.all()
+    assert row.state == "accepted"
+    assert [said["agrees"] for said in row.verdicts] == [True, False]
+    assert row.verdicts[1]["detail"] == "it is not shown image"
+
+
 def test_only_who_manages_may_begin_one() -> None:
     project = project_of(1)
     begun: dict[str, Any] = {
@@ -370,8 +408,9 @@ def test_killed_it_goes_on_and_asks_nothing_twice(tmp_path: Path, own_data_dir: 
     process: subprocess.Popen[bytes] | None = None
 
     def kills(body: dict[str, Any]) -> Reply:
-        # The ninth question is answered by nobody: whoever asked is dead by then.
-        if len(server.asked) == 9 and process and not killed:
+        # Each pair takes five questions, and the third pair is begun once the first is kept: it is killed within the third,
+        # and this question is answered to nobody.
+        if len(server.asked) == 14 and process and not killed:
             os.kill(process.pid, signal.SIGKILL)
             killed.append(process.pid)
         return answers(body)

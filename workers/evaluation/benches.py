@@ -10,11 +10,9 @@ from typing import Any
 
 from annotate.imports.files import reader_of
 from annotate.imports.media_source import FolderMedia, MediaSource, NoMedia
-from annotate.imports.record import AskedCriterion, FileError, Label, MediaRef, PairRow, Place, RowError, Side
-from annotate.imports.schemas import omni
-from annotate.imports.schemas.context import OVERALL, PUBLISHED, Context
-from annotate.imports.schemas.evenhand import media as own_media
-from annotate.models import Modality, TaskType
+from annotate.imports.record import FileError, MediaRef, PairRow, Place, RowError
+from annotate.imports.schemas import multimodal_rewardbench, omni, vl_rewardbench
+from annotate.imports.schemas.context import Context
 
 LABELS = {"response1": 1, "response2": -1, "tie": 0}
 NAMED = ("omni-rewardbench", "vl-rewardbench", "multimodal-rewardbench")
@@ -186,22 +184,10 @@ def _vl(root: Path) -> _Read:
     files = [root] if root.is_file() else sorted(root.rglob("*.parquet")) or sorted(root.rglob("*.jsonl"))
     if not files:
         raise BenchError(f"{root} holds no .parquet or .jsonl: give the folder with VL-RewardBench's data.")
-
-    def read(values: Mapping[str, Any], place: Place) -> PairRow:
-        ranking, responses = values.get("human_ranking", values.get("ranking")), values.get("response")
-        if not isinstance(ranking, list) or sorted(ranking) != [0, 1]:
-            raise RowError("human_ranking", f"is {ranking!r:.60}; must be [0, 1] or [1, 0].")
-        if not isinstance(responses, list) or len(responses) != 2:
-            raise RowError("response", "must be a list of two.")
-        image = values.get("image") or values.get("image_path")
-        return _pair(
-            place, values.get("query"), image, responses, ranking[0] == 0, str(values.get("id") or place.row)
-        )
-
     for path in files:
-        for values, pair in _rows(path, root, read):
+        for values, pair in _rows(path, root, vl_rewardbench.schema(Context(path.name, "", ""))):
             start = str(values.get("id", "")).replace("-", "_").split("_")[0].lower()
-            yield _VL_GROUPS.get(start, "general"), pair.external_id, path.name, pair
+            yield _VL_GROUPS.get(start, "general"), _published_id(values, "id", pair), path.name, pair
 
 
 def _multimodal(root: Path) -> _Read:
@@ -211,52 +197,15 @@ def _multimodal(root: Path) -> _Read:
         raise BenchError(
             f"{root} holds no all_data.json: run the benchmark's own script that puts it together."
         )
-
-    def read(values: Mapping[str, Any], place: Place) -> PairRow:
-        better = values.get("Better")
-        if better not in ("Output1", "Output2"):
-            raise RowError("Better", f"is {better!r:.60}; must be Output1 or Output2.")
-        responses = [values.get("Output1"), values.get("Output2")]
-        return _pair(
-            place,
-            values.get("Text"),
-            values.get("Image"),
-            responses,
-            better == "Output1",
-            str(values.get("ID") or place.row),
-        )
-
-    for values, pair in _rows(path, root, read):
+    for values, pair in _rows(path, root, multimodal_rewardbench.schema(Context(path.name, "", ""))):
         category, start = str(values.get("Category") or "all"), str(values.get("ID", "")).lower()
         if category == "safety":
             category = "safety/bias" if start.startswith("pairs") else "safety/toxicity"
         elif category == "reasoning":
             category = "reasoning/math" if start.startswith("math") else "reasoning/coding"
-        yield category, pair.external_id, path.name, pair
+        yield category, _published_id(values, "ID", pair), path.name, pair
 
 
-def _pair(
-    place: Place, prompt: Any, image: Any, responses: list[Any], first_is_better: bool, row_id: str
-) -> PairRow:
-    """A question about an image with two written answers, of which one is better."""
-    texts = []
-    for number, said in enumerate([prompt, *responses]):
-        if not isinstance(said, str):
-            raise RowError(
-                ("the prompt", "the first response", "the second response")[number], "must be a text."
-            )
-        texts.append(said)
-    ref = own_media(image, "image") if image else None
-    media = (MediaRef("image", ref.path, ref.data, Modality.IMAGE),) if ref else ()
-    verdict = "response1" if first_is_better else "response2"
-    return PairRow(
-        place=place,
-        source="",
-        external_id=row_id,
-        task_type=TaskType.TEXT_IMAGE_TO_TEXT if media else TaskType.TEXT_TO_TEXT,
-        turns=(("user", texts[0]),),
-        media=media,
-        response1=Side(text=texts[1]),
-        response2=Side(text=texts[2]),
-        criteria=(AskedCriterion(OVERALL, 1, (Label(PUBLISHED, verdict),)),),
-    )
+def _published_id(values: Mapping[str, Any], column: str, pair: PairRow) -> str:
+    """The row's own id, or its number: what a pair without one is named by in an import says nothing here."""
+    return str(values.get(column) or pair.place.row)

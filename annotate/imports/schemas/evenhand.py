@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from annotate.imports import checks
@@ -213,9 +214,15 @@ def _flat_label(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [label]
 
 
+@lru_cache(maxsize=1024)
+def _plain(text: str, k: int | None, field: str) -> AskedCriterion:
+    """A criterion without labels: in most files the same few, row after row."""
+    return checks.criterion(AskedCriterion(text, k), field)
+
+
 def _criterion(value: Any, field: str, context: Context) -> AskedCriterion:
     if isinstance(value, str):
-        return checks.criterion(AskedCriterion(value, context.k), field)
+        return _plain(value, context.k, field)
     if not isinstance(value, dict):
         raise RowError(field, 'must be a text or an object: {"text": "...", "judgments": [...]}.')
     checks.known_keys(value, _CRITERION_KEYS, field)

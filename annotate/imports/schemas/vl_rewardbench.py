@@ -1,7 +1,8 @@
 """VL-RewardBench (dataset card of MMInstruction/VL-RewardBench): an image, a query, two responses and their ranks.
 
 id, query, response (two texts), image, human_ranking (the rank of each response, 0 the better one), models,
-query_source. Ranks that are equal are a tie. Responses keep the published order.
+query_source. Ranks that are equal are a tie. Responses keep the published order. image_path and ranking are taken for image
+and human_ranking.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,10 +32,10 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
             external_id=content_name(query, texts) if given is None else checks.name(given, "id"),
             task_type=context.task_type or TaskType.TEXT_IMAGE_TO_TEXT,
             turns=(("user", query),),
-            media=(medium(row.get("image"), "image", Modality.IMAGE),),
+            media=(medium(row.get("image") or row.get("image_path"), "image", Modality.IMAGE),),
             response1=Side(texts[0], model=checks.name(names[0] or "", "models[0]", empty=True)),
             response2=Side(texts[1], model=checks.name(names[1] or "", "models[1]", empty=True)),
-            criteria=overall(context, _verdict(row.get("human_ranking"))),
+            criteria=overall(context, _verdict(row.get("human_ranking", row.get("ranking")))),
             metadata=kept(row, ("query_source",)),
         )
 
