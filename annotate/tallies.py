@@ -41,7 +41,7 @@ RECURSIVE chain AS (
 
 # units: every visible comparison of project %(project)s with its pair and canonical criterion, but those by a criterion
 # that a moderator rejected: what is no criterion has no label; and those that nobody is asked about and nobody has judged, as
-# models write (writing.py): they are no question to people.
+# models write (actions/writing.py): they are no question to people.
 # standings: every visible judgment of these, and how it stands (models.Standing). What was said in training and quiz is none:
 # it was said to learn, and no release holds it.
 STANDINGS = f"""

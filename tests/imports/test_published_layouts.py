@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from annotate.imports.record import Label, PairRow, Place, RowError
-from annotate.imports.schemas import LAYOUTS, detect, preference, schema_for
+from annotate.imports.schemas import LAYOUTS, detect, preference, schema_for, vl_rewardbench
 from annotate.imports.schemas.context import OVERALL, PUBLISHED, Context
 from annotate.models import Comparison, Judgment, Pair
 from tests.factories import make_project
@@ -156,7 +156,7 @@ def test_vl_rewardbench(ranking: list[int], verdict: str) -> None:
     assert pair.metadata == {"query_source": "RLAIF-V"}
     named = {"image_path": VL["image"], "ranking": ranking}
     rest = {key: value for key, value in VL.items() if key not in ("image", "human_ranking")}
-    (same,) = read(rest | named, "vl_rewardbench")
+    same = vl_rewardbench.schema(Context("x.jsonl", "", ""))(rest | named, Place(0, 1))
     assert (same.media, same.criteria) == (pair.media, pair.criteria)
 
 
