@@ -116,6 +116,10 @@ def test_transformers_is_not_imported_before_it_is_needed() -> None:
             {"backbone": "x", "batch": 3, "processes": 2},
             "batch: 3 pairs cannot be shared evenly by 2 processes",
         ),
+        (
+            {"backbone": "x", "sharded": True},
+            "sharded: wants processes of 2 or more, and method lora or full",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_specification_is_said(values: object, told: str) -> None:

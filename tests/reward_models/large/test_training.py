@@ -207,6 +207,35 @@ def test_two_processes_are_as_one(words: Path, monkeypatch: pytest.MonkeyPatch) 
     same(one, two, items, within=1e-3)
 
 
+def test_shards_are_as_one_and_kept_whole(
+    words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # Of fifteen pairs in parts of three one process has a part more than the other, which runs one that counts nothing.
+    (items, verdicts), watched = words_rule(15), words_rule(7, seed=3)
+    asked = settings(words, method="full", learning_rate=0.003, epochs=2, micro_batch=3, watch_every=2)
+    one = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked, watched=watched)
+    kept = asked | {"checkpoints": str(tmp_path), "checkpoint_every": 3}
+    two = TransformersModel.train(
+        items, verdicts, cache=CACHE, settings=kept | {"processes": 2, "sharded": True}, watched=watched
+    )
+    assert one.losses == pytest.approx(two.losses, abs=1e-4)
+    assert [look.loss for look in one.looks] == pytest.approx([look.loss for look in two.looks], abs=1e-4)
+    same(one, two, items, within=1e-3)
+    # One process goes on from what two of them kept: there is nothing left to do, and the best weights are there.
+    steps: list[int] = []
+    again = TransformersModel.train(
+        items,
+        verdicts,
+        cache=CACHE,
+        settings=kept,
+        watched=watched,
+        told=lambda step, of, loss: steps.append(step),
+    )
+    assert not steps and again.looks == two.looks
+    same(again, two, items)
+
+
 def test_adapters_merged_are_as_beside(words: Path) -> None:
     from workers.reward_models.large import backbone
     from workers.reward_models.large.settings import LargeSettings

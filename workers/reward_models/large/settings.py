@@ -39,6 +39,7 @@ class LargeSettings:
         batch_tokens: padded tokens scored at a time.
         checkpoints: folder where training is kept every `checkpoint_every` steps and resumed from.
         processes: of one machine that train together, each on its own device where there are as many.
+        sharded: does each of them hold only its part of the decoder's layers (FSDP)? Else each holds all of it.
     """
 
     backbone: str
@@ -70,6 +71,7 @@ class LargeSettings:
     checkpoints: str = ""
     checkpoint_every: int = _number(50, 1)
     processes: int = _number(1, 1, 64)
+    sharded: bool = False
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
@@ -87,6 +89,8 @@ class LargeSettings:
             raise SettingsError(
                 f"batch: {settings.batch} pairs cannot be shared evenly by {settings.processes} processes"
             )
+        if settings.sharded and (settings.processes < 2 or settings.method not in ("lora", "full")):
+            raise SettingsError("sharded: wants processes of 2 or more, and method lora or full")
         return settings
 
     def kept(self) -> dict[str, Any]:

@@ -21,12 +21,13 @@ import torch.distributed as dist
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.nn.functional import logsigmoid, softplus
 
 from workers.reward_models import progress
 from workers.reward_models.base import Compared, Verdicts
 from workers.reward_models.large import backbone as backbones
-from workers.reward_models.large import lora, value_head
+from workers.reward_models.large import lora, sharding, value_head
 from workers.reward_models.large.backbone import Backbone
 from workers.reward_models.large.encode import Encoded
 from workers.reward_models.large.looks import Look, Told, best_of, is_enough
@@ -37,7 +38,10 @@ from workers.reward_models.large.settings import LargeSettings
 Pairs = Callable[[int], tuple[Encoded, Encoded]]
 _FILE = "training.safetensors"
 # What does not change the model that comes out.
-_SPEED = ("checkpoints", "checkpoint_every", "processes", "micro_batch", "batch_tokens", "calibration_share")
+_SPEED = (
+    *("checkpoints", "checkpoint_every", "processes", "sharded"),
+    *("micro_batch", "batch_tokens", "calibration_share"),
+)
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,11 @@ def _loop(
         # Of each layer only what comes in is kept, and computed again on the way back.
         checkpointing(model.model, on=True)
         model.language.train()
-    optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        [{"params": group} for group in sharding.groups(trained)],
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
     margins = _by_all(model, head, pairs) if deep else _by_head(model, head, pairs, len(verdicts))
     look = _looking(model, head, watched, raw if ties else None, rank, world) if watched else None
     each = math.ceil(len(verdicts) / settings.batch)
@@ -174,19 +182,19 @@ def _loop(
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
             total = torch.zeros((), device=model.device)
-            for start in range(0, len(mine), settings.micro_batch):
-                some = mine[start : start + settings.micro_batch]
+            for some, counts in _parts(mine, batch, settings.micro_batch, world):
                 said = torch.tensor(np.asarray(verdicts)[some], device=model.device, dtype=torch.float32)
                 blanked = _dropout(settings.head_dropout, [seed, step], some, model.width)
-                loss = pair_loss(margins(some, blanked), said, softplus(raw) if ties else None).sum() / len(
-                    batch
-                )
+                each_loss = pair_loss(margins(some, blanked), said, softplus(raw) if ties else None)
+                loss = counts * each_loss.sum() / len(batch)
                 loss.backward()
                 total += loss.detach()
             if world > 1:
+                # Of a sharded layer each process has the sum of its part already.
                 for tensor in (*(parameter.grad for parameter in trained), total):
-                    dist.all_reduce(tensor)
-            nn.utils.clip_grad_norm_(trained, settings.clip)
+                    if not isinstance(tensor, DTensor):
+                        dist.all_reduce(tensor)
+            sharding.clip(trained, settings.clip)
             optimizer.step()
             state.losses.append(float(total))
             if not math.isfinite(state.losses[-1]):
@@ -197,8 +205,8 @@ def _loop(
                 state.looks.append(Look(step + 1, *look()))
                 if state.looks[-1] == best_of(state.looks):
                     state.best = [parameter.detach().clone() for parameter in trained]
-            if rank == 0 and ((step + 1) % settings.checkpoint_every == 0 or step + 1 == steps):
-                kept.save(trained, optimizer, state)
+            if (step + 1) % settings.checkpoint_every == 0 or step + 1 == steps:
+                kept.save(trained, optimizer, state, write=rank == 0)
             if rank == 0:
                 progress.tell(step + 1, steps, f"training, loss {state.losses[-1]:.4f}")
             if told:
@@ -212,6 +220,16 @@ def _loop(
             for parameter, best in zip(trained, state.best, strict=True):
                 parameter.copy_(best)
     return Trained(head, float(softplus(raw.detach())), state.losses, state.looks)
+
+
+def _parts(
+    mine: npt.NDArray[np.intp], batch: npt.NDArray[np.intp], size: int, world: int
+) -> list[tuple[npt.NDArray[np.intp], int]]:
+    """A process's pairs, some at a time, each with 1. All processes have as many parts, for sharded layers are run by all of
+    them at once: who has none left runs one pair of the batch that counts 0."""
+    most = math.ceil(math.ceil(len(batch) / world) / size)
+    parts = [(mine[start : start + size], 1) for start in range(0, len(mine), size)]
+    return parts + [(batch[:1], 0)] * (most - len(parts))
 
 
 def _looking(
@@ -230,12 +248,12 @@ def _looking(
         if deep:
             model.language.eval()
         with torch.no_grad():
-            for start in range(0, len(mine), model.settings.micro_batch):
-                some = mine[start : start + model.settings.micro_batch]
+            for some, counts in _parts(mine, np.arange(len(verdicts)), model.settings.micro_batch, world):
                 said = torch.tensor(verdicts[some], device=model.device, dtype=torch.float32)
                 found = margins(some, None)
-                sums[0] += pair_loss(found, said, None if raw is None else softplus(raw)).sum().double().cpu()
-                sums[1] += ((found.sign() * said + 1) / 2)[said != 0].sum().double().cpu()
+                losses = pair_loss(found, said, None if raw is None else softplus(raw))
+                right = ((found.sign() * said + 1) / 2)[said != 0]
+                sums += counts * torch.stack([losses.sum(), right.sum()]).double().cpu()
         if deep:
             model.language.train()
         if world > 1:
@@ -327,23 +345,39 @@ class Checkpoint:
         self._name = name
         self._path = Path(folder) / name[:16] / _FILE if folder else None
 
-    def save(self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer, state: State) -> None:
+    def save(
+        self,
+        trained: list[nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        state: State,
+        *,
+        write: bool = True,
+    ) -> None:
+        """All processes of a training call it, one of them to write."""
         if self._path is None:
             return
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
+
+        def gathered(key: str, tensor: Tensor) -> None:
+            found = sharding.whole(tensor.detach())
+            if write:
+                tensors[key] = found.cpu().contiguous()
+
         for n, parameter in enumerate(trained):
-            tensors[f"{n}"] = parameter.detach()
+            gathered(f"{n}", parameter)
             if state.best:
-                tensors[f"{n}/best"] = state.best[n]
+                gathered(f"{n}/best", state.best[n])
             for key, value in optimizer.state[parameter].items():
-                tensors[f"{n}/{key}"] = value
+                gathered(f"{n}/{key}", value)
+        if not write:
+            return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         written = self._path.with_suffix(".new")
         looks = [[look.step, look.loss, look.accuracy] for look in state.looks]
         # One entry only, so that the file's bytes are always the same.
         kept = {"name": self._name, "losses": state.losses, "looks": looks, "figures": state.figures}
         told = {"told": json.dumps(kept)}
-        save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, written, metadata=told)
+        save_file(tensors, written, metadata=told)
         os.replace(written, self._path)
 
     def load(self, trained: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> State:
@@ -358,12 +392,12 @@ class Checkpoint:
         state = State(told["losses"], [Look(*look) for look in told["looks"]], figures=told["figures"])
         with torch.no_grad():
             for n, parameter in enumerate(trained):
-                parameter.copy_(tensors[f"{n}"])
+                parameter.copy_(sharding.like(tensors[f"{n}"], parameter))
                 if f"{n}/best" in tensors:
-                    state.best.append(tensors[f"{n}/best"].to(parameter.device))
+                    state.best.append(sharding.like(tensors[f"{n}/best"], parameter))
                 moments = {key: tensors[f"{n}/{key}"] for key in ("exp_avg", "exp_avg_sq")}
                 optimizer.state[parameter] = {
-                    key: value.to(parameter.device) for key, value in moments.items()
+                    key: sharding.like(value, parameter) for key, value in moments.items()
                 }
                 optimizer.state[parameter]["step"] = tensors[f"{n}/step"]
         return state
@@ -422,6 +456,10 @@ def _worker(
         if settings.adapter:
             lora.merge(model.language, lora.read(Path(settings.adapter)), settings.adapter)
         prepare(model, seed)
+        if settings.sharded:
+            # Adapters are small, and of another precision than what they stand beside.
+            apart_from = set(weights(model).values()) if settings.method == "lora" else set()
+            sharding.shard(model.language.layers, apart_from, device)
         # Written by this training itself, a moment ago, into a folder of its own.
         encoded = torch.load(place / "pairs.pt", mmap=True, weights_only=False)
         watched = None
@@ -432,12 +470,13 @@ def _worker(
         trained = _loop(
             model, head, encoded.__getitem__, verdicts, seed, name, watched, None, rank, settings.processes
         )
+        found = {key: sharding.whole(weight.detach()).cpu() for key, weight in weights(model).items()}
         if rank == 0:
-            found = {key: weight.detach().cpu().contiguous() for key, weight in weights(model).items()}
             looks = [[look.step, look.loss, look.accuracy] for look in trained.looks]
             told = {"threshold": trained.threshold, "losses": trained.losses, "looks": looks}
             save_file(
-                found | value_head.tensors(trained.head),
+                {key: weight.contiguous() for key, weight in found.items()}
+                | value_head.tensors(trained.head),
                 place / "trained.safetensors",
                 metadata={"told": json.dumps(told)},
             )
