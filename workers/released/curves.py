@@ -11,7 +11,7 @@ from workers.simulation.curves import Curve
 from workers.simulation.plots import draw_curves
 
 CSV, LOSS, ACCURACY = "curves.csv", "loss.png", "accuracy.png"
-_LEVELS = 8  # lines of the grid, about
+_LEVELS = 10  # lines of the grid, at most
 
 
 def write_curves(folder: Path, losses: Sequence[float], looks: Sequence[Look]) -> list[str]:
@@ -29,13 +29,22 @@ def write_curves(folder: Path, losses: Sequence[float], looks: Sequence[Look]) -
     if looks:
         curves["validation"] = _curve([look.step for look in looks], [look.loss for look in looks])
     values = [value for one in curves.values() for value in one.mean]
-    grid = 10.0 ** np.floor(np.log10(max(max(values) - min(values), 1e-6) / _LEVELS)) * 2
-    draw_curves(folder / LOSS, "Loss", curves, x="steps", y="negative log-likelihood of a verdict", grid=grid)
+    says = "negative log-likelihood of a verdict"
+    draw_curves(
+        folder / LOSS, "Loss", curves, x="steps", y=says, grid=_grid(max(values) - min(values)), falling=True
+    )
     if not looks:
         return [CSV, LOSS]
     accuracy = _curve([look.step for look in looks], [look.accuracy for look in looks])
     draw_curves(folder / ACCURACY, "Accuracy on the validation split", {"validation": accuracy}, x="steps")
     return [CSV, LOSS, ACCURACY]
+
+
+def _grid(span: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that makes no more than _LEVELS lines."""
+    least = max(span, 1e-6) / _LEVELS
+    power = 10.0 ** np.floor(np.log10(least))
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= least))
 
 
 def _curve(steps: Sequence[int], values: Sequence[float]) -> Curve:

@@ -21,8 +21,10 @@ def draw_curves(
     x: str = "labels",
     y: str = "accuracy",
     grid: float = 0.05,
+    falling: bool = False,
 ) -> None:
-    """Write a PNG: by default accuracy over labels, a curve for each name, a line of the grid every `grid`."""
+    """Write a PNG: by default accuracy over labels, a curve for each name, a line of the grid every `grid`. The names stand
+    where rising curves are not, or `falling` ones."""
     font, large = ImageFont.load_default(18), ImageFont.load_default(24)
     ends = [one.labels[-1] for one in curves.values()]
     edges = [one.mean + sign * np.nan_to_num(one.half) for one in curves.values() for sign in (-1, 1)]
@@ -54,14 +56,15 @@ def draw_curves(
     for n, (name, one) in enumerate(curves.items()):
         colour = _COLOURS[n % len(_COLOURS)]
         half = np.nan_to_num(one.half)
-        above = [at(*point) for point in zip(one.labels, one.mean + half, strict=True)]
+        upper = [at(*point) for point in zip(one.labels, one.mean + half, strict=True)]
         below = [at(*point) for point in zip(one.labels, one.mean - half, strict=True)]
-        if len(above) > 1:
+        if len(upper) > 1:
             shade = Image.new("RGBA", _SIZE)
-            ImageDraw.Draw(shade).polygon(above + below[::-1], fill=colour + "22")
+            ImageDraw.Draw(shade).polygon(upper + below[::-1], fill=colour + "22")
             picture.paste(shade, (0, 0), shade)
             draw.line([at(*point) for point in zip(one.labels, one.mean, strict=True)], fill=colour, width=3)
-        place = (_SIZE[0] - _RIGHT - 200, _SIZE[1] - _BOTTOM - 40 - 28 * (len(curves) - n))
+        above = _TOP + 12 + 28 * n if falling else _SIZE[1] - _BOTTOM - 40 - 28 * (len(curves) - n)
+        place = (_SIZE[0] - _RIGHT - 200, above)
         draw.line([(place[0], place[1] + 10), (place[0] + 40, place[1] + 10)], fill=colour, width=3)
         draw.text((place[0] + 50, place[1]), name, fill="black", font=font)
     picture.save(path)
