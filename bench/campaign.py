@@ -1,7 +1,7 @@
 """What active sampling saves: campaigns of every policy beside chance, several seeds, where the right answers are known.
 
-Planted texts and pictures under 11 criteria, in a balanced pool and in one of which 70 % ask one thing, and real texts
-(PandaLM, LLMBar) where ../shared/data is. Every seed has its own pool, its own test prompts and its own draws; a policy is
+Planted texts and pictures under 11 criteria, in a balanced pool and in one of which 70 % ask one thing, tested on all alike
+or just as lopsidedly, and real texts (PandaLM, LLMBar) where ../shared/data is. Every seed has its own pool, its own test prompts and its own draws; a policy is
 compared with chance seed by seed. "share" is the part of chance's labels that reaches what chance reaches at the last of
 them; "gain" the accuracy gained at as many. Beside it the accuracy of a fixed judge on what each policy drew, raw and
 reweighted (LURE), and on its draws by chance alone, against the truth of the pool. Prints JSON; --out also draws curves and
@@ -92,15 +92,22 @@ def planted_source(texts: int, images: int, cache: FeatureCache) -> Source:
 
 def balanced(source: Source, seed: int, most: int) -> World:
     """As often each of what is asked, a third of the prompts for testing."""
-    return _mixed(source, seed, most, skewed=False)
+    return _mixed(source, seed, most)
 
 
 def skewed(source: Source, seed: int, most: int) -> World:
     """In the pool 70 % ask for brevity; the test asks everything as often."""
-    return _mixed(source, seed, most, skewed=True)
+    return _mixed(source, seed, most, skewed_pool=True)
 
 
-def _mixed(source: Source, seed: int, most: int, *, skewed: bool) -> World:
+def lopsided(source: Source, seed: int, most: int) -> World:
+    """In the pool and in the test 70 % ask for brevity: what is rarely asked hardly counts."""
+    return _mixed(source, seed, most, skewed_pool=True, skewed_test=True)
+
+
+def _mixed(
+    source: Source, seed: int, most: int, *, skewed_pool: bool = False, skewed_test: bool = False
+) -> World:
     rng = np.random.default_rng([7, seed])
     meant = {
         text: name
@@ -112,18 +119,24 @@ def _mixed(source: Source, seed: int, most: int, *, skewed: bool) -> World:
     tested = np.isin(source.group, prompts[: len(prompts) // 3])
     pool = np.flatnonzero(~tested)
     rng.shuffle(pool)
-    if skewed:
-        brief = pool[concept[pool] == "brief"]
-        others = pool[concept[pool] != "brief"][: round(len(brief) * (1 - SKEW) / SKEW)]
-        pool = np.concatenate([brief, others])
+    if skewed_pool:
+        pool = _skewed(pool, concept)
     names = np.unique(concept)
     each = min(200, *(int((concept[tested] == name).sum()) for name in names))
     test = np.concatenate(
         [rng.permutation(np.flatnonzero(tested & (concept == name)))[:each] for name in names]
     )
+    if skewed_test:
+        test = _skewed(rng.permutation(np.flatnonzero(tested)), concept)
     pool = rng.permutation(pool)[:most]
     rows = np.concatenate([pool, test])
     return source.world(rows, np.arange(len(rows)) >= len(pool), rng)
+
+
+def _skewed(rows: np.ndarray, concept: np.ndarray) -> np.ndarray:
+    """All that ask for brevity, and as many others as make them SKEW of all."""
+    brief, others = (rows[asked] for asked in (concept[rows] == "brief", concept[rows] != "brief"))
+    return np.concatenate([brief, others[: round(len(brief) * (1 - SKEW) / SKEW)]])
 
 
 def real_source(name: str, cache: FeatureCache) -> Source:
@@ -270,7 +283,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, help="where embeddings are kept between runs")
     parser.add_argument("--out", type=Path, help="folder for curves, and for runs to go on from")
-    parser.add_argument("--only", nargs="+", default=["balanced", "skewed", "pandalm", "llmbar"])
+    parser.add_argument("--only", nargs="+", default=["balanced", "skewed", "lopsided", "pandalm", "llmbar"])
     parser.add_argument("--policies", nargs="+", default=POLICIES)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--labels", type=int, default=1000)
@@ -286,7 +299,7 @@ def main() -> None:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as passing:
         cache = DirectoryCache(options.cache or Path(passing))
-        mixed = [name for name in (balanced, skewed) if name.__name__ in options.only]
+        mixed = [name for name in (balanced, skewed, lopsided) if name.__name__ in options.only]
         if mixed:
             source = planted_source(options.texts, options.images, cache)
             plan = Plan(labels=options.labels)

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
 from PIL import Image
 
 from annotate.imports.places import local_file
 from annotate.imports.spec import ImportSpec
 from annotate.integrity import violations
-from annotate.models import Draw, Judgment, Pair, Project
+from annotate.models import Draw, Judgment, Partition, Project
+from tests.factories import judge, make_comparison, make_pair, make_project
 from workers.features import feature_cache
 from workers.reward_models import base
+from workers.reward_models.features import encoder
 from workers.simulation import memory, through_queue
 from workers.simulation.curves import curve, labels_to_reach, rising, saving
 from workers.simulation.memory import CHANCE, Plan
-from workers.simulation.released import write_rows
 from workers.simulation.scratch import scratch
 from workers.simulation.world import world_of
 
@@ -35,11 +35,10 @@ def embedded_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(base.BACKENDS, "builtin", "workers.reward_models.builtin:BuiltinModel")
 
 
-@pytest.fixture(autouse=True)
-def long_arithmetic(db: None) -> None:
-    """A test is one transaction, in which models are trained: on a busy machine for longer than a request may wait."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+@pytest.fixture(scope="module", autouse=True)
+def loaded_model() -> None:
+    """Loaded before a test's transaction begins, which must not be idle for long."""
+    encoder.embed(["loaded"])
 
 
 def labelled(path: Path, pairs: int = 60) -> Path:
@@ -121,48 +120,51 @@ def test_all_that_a_release_has_labelled_is_replayed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Reserve, validation and train; ties too, where the same pair was decided under another criterion."""
-    path = tmp_path / "pairs.jsonl"
-    labelled(path, 30)
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    rows[0]["prompt"] = [{"role": "system", "text": "Be kind."}, {"role": "user", "text": "Say something."}]
-    for row, said in zip(
-        rows[1:3], ("tie", "response1"), strict=True
-    ):  # a tie that nothing else says more of
-        row["criteria"][0]["judgments"][0]["verdict"] = "tie"
-        row["criteria"][1]["judgments"][0]["verdict"] = said
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    call_command(
-        "import_pairs", str(path), "--project", "released", "--create", "--reserve-share", "0.3",
-        "--validation-share", "0.2", "--task-type", "text_to_text",
-    )  # fmt: skip
+    project = make_project(slug="released", task_type="text_to_text")
+    system = {"role": "system", "text": "Be kind."}
+    judged = {}
+    for n, partition in enumerate(5 * [Partition.RESERVE, Partition.VALIDATION, Partition.TRAIN]):
+        prompt = [system] * (n == 2) + [{"role": "user", "text": f"Say {WORDS[n % 10]}, {n}"}]
+        texts = [" ".join(WORDS[: 1 + (n + side * 7) % 10]) + "." for side in (0, 1)]
+        pair = make_pair(
+            project,
+            prompt=prompt,
+            response1=texts[0],
+            response2=texts[1],
+            partition=partition,
+            external_id=str(n),
+        )
+        longer = "response1" if len(texts[0]) > len(texts[1]) else "response2"
+        shorter = "tie" if n in (2, 5) else "response1" if longer == "response2" else "response2"
+        judged[str(n)] = [(LONG, "tie" if n == 5 else longer), (SHORT, shorter)]
+        for criterion, verdict in judged[str(n)]:
+            judge(make_comparison(pair, criterion, k=1), verdict)
     release, out = tmp_path / "release", tmp_path / "out"
     call_command("export_bench", "--project", "released", "--out", str(release), "--min-labels", "1")
-    found = write_rows(release, tmp_path / "rows.jsonl")
-    assert found.labels + found.without_content == 60
-    told = {row["id"]: row for row in map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())}
-    partitions = dict(Pair.objects.values_list("external_id", "partition"))
-    for row in rows:
-        said = [(one["text"], one["judgments"][0]["verdict"]) for one in row["criteria"]]
-        if row["id"] not in told:  # nothing but ties, and not in the benchmark
-            assert {verdict for _, verdict in said} == {"tie"} and partitions[row["id"]] != "reserve"
-            continue
-        mine = told[row["id"]]
-        assert [(one["text"], one["judgments"][0]["verdict"]) for one in mine["criteria"]] == said
-        assert [mine[side]["text"] for side in ("response1", "response2")] == [
-            row["response1"],
-            row["response2"],
-        ]
-    assert {partitions[pair] for pair in told} == {"reserve", "validation", "train"}
-    if partitions["0"] != "reserve":  # the benchmark has one column for a prompt
-        assert told["0"]["prompt"] == rows[0]["prompt"]
-
     call_command(
-        "simulate_campaign", "--release", str(release), "--out", str(out), "--seeds", "1", "--labels", "20",
+        "simulate_campaign", "--release", str(release), "--out", str(out), "--seeds", "1", "--labels", "10",
         "--batch", "20", "--policies", "chance",
     )  # fmt: skip
-    said = capsys.readouterr().out
-    assert "chance: " in said and f"{found.labels} labels of the release are replayed" in said
-    assert Project.objects.count() == 1
+    told = capsys.readouterr().out
+    # Of pair 5, in train, people decided nothing.
+    assert "28 labels of the release are replayed. 2 are left out: ties" in told and "chance: " in told
+    rows = {row["id"]: row for row in map(json.loads, (out / "released.jsonl").read_text().splitlines())}
+    assert set(rows) == set(judged) - {"5"}
+    for pair in project.pairs.exclude(external_id="5").select_related("response1", "response2", "prompt"):
+        row = rows[pair.external_id]
+        labels = [(one["text"], one["judgments"][0]["verdict"]) for one in row["criteria"]]
+        assert labels == judged[pair.external_id]
+        assert [row[name]["text"] for name in ("response1", "response2")] == [
+            pair.response1.text,
+            pair.response2.text,
+        ]
+        # The benchmark has one column for a prompt.
+        asked = (
+            row["prompt"] if isinstance(row["prompt"], list) else [{"role": "user", "text": row["prompt"]}]
+        )
+        assert asked == pair.prompt.turns
+    assert rows["2"]["prompt"][0] == system
+    assert Project.objects.get() == project
 
 
 @pytest.mark.parametrize(
