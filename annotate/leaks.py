@@ -32,3 +32,23 @@ KEPT_FROM = f"""
     WHERE seen.first < parts.rank
 )
 """
+
+# The same of train pairs alone, by hashes of what the other two partitions hold, which is little: where p is a train pair
+# of project %(project)s, NO_LEAK with HELD before it says that p is not in kept_from.
+HELD = f"""
+held AS (
+    SELECT p."group", p.prompt_id, p.response1_id, p.response2_id FROM annotate_pair p
+    WHERE p.project_id = %(project)s AND p.partition <> 'train' AND {visible("p")}
+), held_asset AS (
+    SELECT a.asset_id FROM held JOIN annotate_promptasset a ON a.prompt_id = held.prompt_id
+    UNION SELECT r.asset_id FROM held JOIN annotate_response r ON r.id = held.response1_id WHERE r.asset_id IS NOT NULL
+    UNION SELECT r.asset_id FROM held JOIN annotate_response r ON r.id = held.response2_id WHERE r.asset_id IS NOT NULL
+), held_prompt AS (
+    SELECT prompt_id FROM held
+    UNION SELECT a.prompt_id FROM annotate_promptasset a JOIN held_asset USING (asset_id)
+), held_response AS (
+    SELECT r.id FROM annotate_response r JOIN held_asset USING (asset_id)
+)
+"""
+NO_LEAK = """p."group" NOT IN (SELECT "group" FROM held) AND p.prompt_id NOT IN (SELECT prompt_id FROM held_prompt)
+    AND p.response1_id NOT IN (SELECT id FROM held_response) AND p.response2_id NOT IN (SELECT id FROM held_response)"""

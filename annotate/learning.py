@@ -1,6 +1,6 @@
 """Reads of the learning loop: what is new since a revision, what the sampler may choose from, how it stands."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from annotate.asked import asked_of_many
-from annotate.leaks import KEPT_FROM
+from annotate.leaks import HELD, NO_LEAK
 from annotate.models import (
     UNFINISHED,
     Draw,
@@ -33,10 +33,13 @@ from annotate.visible import visible
 IN_POOL = f"""p.project_id = %(project)s AND p.partition = 'train' AND NOT p.queued AND p.ready
     AND {visible("p")}"""
 # Of comparison c: it still wants a judgment.
-OPEN = f"""{asked_of_many("c")}
-    AND (SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k"""
-# Of pair p: what would be learned from it is not what the reserve tests. Chance alone may ask about the others.
-NO_LEAK = "p.id NOT IN (SELECT id FROM kept_from)"
+_FREE = "(SELECT count(*) FROM annotate_seat s WHERE s.comparison_id = c.id) < c.k"
+OPEN = f"{asked_of_many('c')} AND {_FREE}"
+# After HELD: what the sampler may choose. What would be learned from the pair is not what the reserve tests; chance alone
+# may ask about the others.
+_POOL = f"{IN_POOL} AND {OPEN} AND {NO_LEAK}"
+# From so many undrawn pairs on the pool is read by hashes of whole tables: the planner takes it for far smaller.
+_MANY = 20_000
 
 
 def newest_revision(project: Project, backend: str = "") -> Revision | None:
@@ -83,6 +86,40 @@ def new_judgments(project: Project, since: datetime | None) -> int:
     return count
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Rows that lie together by pair: what is said of each pair's rows."""
+
+    starts: NDArray[np.intp]  # of each pair its first row
+    sizes: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, pair: NDArray[np.integer]) -> "Pairs":
+        starts = np.flatnonzero(np.diff(pair, prepend=-1))
+        return cls(starts, np.diff(starts, append=len(pair)))
+
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.add.reduceat(values, self.starts) if len(self.starts) else np.zeros(0)
+
+    def any(self, holds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Of each row: does it hold of one of its pair's?"""
+        found = np.logical_or.reduceat(holds, self.starts) if len(self.starts) else holds
+        return np.repeat(found, self.sizes)
+
+    def most(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Of each row: is it one of its pair's largest?"""
+        if not len(self.starts):
+            return np.zeros(0, dtype=bool)
+        largest = np.maximum.reduceat(values, self.starts)
+        is_it: NDArray[np.bool_] = values == np.repeat(largest, self.sizes)
+        return is_it
+
+    def first(self, holds: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Of each pair its first row of which it holds; of one at least it does."""
+        places = np.where(holds, np.arange(len(holds)), len(holds))
+        return np.minimum.reduceat(places, self.starts) if len(self.starts) else places
+
+
 # Verdicts of a criterion, of train pairs, from which on it counts as known.
 KNOWN = 3
 
@@ -92,7 +129,7 @@ class Pool:
     """The pairs that the sampler may choose, as one snapshot saw them, in the order of ids.
 
     Lists have an entry for each pair; `comparisons` a row for each open comparison of these pairs, in the order of
-    pairs, as COLUMNS say. A pair's criterion is that of the most telling one, or one that is not known yet. Pairs with
+    pairs, as COMPARISON says. A pair's criterion is that of the most telling one, or one that is not known yet. Pairs with
     an open comparison that has no score yet are not in it, but counted.
     """
 
@@ -110,63 +147,152 @@ class Pool:
     def __len__(self) -> int:
         return len(self.pair_ids)
 
+    def by_criterion(self) -> dict[str, tuple[int, float]]:
+        """Of each criterion, by its id, how many comparisons there are, and the sum of their nats."""
+        ids, place = np.unique(self.comparisons["criterion"], return_inverse=True)
+        counts, nats = np.bincount(place), np.bincount(place, self.comparisons["bald"])
+        return {str(pk): (int(n), float(sum_)) for pk, n, sum_ in zip(ids, counts, nats, strict=True)}
+
     @property
     def nats(self) -> list[float]:
         """Of each pair, what a look at all its open comparisons would tell the model."""
-        if not len(self):
-            return []
-        starts = np.flatnonzero(np.diff(self.comparisons["pair"], prepend=-1))
-        return [float(nats) for nats in np.add.reduceat(self.comparisons["bald"].astype(float), starts)]
+        nats: list[float] = Pairs.of(self.comparisons["pair"]).sums(self.comparisons["bald"]).tolist()
+        return nats
 
 
-COLUMNS = {
+_OPEN_COLUMNS = {
     "pair": (">i8", "int8send(p.id)"),
     "comparison": (">i8", "int8send(c.id)"),
     "criterion": (">i8", "int8send(c.criterion_id)"),
     "task": (">i2", "int2send((array_position(%(tasks)s::text[], p.task_type::text) - 1)::int2)"),
-    "scored": (">i2", "int2send((s.bald IS NOT NULL)::int::int2)"),
-    "margin": (">f8", "float8send(COALESCE(s.margin, 0))"),
-    "p_tie": (">f8", "float8send(COALESCE(s.p_tie, 0))"),
-    "bald": (">f8", "float8send(COALESCE(s.bald, 0))"),
-    "cell": (">i8", "int8send(COALESCE(s.cell, p.group))"),
+    "group": (">i8", 'int8send(p."group")'),
     # Verdicts that there are already: imported ones, or of a comparison that wants several.
     "response1": (">i4", "int4send(COALESCE(i.response1, 0))"),
     "response2": (">i4", "int4send(COALESCE(i.response2, 0))"),
     "tie": (">i4", "int4send(COALESCE(i.tie, 0))"),
 }
+_SCORE_COLUMNS = {
+    "comparison": (">i8", "int8send(s.comparison_id)"),
+    "margin": (">f8", "float8send(s.margin)"),
+    "p_tie": (">f8", "float8send(s.p_tie)"),
+    "bald": (">f8", "float8send(s.bald)"),
+    "in_cell": (">i2", "int2send((s.cell IS NOT NULL)::int::int2)"),
+    "cell": (">i8", "int8send(COALESCE(s.cell, 0))"),
+}
+# A row of the pool: what is open, and what a model says of it.
+COMPARISON = np.dtype(
+    [(name, "i8") for name in ("pair", "comparison", "criterion", "task", "cell")]
+    + [(name, "f8") for name in ("margin", "p_tie", "bald")]
+    + [(name, "i4") for name in ("response1", "response2", "tie")]
+)
 
 
-def freeze_pool(revision: Revision) -> Pool:
-    """The pool by the scores of a revision. What is drawn meanwhile makes `drawn` too small, and what is chosen refused."""
-    names: dict[str, Any] = {
-        "project": revision.project_id,
-        "revision": revision.pk,
-        "tasks": TaskType.values,
-    }
+@dataclass(frozen=True)
+class Says:
+    """What a model says of n comparisons, arrays of shape (n,); numbers count only where it is `known`."""
+
+    known: NDArray[np.bool_]
+    margin: NDArray[np.float64]
+    p_tie: NDArray[np.float64]
+    bald: NDArray[np.float64]
+    cell: NDArray[np.int64]
+    in_cell: NDArray[np.bool_]  # it tells what is nearly the same
+
+    @classmethod
+    def nothing(cls, count: int) -> "Says":
+        return cls(
+            known=np.zeros(count, dtype=bool),
+            margin=np.zeros(count),
+            p_tie=np.zeros(count),
+            bald=np.zeros(count),
+            cell=np.zeros(count, dtype=np.int64),
+            in_cell=np.zeros(count, dtype=bool),
+        )
+
+
+# Asked about comparisons under criteria, both as ids.
+Say = Callable[[NDArray[np.int64], NDArray[np.int64]], Says]
+
+
+def stored(revision: Revision) -> Say:
+    """What stands in the scores of a revision."""
+
+    def say(comparisons: NDArray[np.int64], criteria: NDArray[np.int64]) -> Says:
+        rows = packed(
+            """
+            {packed} FROM annotate_score s JOIN annotate_comparison c ON c.id = s.comparison_id
+            JOIN annotate_pair p ON p.id = c.pair_id AND p.partition = 'train' AND NOT p.queued
+            WHERE s.revision_id = %(revision)s GROUP BY s.comparison_id %% {parts}
+            """,
+            {"revision": revision.pk},
+            _SCORE_COLUMNS,
+        )
+        rows = rows[np.argsort(rows["comparison"])]
+        place = np.searchsorted(rows["comparison"], comparisons)
+        known = place < len(rows)
+        known[known] = rows["comparison"][place[known]] == comparisons[known]
+        said = Says.nothing(len(comparisons))
+        for name in ("margin", "p_tie", "bald", "cell", "in_cell"):
+            getattr(said, name)[known] = rows[name][place[known]]
+        said.known[:] = known
+        return said
+
+    return say
+
+
+def freeze_pool(revision: Revision, says: Callable[[Revision], Say] = stored, *, others: bool = True) -> Pool:
+    """The pool by what a revision says, and with `others` what the newest of each further backend does.
+
+    What is drawn meanwhile makes `drawn` too small, and what is chosen refused.
+    """
+    drawn, rows = open_comparisons(revision.project_id)
+    said = says(revision)(rows["comparison"], rows["criterion"])
+    for name in ("margin", "p_tie", "bald"):
+        rows[name] = getattr(said, name)
+    rows["cell"] = np.where(said.in_cell, said.cell, rows["cell"])
+    unscored = np.unique(rows["pair"][~said.known])
+    if len(unscored):
+        rows = rows[~np.isin(rows["pair"], unscored)]
+    unknown = _unknown_criteria(revision.project_id, np.unique(rows["criterion"]).tolist())
+    beside = []
+    for other in _newest_of_others(revision) if others else ():
+        told = says(other)(rows["comparison"], rows["criterion"])
+        beside.append((np.where(told.known, told.margin, np.nan), np.where(told.known, told.p_tie, np.nan)))
+    return pool_of(
+        rows, unknown, drawn=drawn, revision=revision.number, unscored=len(unscored), others=tuple(beside)
+    )
+
+
+def open_comparisons(project_id: int) -> tuple[int, NDArray[np.void]]:
+    """How many train pairs were drawn, then what the sampler may choose from: rows of COMPARISON in the order of (pair,
+    comparison), of which no model has said anything yet; each cell is the pair's prompt group."""
+    names: dict[str, Any] = {"project": project_id, "tasks": TaskType.values}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT queued FROM annotate_stream WHERE project_id = %(project)s AND partition = 'train'", names
+            "SELECT queued, total FROM annotate_stream WHERE project_id = %(project)s AND partition = 'train'",
+            names,
         )
-        drawn = (cursor.fetchone() or [0])[0]
-    rows = packed(
+        drawn, total = cursor.fetchone() or (0, 0)
+    found = packed(
         f"""
-        WITH {KEPT_FROM} {{packed}}
+        WITH {HELD} {{packed}}
         FROM annotate_pair p JOIN annotate_comparison c ON c.pair_id = p.id
-        LEFT JOIN annotate_score s ON s.comparison_id = c.id AND s.revision_id = %(revision)s
         LEFT JOIN annotate_reviewitem i ON i.comparison_id = c.id
-        WHERE {IN_POOL} AND {OPEN} AND {NO_LEAK} GROUP BY p.id %% {{parts}}
+        WHERE {IN_POOL} AND {NO_LEAK} AND {asked_of_many("c")}
+            -- Nobody holds a seat on what was never drawn: seats are counted where verdicts were imported.
+            AND (i.comparison_id IS NULL OR {_FREE})
+        GROUP BY p.id %% {{parts}}
         """,
         names,
-        COLUMNS,
+        _OPEN_COLUMNS,
+        hashed=total - drawn > _MANY,
     )
-    rows = rows[np.lexsort((rows["comparison"], rows["pair"]))]
-    unscored = np.unique(rows["pair"][rows["scored"] == 0])
-    rows = rows[~np.isin(rows["pair"], unscored)]
-    unknown = _unknown_criteria(revision.project_id, np.unique(rows["criterion"]).tolist())
-    others = _others(revision, rows["comparison"].astype(np.int64))
-    return pool_of(
-        rows, unknown, drawn=drawn, revision=revision.number, unscored=len(unscored), others=others
-    )
+    rows = np.zeros(len(found), dtype=COMPARISON)
+    order = np.lexsort((found["comparison"].astype("i8"), found["pair"].astype("i8")))
+    for name in ("pair", "comparison", "criterion", "task", "response1", "response2", "tie"):
+        rows[name] = found[name][order]
+    rows["cell"] = found["group"][order]
+    return drawn, rows
 
 
 def pool_of(
@@ -178,18 +304,19 @@ def pool_of(
     unscored: int = 0,
     others: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = (),
 ) -> Pool:
-    """The pool of these comparisons: rows of COLUMNS in the order of pairs, all scored."""
-    # Of each pair the first row in this order: an unknown criterion, else the most telling, else the oldest.
-    known = ~np.isin(rows["criterion"], list(unknown))
-    best = np.lexsort((rows["criterion"], -rows["bald"].astype(float), known, rows["pair"]))
-    pairs, first = np.unique(rows["pair"][best], return_index=True)
-    lead = rows[best[first]]
+    """The pool of these comparisons: rows of COMPARISON in the order of pairs, all scored."""
+    pairs = Pairs.of(rows["pair"])
+    # Of each pair an unknown criterion, else the most telling, else the oldest.
+    unheard = np.isin(rows["criterion"], list(unknown))
+    leads = unheard | ~pairs.any(unheard)
+    leads &= pairs.most(np.where(leads, rows["bald"], -np.inf))
+    lead = np.flatnonzero(pairs.most(np.where(leads, -rows["criterion"].astype(np.float64), -np.inf)))
     return Pool(
         drawn=drawn,
         revision=revision,
-        pair_ids=pairs.tolist(),
-        task_types=[TaskType.values[place] for place in lead["task"].tolist()],
-        criterion_ids=lead["criterion"].tolist(),
+        pair_ids=rows["pair"][lead].tolist(),
+        task_types=np.array(TaskType.values, dtype=object)[rows["task"][lead]].tolist(),
+        criterion_ids=rows["criterion"][lead].tolist(),
         comparisons=rows,
         unknown=unknown,
         unscored=unscored,
@@ -213,60 +340,57 @@ def _unknown_criteria(project_id: int, criteria: list[int]) -> frozenset[int]:
         return frozenset(row[0] for row in cursor.fetchall())
 
 
-def _others(
-    revision: Revision, comparisons: NDArray[np.int64]
-) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
-    scored = Revision.objects.filter(
-        project=revision.project_id, state=RevisionState.READY, scored_at__isnull=False
-    ).exclude(backend=revision.backend)
-    newest = scored.order_by("backend", "-number").distinct("backend")
-    found = []
-    for other in newest:
-        rows = packed(
-            """
-            {packed} FROM annotate_score s JOIN annotate_comparison c ON c.id = s.comparison_id
-            JOIN annotate_pair p ON p.id = c.pair_id AND p.partition = 'train' AND NOT p.queued
-            WHERE s.revision_id = %(revision)s GROUP BY s.comparison_id %% {parts}
-            """,
-            {"revision": other.pk},
-            {
-                "comparison": (">i8", "int8send(s.comparison_id)"),
-                "margin": (">f8", "float8send(s.margin)"),
-                "p_tie": (">f8", "float8send(s.p_tie)"),
-            },
-        )
-        rows = rows[np.argsort(rows["comparison"])]
-        place = np.searchsorted(rows["comparison"], comparisons)
-        there = place < len(rows)
-        there[there] = rows["comparison"][place[there]] == comparisons[there]
-        columns = []
-        for name in ("margin", "p_tie"):
-            column = np.full(len(comparisons), np.nan)
-            column[there] = rows[name][place[there]]
-            columns.append(column)
-        found.append((columns[0], columns[1]))
-    return tuple(found)
-
-
-def pool_by_criterion(project: Project, revision: Revision | None) -> list[dict[str, Any]]:
-    """For each criterion its open comparisons of undrawn train pairs, and how many of them the revision scored."""
+def drawn_unscored(revision: Revision) -> list[tuple[int, int, int]]:
+    """The comparisons of train pairs drawn by chance since a revision had scored the pool of which it has no score: their
+    ids, those of their pairs and of their criteria, in the order of pairs."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH {KEPT_FROM}
-            SELECT t.text, count(*), count(s.bald), sum(s.bald)
+            SELECT c.id, c.pair_id, c.criterion_id
+            FROM annotate_draw d JOIN annotate_pair p ON p.id = d.pair_id AND p.partition = 'train'
+            JOIN annotate_comparison c ON c.pair_id = p.id AND {visible("c")}
+            WHERE d.project_id = %s AND d.q IS NOT NULL AND d.created_at > %s
+              AND NOT EXISTS (SELECT FROM annotate_score s WHERE s.revision_id = %s AND s.comparison_id = c.id)
+            ORDER BY c.pair_id, c.criterion_id
+            """,
+            [revision.project_id, revision.scored_at, revision.pk],
+        )
+        return cursor.fetchall()
+
+
+def _newest_of_others(revision: Revision) -> list[Revision]:
+    scored = Revision.objects.filter(
+        project=revision.project_id, state=RevisionState.READY, scored_at__isnull=False
+    ).exclude(backend=revision.backend)
+    return list(scored.order_by("backend", "-number").distinct("backend"))
+
+
+def pool_by_criterion(project: Project, revision: Revision | None) -> list[dict[str, Any]]:
+    """For each criterion its open comparisons of undrawn train pairs, how many of them the revision has scored, or ranked
+    last, and the sum of their nats."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH {HELD}
+            SELECT t.id, t.text, count(*), count(s.bald), sum(s.bald)
             FROM annotate_pair p JOIN annotate_comparison c ON c.pair_id = p.id
             JOIN annotate_criterion t ON t.id = c.criterion_id
             LEFT JOIN annotate_score s ON s.comparison_id = c.id AND s.revision_id = %(revision)s
-            WHERE {IN_POOL} AND {OPEN} AND {NO_LEAK}
+            WHERE {_POOL}
             GROUP BY t.id, t.text ORDER BY count(*) DESC, t.id
             """,
-            {"project": project.pk, "revision": revision.pk if revision else None},
+            {"project": project.pk, "revision": revision.pk if revision and not revision.ranks else None},
         )
-        return [
-            {"criterion": text, "open": count, "scored": scored, "nats": nats}
-            for text, count, scored, nats in cursor.fetchall()
-        ]
+        found = cursor.fetchall()
+    ranked: dict[str, tuple[int, float]] = (revision.pool or {}) if revision and revision.ranks else {}
+    rows = []
+    for pk, text, count, scored, nats in found:
+        if str(pk) in ranked:  # of which some may have been drawn since
+            then, nats = ranked[str(pk)]
+            scored = min(then, count)
+            nats *= scored / then
+        rows.append({"criterion": text, "open": count, "scored": scored, "nats": nats})
+    return rows
 
 
 def in_words(revisions: Collection[Revision]) -> dict[int, dict[str, Any]]:

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 _PARTS = 64  # that rows are packed into: a string of bytes in PostgreSQL has an end
 
 
-def packed(query: str, params: dict[str, Any], columns: dict[str, tuple[str, str]]) -> NDArray[np.void]:
+def packed(
+    query: str, params: dict[str, Any], columns: dict[str, tuple[str, str]], *, hashed: bool = False
+) -> NDArray[np.void]:
     """The rows of a query, which has places for what packs them and for the number of parts they are packed into.
 
     Of each column its type in the packed row (numpy's, big-endian) and the expression that packs it, never null.
+    `hashed`: it reads a large part of its tables, whatever the planner thinks of its conditions.
     """
     layout = np.dtype([(name, kind) for name, (kind, _) in columns.items()])
     row = " || ".join(sql for _, sql in columns.values())
@@ -23,6 +26,8 @@ def packed(query: str, params: dict[str, Any], columns: dict[str, tuple[str, str
     with transaction.atomic(), connection.cursor() as cursor:
         # Sorts and hashes of all there is, for this statement alone.
         cursor.execute("SET LOCAL work_mem = '128MB'")
+        if hashed:
+            cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute(query.format(packed=select, parts=_PARTS), params)
         parts = cursor.fetchall()
     data = b"".join(part for part, _ in parts)

@@ -28,8 +28,8 @@ SELECT %(project)s, 'annotator ' || n, 0, now(), now() FROM generate_series(1, 8
 INSERT INTO annotate_job (kind, project_id, state, attempts, spec, step, done, error, created_at)
 VALUES ('import', %(project)s, 'done', 0, '{}', '', 0, '', now());
 INSERT INTO annotate_dataimport (project_id, job_id, spec, position, visible, pairs_new, pairs_same, judgments_new,
-                                 rows_refused, report, created_at)
-SELECT project_id, id, '{}', '{}', true, 0, 0, 0, 0, '[]', now() FROM annotate_job WHERE project_id = %(project)s;
+                                 rows_refused, near_duplicates, report, created_at)
+SELECT project_id, id, '{}', '{}', true, 0, 0, 0, 0, '[]', '[]', now() FROM annotate_job WHERE project_id = %(project)s;
 UPDATE annotate_pair SET queued = true WHERE project_id = %(project)s AND external_id::int <= %(judged)s;
 INSERT INTO annotate_judgment (id, annotator_id, comparison_id, verdict, tie_kind, broken, rationale, evidence, late,
                                authored, data_import_id, created_at)

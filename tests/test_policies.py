@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from annotate.models import Policy
 from workers.reward_models.cells import cells
-from workers.sampling.policies import POLICIES, Candidates, acquisition, by_pair, in_effect
+from workers.sampling.policies import POLICIES, Candidates, acquisition, in_effect
 
 margins = st.lists(st.floats(-30, 30), min_size=1, max_size=20)
 
@@ -76,11 +76,6 @@ def test_disagreement_of_model_and_people() -> None:
     by_hand = entropy((model + said) / 2) - (entropy(model) + entropy(said)) / 2
     assert told[0] == pytest.approx(by_hand)
     assert told[0] > 10 * told[1] > 0 and told[2] == 0
-
-
-def test_a_pair_is_worth_what_its_comparisons_are() -> None:
-    assert by_pair(np.array([4, 4, 9]), np.array([0.5, 1.0, 2.0])).tolist() == [1.5, 2.0]
-    assert by_pair(np.zeros(0, dtype=int), np.zeros(0)).tolist() == []
 
 
 def test_cells_hold_near_duplicates_and_no_others() -> None:

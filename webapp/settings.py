@@ -10,6 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 from psycopg.conninfo import conninfo_to_dict
 
+# Of each process one thread computes a matrix product: there are as many processes as cores, or threads of our own, and
+# threads of OpenBLAS spin while they wait for each other. Read when numpy is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 env = Env()
 _POSITIVE = validate.Range(min=1)
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -17,7 +17,7 @@ from annotate import media
 from annotate.actions.learning import Artefact, forget_artefact
 from annotate.models import Project, Revision, RevisionState
 from workers.released.card import MODEL, TRAINING
-from workers.reward_models.base import RewardModel, UnfitArtefact, backend
+from workers.reward_models.base import KeepsFeatures, Ranker, RewardModel, UnfitArtefact, backend
 
 
 class Unusable(Exception):
@@ -37,7 +37,13 @@ def store(model: RewardModel, folder: str) -> Artefact:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").digest()
             file.seek(0)
-            return Artefact(media.store(folder, File(file)), sha256, path.stat().st_size)
+            return Artefact(
+                media.store(folder, File(file)),
+                sha256,
+                path.stat().st_size,
+                ranks=isinstance(model, Ranker),
+                features=model.kept_features if isinstance(model, KeepsFeatures) else "",
+            )
 
 
 def remove_dropped(project: Project) -> None:

@@ -13,9 +13,9 @@ from django.utils import timezone
 from annotate.actions.learning import start_scoring, start_training
 from annotate.actions.queue import ChosenPair, PoolChanged, append_epoch, queue_depths
 from annotate.learning import (
+    Pairs,
     Pool,
     current_revision,
-    freeze_pool,
     new_judgments,
     newest_revision,
     sampling_revision,
@@ -33,7 +33,9 @@ from annotate.models import (
     Sampling,
 )
 from workers import sampling
-from workers.sampling.policies import Candidates, acquisition, by_pair, in_effect, name_of
+from workers.artefacts import Unusable
+from workers.ranking import freeze, score_drawn
+from workers.sampling.policies import Candidates, acquisition, in_effect, name_of
 
 log = structlog.get_logger(__name__)
 
@@ -90,10 +92,11 @@ def _left_out(revision: Revision) -> int:
     return int(last.spec.get("pairs_left_out", 0)) if last else 0
 
 
-def draw(project: Project, rng: np.random.Generator | None = None) -> int:
+def draw(project: Project, rng: np.random.Generator | None = None, *, pool: Pool | None = None) -> int:
     """Draw an epoch if the queue is less than half as long as it should be. Returns how many draws were appended.
 
-    Pairs without scores are left for the next epoch, and scored. None where no revision has scored the pool.
+    Pairs without scores are left for the next epoch, and scored. None where no revision has scored the pool. `pool`:
+    one that was frozen just now.
     """
     if project.sampling == Sampling.UNIFORM:
         return 0
@@ -103,7 +106,11 @@ def draw(project: Project, rng: np.random.Generator | None = None) -> int:
         revision = sampling_revision(project)
         if depth is None or revision is None or depth.ready * 2 >= depth.wanted:
             return 0
-        pool = freeze_pool(revision)
+        if pool is None or pool.revision != revision.number:
+            try:
+                pool = freeze(revision)
+            except Unusable:
+                continue  # by the one before
         if pool.unscored > _left_out(revision):
             _score(revision)
         want = depth.wanted - depth.ready
@@ -112,9 +119,12 @@ def draw(project: Project, rng: np.random.Generator | None = None) -> int:
         if not chosen:
             return 0
         try:
-            return append_epoch(project.pk, want=want, drawn=pool.drawn, chosen=chosen)
+            appended = append_epoch(project.pk, want=want, drawn=pool.drawn, chosen=chosen)
         except PoolChanged:
+            pool = None
             continue
+        score_drawn(project)
+        return appended
     return 0
 
 
@@ -128,34 +138,31 @@ def choose(
     """What the sampler draws from the pool, no task type and criterion beyond its fair quota, new criteria first."""
     rows = pool.comparisons
     candidates = Candidates(
-        margin=rows["margin"].astype(np.float64),
-        p_tie=rows["p_tie"].astype(np.float64),
-        bald=rows["bald"].astype(np.float64),
+        margin=rows["margin"],
+        p_tie=rows["p_tie"],
+        bald=rows["bald"],
         people=np.column_stack([rows[name] for name in ("response1", "response2", "tie")]),
         others=pool.others,
     )
-    worth = by_pair(rows["pair"].astype(np.int64), acquisition(policy, candidates))
-    groups = list(zip(pool.task_types, pool.criterion_ids, strict=True))
+    pairs = Pairs.of(rows["pair"])
+    # A task type under a criterion is a group.
+    tasks, task = np.unique(rows["task"][pairs.starts], return_inverse=True)
+    criteria, under = np.unique(pool.criterion_ids, return_inverse=True)
+    groups = task * len(criteria) + under
+    new = np.isin(criteria, list(pool.unknown))
     drawn = sampling.epoch(
         pool.pair_ids,
-        worth,
+        pairs.sums(acquisition(policy, candidates)),
         groups,
         want,
         rng,
         uniform_share=uniform_share,
         quotas=sampling.fair_quotas(groups),
-        unknown={group for group in groups if group[1] in pool.unknown},
-        cells=_cells(pool),
+        unknown=np.flatnonzero(np.tile(new, len(tasks))).tolist(),
+        # A pair is in the cell of its most telling comparison.
+        cells=rows["cell"][pairs.first(pairs.most(rows["bald"]))],
     )
     name = name_of(in_effect(policy, candidates), pool.revision)
     return [
         ChosenPair(Route(one.route), pool.pair_ids[one.index], one.q, one.pool_size, name) for one in drawn
     ]
-
-
-def _cells(pool: Pool) -> np.ndarray:
-    """A pair is in the cell of its most telling comparison."""
-    rows = pool.comparisons
-    telling = np.lexsort((-rows["bald"].astype(float), rows["pair"]))
-    _, first = np.unique(rows["pair"][telling], return_index=True)
-    return rows["cell"][telling[first]].astype(np.int64)

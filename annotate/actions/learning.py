@@ -221,11 +221,16 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """A model's file in storage, and what tells it from any other."""
+    """A model's file in storage, and what tells it from any other.
+
+    `ranks`: it ranks the open pool by features. `features`: the version of those that it keeps of what it scores.
+    """
 
     key: str
     sha256: bytes
     size: int
+    ranks: bool = False
+    features: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +263,8 @@ def add_revision(*, lease: Lease, backend: str, artefact: Artefact, learned: Lea
         artefact=artefact.key,
         artefact_sha256=artefact.sha256,
         artefact_size=artefact.size,
+        ranks=artefact.ranks,
+        features=artefact.features,
         read_at=learned.read_at,
         newest_judgment=learned.newest_judgment,
         judgments=learned.judgments,
@@ -330,15 +337,15 @@ def add_rationales(rationales: Sequence[Rationale]) -> None:
 
 
 @transaction.atomic
-def finish_scoring(revision: Revision) -> None:
+def finish_scoring(revision: Revision, ranked: dict[str, tuple[int, float]] | None = None) -> None:
     """The open pool is scored: where it is the current one, the sampler goes by this revision. Long past ones are dropped,
     their scores go at once.
 
-    Their files go after that is committed: `forget_artefact`.
+    `ranked`, of one that ranks: by criterion how many comparisons, and the sum of their nats.
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=revision.project_id)
     ready = Revision.objects.filter(project=project, state=RevisionState.READY)
-    ready.filter(pk=revision.pk).update(scored_at=timezone.now())
+    ready.filter(pk=revision.pk).update(scored_at=timezone.now(), pool=ranked)
     _drop_past(project)
 
 

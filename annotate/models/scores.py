@@ -60,6 +60,19 @@ class Revision(models.Model):
         null=True, blank=True, help_text="when it became the current one; of several the last is"
     )
     settings = models.JSONField(default=dict, blank=True, help_text="the specification it was trained by")
+    ranks = models.BooleanField(
+        default=False, help_text="it ranks the open pool by features, and has scores of what was drawn alone"
+    )
+    features = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="version of the features that it keeps of what it scores, if it does",
+    )
+    pool = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="of what it ranked last: by criterion how many comparisons, and the sum of their nats",
+    )
     kept = models.BooleanField(default=False, help_text="it stays, with its scores, when newer ones come")
     created_at = models.DateTimeField(auto_now_add=True)
 

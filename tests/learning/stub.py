@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from workers.reward_models import base
-from workers.reward_models.base import Compared, Scored, UnfitArtefact, Verdicts
+from workers.reward_models.base import Compared, Features, Ranking, Scored, UnfitArtefact, Verdicts
 from workers.reward_models.features.cache import FeatureCache
 
 
@@ -67,3 +67,33 @@ def tells(prompt: str) -> float:
 def stand_in() -> None:
     """From now on in this process, what is trained by default is the stub."""
     base.BACKENDS["builtin"] = "tests.learning.stub:StubModel"
+
+
+class RankingStub(StubModel):
+    """The same of features: by how much the first response is longer, and what the prompt tells."""
+
+    layout = "stub-1"
+
+    def features(self, items: Sequence[Compared], *, cache: FeatureCache) -> Features:
+        rows = [
+            (len(item.first.text) - len(item.second.text), tells(item.prompt_text))
+            for item in items
+            if "blank" not in item.prompt_text
+        ]
+        seen = [n for n, item in enumerate(items) if "blank" not in item.prompt_text]
+        without = {n: "it is blank" for n in range(len(items)) if n not in set(seen)}
+        table = np.array(rows, dtype=np.float32).reshape(-1, 2)
+        return Features({self.layout: (np.array(seen, dtype=np.intp), table)}, without)
+
+    def reads(self, layout: str) -> bool:
+        return layout == self.layout
+
+    def ranking(self, layout: str, criteria: Sequence[str], *, cache: FeatureCache) -> Ranking:
+        wanted = np.array([-1.0 if "short" in criterion else 1.0 for criterion in criteria])
+
+        def rank(place: np.ndarray, rows: np.ndarray) -> Scored:
+            half = np.full(len(rows), 0.45)
+            told = rows[:, 1].astype(float) * (self.labels % 7)
+            return Scored(rows[:, 0] * wanted[place], half, half, 1 - 2 * half, half, told)
+
+        return rank

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from annotate.learning import freeze_pool
-from annotate.models import Pair, Partition, Project, Score, Verdict
+from annotate.models import Criterion, Partition, Project, Score, Verdict
 from tests.factories import judge, make_annotator, make_comparison, make_pair, make_project
 from tests.learning.world import LONG, SHORT, learn
 from workers import artefacts
 from workers.features import feature_cache
 from workers.items import compared
+from workers.ranking import freeze
 from workers.reward_models import base
 
 pytestmark = pytest.mark.django_db
@@ -53,24 +53,20 @@ def test_opposed_criteria_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     # Blind, each pair is judged the same by both criteria: right by one, wrong by the other.
     assert revision.blind_accuracy == pytest.approx(0.5, abs=0.02)
 
-    opposed = 0
-    for pair in Pair.objects.filter(project=project, queued=False):
-        by = dict(
-            Score.objects.filter(comparison__pair=pair).values_list("comparison__criterion__text", "margin")
-        )
-        opposed += by[LONG] * by[SHORT] < 0
-    assert opposed >= 25
-    pool = freeze_pool(revision)
-    assert len(pool) == 30 and min(pool.nats) > 0
+    # Nothing was drawn, and so nothing is kept of what it says but features.
+    assert revision.ranks and not Score.objects.exists()
+    pool = freeze(revision)
+    assert len(pool) == 30 and min(pool.nats) > 0 and pool.unscored == 0
+    rows = pool.comparisons
+    by = {name: rows["criterion"] == Criterion.objects.get(text=name).pk for name in (LONG, SHORT)}
+    assert (rows["margin"][by[LONG]] * rows["margin"][by[SHORT]] < 0).sum() >= 25
+    assert revision.pool == {pk: list(told) for pk, told in pool.by_criterion().items()}
 
-    # What is kept says the same again, whatever batch it is asked in.
+    # Ranked by features it says what the model says of the items, and so again in any order.
     model = artefacts.load(revision)
-    stored = list(
-        Score.objects.order_by("comparison").values_list(
-            "comparison__pair", "comparison__criterion", "margin"
-        )
+    scored = model.score(
+        compared(list(zip(rows["pair"], rows["criterion"], strict=True))), cache=feature_cache()
     )
-    again = model.score(
-        compared([(pair, criterion) for pair, criterion, _ in stored[:7]]), cache=feature_cache()
-    )
-    assert again.margin.tolist() == [margin for _, _, margin in stored[:7]]
+    for name in ("margin", "p_tie", "bald"):
+        assert rows[name] == pytest.approx(getattr(scored, name), abs=1e-5), name
+    assert (rows["cell"] == scored.cell).mean() > 0.9

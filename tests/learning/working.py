@@ -47,12 +47,12 @@ POINTS = {
     "revision there, its job not done": Point("workers.training.run"),
     "between refit and scoring": Point("workers.scoring.run", before=True),
     # Scoring.
-    "first batch written, not committed": Point("workers.scoring.add_scores"),
-    "between batches": Point("workers.scoring.add_scores", before=True, nth=3),
+    "first batch written, not committed": Point("workers.scoring.ranking.add_scored"),
+    "between batches": Point("workers.scoring.ranking.add_scored", before=True, nth=3),
     "all scored, nobody told": Point("workers.scoring.finish_scoring", before=True),
     "pool scored, nothing drawn": Point("workers.scoring.finish_scoring"),
     # Drawing.
-    "pool frozen, nothing chosen": Point("workers.loop.freeze_pool"),
+    "pool frozen, nothing chosen": Point("workers.loop.freeze"),
     "chosen, nothing written": Point("workers.loop.append_epoch", before=True),
     "inside append_epoch, before its inserts": Point("annotate.actions.queue._append_draws", before=True),
     "inside append_epoch, after its inserts": Point("annotate.actions.queue._append_draws"),

@@ -178,6 +178,47 @@ class RewardModel(Protocol):
         ...
 
 
+# Scores of rows of features, in their order; each row stands under the criterion of that place.
+Ranking = Callable[[npt.NDArray[np.intp], npt.NDArray[np.float32]], Scored]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a ranker sees of items: by layout the places of its items and a row each, shape (n, width), the width being
+    the layout's. `without` names the items of which it has none, with why."""
+
+    rows: Mapping[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]]
+    without: Mapping[int, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Ranker(RewardModel, Protocol):
+    """A reward model that needs of an item no more than some numbers, which do not change when it learns: they are kept,
+    and a million items are ranked in seconds. To the last bits it says what `score` says."""
+
+    def features(self, items: Sequence[Compared], *, cache: FeatureCache) -> Features:
+        """The features of items; a layout's name tells the version, and is fit for a file."""
+        ...
+
+    def reads(self, layout: str) -> bool:
+        """Whether rows of this layout are what it sees of an item, of this very version."""
+        ...
+
+    def ranking(self, layout: str, criteria: Sequence[str], *, cache: FeatureCache) -> Ranking:
+        """What scores rows of a layout that it reads under these criteria; safe to be called from several threads."""
+        ...
+
+
+@runtime_checkable
+class KeepsFeatures(Protocol):
+    """A model that leaves what it saw of each item that it scores in the cache, for a smaller one that learns from it."""
+
+    @property
+    def kept_features(self) -> str:
+        """The version under which they stand there; another model has another."""
+        ...
+
+
 class Without(StrEnum):
     """Why a judge gave no verdict."""
 

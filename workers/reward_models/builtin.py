@@ -17,7 +17,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from workers.reward_models import rao_kupper
-from workers.reward_models.base import Compared, Floats, Scored, UnfitArtefact, Verdicts, check_verdicts
+from workers.reward_models.base import (
+    Compared,
+    Features,
+    Floats,
+    Ranking,
+    Scored,
+    UnfitArtefact,
+    Verdicts,
+    check_verdicts,
+)
 from workers.reward_models.criteria import CriterionBasis, criterion_vectors
 from workers.reward_models.features import minilm, text
 from workers.reward_models.features.cache import FeatureCache
@@ -95,6 +104,30 @@ class BuiltinModel:
                 cell[part.rows] = scored.cell
         margin, p_first, p_second, p_tie, variance, bald = columns
         return Scored(margin, p_first, p_second, p_tie, variance, bald, cell)
+
+    def features(self, items: Sequence[Compared], *, cache: FeatureCache) -> Features:
+        """Named features, then what is said, of each form that the items have."""
+        parts = describe(items, cache).parts
+        return Features(
+            {
+                _layout(form): (part.rows, np.column_stack([part.differences.named, part.differences.said]))
+                for form, part in parts.items()
+            }
+        )
+
+    def reads(self, layout: str) -> bool:
+        form = layout.rpartition("-")[0]
+        try:
+            return layout == _layout(form)
+        except LookupError:  # no form that this version knows
+            return False
+
+    def ranking(self, layout: str, criteria: Sequence[str], *, cache: FeatureCache) -> Ranking:
+        form = layout.rpartition("-")[0]
+        if form not in self.heads:
+            return _ranked_by_nothing(form)
+        head = self.heads[form]
+        return head.ranking(criteria, minilm.embeddings(criteria, cache), len(head.reduction.scales))
 
     def save(self, path: Path) -> None:
         tensors: dict[str, npt.NDArray[Any]] = {}
@@ -226,6 +259,22 @@ def _unknown(differences: Differences) -> Scored:
     margin, variance = np.zeros(count), np.full(count, _UNKNOWN_VARIANCE)
     predicted = rao_kupper.predict(margin, variance, _UNKNOWN_THRESHOLD)
     return Scored(margin, predicted.first, predicted.second, predicted.tie, variance, predicted.bald, cell)
+
+
+def _ranked_by_nothing(form: str) -> Ranking:
+    said = minilm.WIDTH if "text" in form.split("+") else 0
+
+    def rank(place: npt.NDArray[np.intp], rows: npt.NDArray[np.float32]) -> Scored:
+        named = rows.shape[1] - said
+        return _unknown(Differences(rows[:, :named], rows[:, named:]))
+
+    return rank
+
+
+def _layout(form: str) -> str:
+    """LookupError for a form that is none."""
+    versions = "/".join([minilm.VERSION, *_feature_versions(form)])
+    return f"{form}-{hashlib.sha256(versions.encode()).hexdigest()[:12]}"
 
 
 def _feature_versions(form: str) -> list[str]:

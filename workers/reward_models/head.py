@@ -8,6 +8,7 @@ Newton's method (the objective is concave: it is the only one); the posterior ar
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from zlib import crc32
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.reward_models import rao_kupper
-from workers.reward_models.base import Floats, Scored, Verdicts
+from workers.reward_models.base import Floats, Ranking, Scored, Verdicts
 from workers.reward_models.cells import cells
 from workers.reward_models.criteria import OWN, CriterionBasis
 from workers.reward_models.exact import rowwise
@@ -140,6 +141,44 @@ class Head:
             predicted.bald,
             cells(phi, asked[place]),
         )
+
+    def ranking(self, criteria: Sequence[str], vectors: Matrix, named: int) -> Ranking:
+        """What scores rows of differences, `named` features first, then what is said: by products that are fast, and
+        may differ from those of `score` in the last bits."""
+        size = self.reduction.size
+        codes = self.basis.codes(criteria, vectors)
+        blocks = self.covariance.reshape(self.basis.size, size, self.basis.size, size)
+        asked = np.array([crc32(criterion.encode()) for criterion in criteria], dtype=np.int64)
+        directions, scales = (
+            self.reduction.directions.astype(np.float32),
+            self.reduction.scales.astype(np.float32),
+        )
+
+        @cache
+        def of(n: int) -> tuple[Matrix, Matrix]:
+            """A criterion's weights, and its covariance."""
+            spread = np.einsum("j,jdke,k->de", codes[n], blocks, codes[n], optimize=True)
+            if criteria[n] not in self.basis.own:
+                spread = spread + self.prior * np.eye(size)
+            return (codes[n] @ self.weights).astype(np.float32), spread.astype(np.float32)
+
+        def rank(place: npt.NDArray[np.intp], rows: Matrix) -> Scored:
+            phi = np.concatenate([rows[:, named:] @ directions, rows[:, :named] * scales], axis=1)
+            np.clip(phi, -_CLIP, _CLIP, out=phi)
+            margin, variance = np.empty(len(phi)), np.empty(len(phi))
+            order = np.argsort(place, kind="stable")
+            edges = np.flatnonzero(np.diff(place[order], prepend=-1)).tolist()
+            for start, end in zip(edges, [*edges[1:], len(order)], strict=True):
+                some = order[start:end]
+                weights, spread = of(int(place[some[0]]))
+                part = phi if len(some) == len(phi) else phi[some]
+                margin[some] = part @ weights
+                variance[some] = np.einsum("nd,nd->n", part @ spread, part)
+            variance = np.maximum(variance, 0.0)
+            predicted = rao_kupper.predict(margin, variance, self.threshold)
+            return Scored(margin, *predicted[:3], variance, predicted.bald, cells(phi, asked[place]))
+
+        return rank
 
 
 @dataclass(frozen=True)

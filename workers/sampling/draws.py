@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
+# Of each candidate its group, whatever names it; of very many, by number.
+Groups = Sequence[Hashable] | npt.NDArray[np.integer]
 
 # An acquisition counts at least as this part of the mean: nothing in the pool is impossible.
 _FLOOR = 1e-6
@@ -53,7 +55,7 @@ class Chosen:
 def epoch(
     ids: Sequence[int] | npt.NDArray[np.integer],
     acquisition: npt.ArrayLike,
-    groups: Sequence[Hashable],
+    groups: Groups,
     want: int,
     rng: np.random.Generator,
     *,
@@ -104,16 +106,16 @@ def epoch(
     return chosen
 
 
-def fair_quotas(groups: Sequence[Hashable], slack: float = 1.0) -> dict[Any, float]:
+def fair_quotas(groups: Groups, slack: float = 1.0) -> dict[Any, float]:
     """Quotas by which no group takes more than `slack` times an equal share, of those that are there."""
-    distinct = set(groups)
+    distinct = np.unique(groups).tolist() if isinstance(groups, np.ndarray) else set(groups)
     return {group: min(slack / len(distinct), 1.0) for group in distinct}
 
 
 def _weights(
     ids: Sequence[int] | npt.NDArray[np.integer],
     acquisition: npt.ArrayLike,
-    groups: Sequence[Hashable],
+    groups: Groups,
     uniform_share: float,
     temperature: float,
 ) -> Floats:
@@ -123,7 +125,8 @@ def _weights(
         raise ValueError(
             f"{len(ids)} ids, {len(values)} acquisitions, {len(groups)} groups: each candidate has one of each."
         )
-    if len(np.unique(ids)) != len(ids):
+    in_order = np.sort(ids)
+    if (in_order[1:] == in_order[:-1]).any():
         raise ValueError("An id stands twice in the pool.")
     if not np.isfinite(values).all() or (values < 0).any():
         raise ValueError("An acquisition is a finite number of 0 or more.")
@@ -135,11 +138,14 @@ def _weights(
     return floored
 
 
-def _numbered(groups: Sequence[Hashable], by_id: Ints) -> tuple[list[Any], Ints]:
+def _numbered(groups: Groups, by_id: Ints) -> tuple[list[Any], Ints]:
     """The groups' names in the order in which they come up by id, and of each candidate by id its group's number."""
+    if isinstance(groups, np.ndarray):
+        found, first, place = np.unique(groups[by_id], return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        return found[order].tolist(), np.argsort(order)[place]
     number: dict[Hashable, int] = {}
-    told = groups.tolist() if isinstance(groups, np.ndarray) else groups
-    places = [number.setdefault(told[index], len(number)) for index in by_id.tolist()]
+    places = [number.setdefault(groups[index], len(number)) for index in by_id.tolist()]
     return list(number), np.array(places, dtype=np.intp)
 
 

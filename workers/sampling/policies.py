@@ -1,6 +1,6 @@
 """What a label would teach, by policy: from what models say of comparisons, and what people have said, to a number each.
 
-Of a pair it is the sum over its open comparisons (`by_pair`): one look answers them all.
+Of a pair it is the sum over its open comparisons: one look answers them all.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,15 +53,6 @@ def acquisition(policy: str, candidates: Candidates) -> Floats:
 def name_of(policy: str, revision: int) -> str:
     """As it is written beside a draw."""
     return f"{policy}-{VERSION} r{revision}"
-
-
-def by_pair(pairs: npt.NDArray[np.integer], values: Floats) -> Floats:
-    """Sums over the rows of each pair, pairs in their order; rows of a pair lie together."""
-    if not len(pairs):
-        return np.zeros(0)
-    starts = np.flatnonzero(np.diff(pairs, prepend=pairs[0] - 1))
-    sums: Floats = np.add.reduceat(values, starts)
-    return sums
 
 
 def _random(candidates: Candidates) -> Floats:

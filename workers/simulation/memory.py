@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from annotate.actions.queue import BY_CHANCE, ChosenPair
-from annotate.learning import COLUMNS, KNOWN, Pool, pool_of
+from annotate.learning import COMPARISON, KNOWN, Pool, pool_of
 from annotate.models import Route
 from workers.loop import choose
 from workers.reward_models.builtin import BuiltinModel
@@ -87,11 +87,11 @@ def _pool(
     """As `freeze_pool` reads it when the model has scored what is open."""
     rows = np.flatnonzero(open_)
     scored = model.score_described(part_of(world.described, rows))
-    table = np.zeros(len(rows), dtype=[(name, kind) for name, (kind, _) in COLUMNS.items()])
+    table = np.zeros(len(rows), dtype=COMPARISON)
     table["pair"], table["criterion"], table["comparison"] = world.pair[rows], world.criterion[rows], rows
     table["task"] = world.task[rows]
     table["margin"], table["p_tie"], table["bald"] = scored.margin, scored.p_tie, scored.bald
-    table["cell"], table["scored"] = scored.cell, 1
+    table["cell"] = scored.cell
     judged, times = np.unique(world.criterion[labelled], return_counts=True)
     unknown = frozenset(np.setdiff1d(world.criterion[rows], judged[times >= KNOWN]).tolist())
     return pool_of(table, unknown, drawn=0, revision=revision)

@@ -10,12 +10,12 @@ from annotate.actions.jobs import run_job
 from annotate.actions.judging import Answer, submit
 from annotate.actions.learning import start_scoring, start_training
 from annotate.actions.queue import ChosenPair, append_epoch, claim_next, fill_queue
-from annotate.learning import freeze_pool
 from annotate.models import Annotator, Comparison, Draw, Partition, Project, Revision, Route, Stream
 from workers import artefacts
 from workers.features import feature_cache
 from workers.items import compared
 from workers.loop import choose
+from workers.ranking import freeze
 from workers.reward_models.base import RewardModel
 from workers.simulation.memory import CHANCE, Plan, Played
 
@@ -74,7 +74,7 @@ def _draw(
     if revision is None or policy == CHANCE:
         fill_queue(project.pk, want)
         return
-    pool = freeze_pool(revision)
+    pool = freeze(revision)
     chosen = choose(pool, want, share, rng, policy)
     append_epoch(project.pk, want=want, drawn=pool.drawn, chosen=chosen)
 

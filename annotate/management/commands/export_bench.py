@@ -13,9 +13,9 @@ from annotate.actions.releases import NEAR_DUPLICATES, ReleaseOptions, Split, re
 from annotate.exports import files
 from annotate.exports.build import build
 from annotate.exports.formats import NAMES
-from annotate.exports.recipe import FILE, Recipe, RecipeError, default_text, parse
 from annotate.exports.push import place_of
 from annotate.exports.push import push as send_release
+from annotate.exports.recipe import FILE, Recipe, RecipeError, default_text, parse
 from annotate.management.terminal import Bar, run_with_bar
 from annotate.models import JobState, Judgment, Project, Release, Resolution
 from annotate.quality import exclusions_changed

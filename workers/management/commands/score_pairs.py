@@ -33,13 +33,21 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except AlreadyRunning:
             raise CommandError("A worker is scoring this project just now. Try again soon.") from None
+        for why, left_out in job.spec.get("left_out", {}).items():
+            self.stdout.write(f"{left_out:,} are left out: {why}")
+        if revision.ranks and not options["all"]:
+            revision.refresh_from_db()
+            ranked = sum(count for count, _ in (revision.pool or {}).values())
+            self.stdout.write(
+                f"{project.slug}: {ranked:,} comparisons are ranked by revision {revision.number}"
+                f" ({job.done:,} of them described now)."
+            )
+            return
         count = Score.objects.filter(revision=revision).count()
         self.stdout.write(
             f"{project.slug}: {count:,} comparisons are scored by revision {revision.number}"
             f" ({count - before:,} of them now)."
         )
-        for why, left_out in job.spec.get("left_out", {}).items():
-            self.stdout.write(f"{left_out:,} are left out: {why}")
 
     def _revision(self, project: Project, number: int | None) -> Revision:
         if number is None:
