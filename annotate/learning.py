@@ -42,10 +42,10 @@ _POOL = f"{IN_POOL} AND {OPEN} AND {NO_LEAK}"
 _MANY = 20_000
 
 
-def newest_revision(project: Project, backend: str = "") -> Revision | None:
-    """The last one that can be used, of any backend or of this one, scored or not."""
+def newest_revision(project: Project, backends: Collection[str] = ()) -> Revision | None:
+    """The last one that can be used, of any backend or of these, scored or not."""
     ready = Revision.objects.filter(project=project, state=RevisionState.READY)
-    ready = ready.filter(backend=backend) if backend else ready
+    ready = ready.filter(backend__in=backends) if backends else ready
     return ready.order_by("-number").first()
 
 
@@ -64,6 +64,12 @@ def sampling_revision(project: Project) -> Revision | None:
         project=project, state=RevisionState.READY, promoted_at__isnull=False, scored_at__isnull=False
     )
     return scored.order_by("-promoted_at", "-number").first()
+
+
+def keeps_features(project: Project) -> Revision | None:
+    """The newest that has scored the pool and kept features of what it saw: a small head may learn from them."""
+    kept = Revision.objects.filter(project=project, state=RevisionState.READY, scored_at__isnull=False)
+    return kept.exclude(features="").order_by("-number").first()
 
 
 def new_judgments(project: Project, since: datetime | None) -> int:

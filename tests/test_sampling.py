@@ -58,6 +58,17 @@ def test_fewer_draws_are_the_beginning_of_more(pool, seed, quotas, want) -> None
     )
 
 
+@given(pools, seeds, shares, bounds)
+def test_groups_by_number_are_drawn_from_as_by_name(pool, seed, share, quotas) -> None:
+    values, groups = pool
+    number = {name: 7 - place for place, name in enumerate("abc")}
+    numbered = np.array([number[name] for name in groups])
+    by_number = {number[name]: bound for name, bound in quotas.items()} if quotas else None
+    by_name = drawn(values, groups, 40, seed, share, quotas)
+    assert drawn(values, numbered, 40, seed, share, by_number) == by_name
+    assert fair_quotas(numbered) == {number[name]: bound for name, bound in fair_quotas(groups).items()}
+
+
 @given(pools, seeds, shares, st.sampled_from([0.5, 1.0, 2.0]))
 def test_q_is_the_share_of_what_is_left(pool, seed, share, temperature) -> None:
     """Added up again from the definition: 1/left by chance, by the policy the weight over the weights left."""

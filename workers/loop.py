@@ -5,17 +5,20 @@ Drawing is one short transaction: what was chosen from a pool that has changed m
 """
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import structlog
 from django.utils import timezone
 
+from annotate.actions.jobs import SHORT as LOOPED
 from annotate.actions.learning import start_scoring, start_training
 from annotate.actions.queue import ChosenPair, PoolChanged, append_epoch, queue_depths
 from annotate.learning import (
     Pairs,
     Pool,
     current_revision,
+    keeps_features,
     new_judgments,
     newest_revision,
     sampling_revision,
@@ -40,7 +43,6 @@ from workers.sampling.policies import Candidates, acquisition, in_effect, name_o
 log = structlog.get_logger(__name__)
 
 _TRIES = 5
-LOOPED = "builtin"  # the backend that the loop trains by itself
 
 
 def tick() -> None:
@@ -56,20 +58,31 @@ def tend(project: Project) -> None:
     """Draw by what there is, and begin what is due."""
     draw(project)
     # Large models that train or score meanwhile do not hold up the embedded one.
-    jobs = Job.objects.filter(project=project, kind__in=(JobKind.TRAIN, JobKind.SCORE), spec__backend=LOOPED)
+    jobs = Job.objects.filter(
+        project=project, kind__in=(JobKind.TRAIN, JobKind.SCORE), spec__backend__in=LOOPED
+    )
     if jobs.filter(state__in=UNFINISHED).exists():
         return
     current = current_revision(project)
     if project.sampling == Sampling.AUTO and _is_due(project, newest_revision(project, LOOPED)):
-        start_training(by=None, project=project)
+        start_training(by=None, project=project, **_learner(project))
     elif current and current.scored_at is None:
         _score(current)
+
+
+def _learner(project: Project) -> dict[str, Any]:
+    """Where a large model is current: until it is trained again a head over the features that it keeps. Else the embedded
+    model.
+    """
+    current = current_revision(project)
+    large = keeps_features(project) if current and current.backend != "builtin" else None
+    return {"backend": "cached", "settings": {"features": large.features}} if large else {}
 
 
 def _is_due(project: Project, newest: Revision | None) -> bool:
     """Enough new judgments, or any and long enough since the last time. What failed is tried again with new ones."""
     since = newest.read_at if newest else None
-    jobs = Job.objects.filter(project=project, kind=JobKind.TRAIN, spec__backend=LOOPED)
+    jobs = Job.objects.filter(project=project, kind=JobKind.TRAIN, spec__backend__in=LOOPED)
     last = jobs.order_by("-pk").first()
     if last and last.state != JobState.DONE and (since is None or last.created_at > since):
         since = last.created_at

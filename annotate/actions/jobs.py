@@ -60,8 +60,8 @@ QUEUES = {
 ON_GPU = frozenset({"transformers"})
 # How long a task may take whose single steps are long (a video, a training, a slow endpoint): beyond the settings' limit, in seconds.
 TIME_LIMITS = {JobKind.DERIVE: 3600, JobKind.TRAIN: 3600, JobKind.BUDGET: 3600, JobKind.WRITE: 3600}
-# The reward model whose training is a task's work; the others may take hours.
-SHORT = "builtin"
+# The reward models whose training is a task's work, which the loop trains by itself; the others may take hours.
+SHORT = ("builtin", "cached")
 MAX_ATTEMPTS = 5  # in a row without progress
 _LOCK_SPACE = 0x45564A  # "EVJ": keeps our advisory locks apart from other users of the database
 
@@ -175,7 +175,7 @@ def send(job: Job) -> None:
 
 def in_own_process(job: Job) -> bool:
     """Whether it takes longer than a task may: a worker only starts the process that holds its lease."""
-    return job.kind == JobKind.TRAIN and job.spec.get("backend", SHORT) != SHORT
+    return job.kind == JobKind.TRAIN and job.spec.get("backend", "builtin") not in SHORT
 
 
 def _runner(kind: str) -> Callable[[Lease], None]:

@@ -13,7 +13,7 @@ from annotate import audit, specifications
 from annotate.access import Deed, Denied, require
 from annotate.actions.jobs import ON_GPU, Lease, Refused, create_job, send, unfinished_job
 from annotate.actions.projects import change_project
-from annotate.learning import current_revision
+from annotate.learning import current_revision, keeps_features
 from annotate.models import (
     Job,
     JobKind,
@@ -255,7 +255,11 @@ def add_revision(*, lease: Lease, backend: str, artefact: Artefact, learned: Lea
     last = Revision.objects.filter(project=project).order_by("-number").first()
     tested = learned.held_out
     current = current_revision(project)
-    at_once = current is None or (project.promotion == Promotion.ALWAYS and current.backend == backend)
+    # A head over what the current model keeps is that model, gone on learning.
+    goes_on = current is not None and (
+        current.backend == backend or (backend == "cached" and current.features != "")
+    )
+    at_once = current is None or (project.promotion == Promotion.ALWAYS and goes_on)
     revision = Revision.objects.create(
         project=project,
         number=last.number + 1 if last else 1,
@@ -361,6 +365,8 @@ def _drop_past(project: Project) -> None:
         if len(newest) == REVISIONS_KEPT:
             past = revisions.filter(backend=backend, kept=False, number__lt=newest[-1]).exclude(pk__in=kept)
             gone += past.values_list("pk", flat=True)
+    if learned_from := keeps_features(project):
+        gone = [pk for pk in gone if pk != learned_from.pk]
     Revision.objects.filter(pk__in=gone).update(state=RevisionState.DROPPED, scored_at=None)
     with connection.cursor() as cursor:
         for table in ("annotate_score", "annotate_rationale"):

@@ -1,5 +1,6 @@
 """Large models through the same door as the embedded one: trained by a specification, scored, and honest about what they cannot judge."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ from django.core.management import CommandError, call_command
 
 from annotate.actions.jobs import run_job
 from annotate.actions.learning import start_scoring, start_training
-from annotate.models import Draw, Job, JobKind, Rationale, Revision, Score
+from annotate.models import Criterion, Draw, Job, JobKind, Rationale, Revision, Score
+from tests.factories import make_comparison, make_pair
 from tests.learning.stub import StubModel
-from tests.learning.world import at_work, ended_well, learn, planted
+from tests.learning.world import LONG, at_work, ended_well, learn, planted
 from tests.reward_models.chat_server import Reply, chat_server
 from tests.reward_models.large import tiny
 from tests.reward_models.pooling_server import pooling_server
-from workers import loop
+from workers import loop, ranking
 from workers.reward_models.builtin import BuiltinModel
 from workers.reward_models.features.cache import MemoryCache
 from workers.reward_models.settings import SettingsError
@@ -182,4 +184,40 @@ def test_a_judge_is_registered_promoted_and_goes_by_entropy(tmp_path: Path) -> N
         call_command("score_pairs", project=project.slug, all=True)
         assert Score.objects.count() == 18 and len(server.asked) == asked  # 12 were tested or calibrated on
     assert loop.draw(project) > 0
-    assert set(Draw.objects.filter(route="policy").values_list("policy", flat=True)) == {"entropy-1 r1"}
+    assert set(Draw.objects.filter(route="policy").values_list("policy", flat=True)) == {"entropy-2 r1"}
+
+
+def test_between_trainings_of_a_large_model_a_head_learns_from_what_it_keeps(spec: Path) -> None:
+    project = planted(judged=12, open_pairs=6, reserve=4, refit_judgments=1)
+    call_command("train_rm", project=project.slug, backend="transformers", spec=spec)
+    call_command("score_pairs", project=project.slug, all=True)
+    large = Revision.objects.get()
+    assert large.features.startswith("phi-") and not large.ranks
+    Revision.objects.update(read_at=large.read_at - timedelta(days=1))  # there are new judgments
+    loop.tend(project)
+    job = Job.objects.get(project=project, kind=JobKind.TRAIN, state="queued")
+    assert job.spec["backend"] == "cached" and job.spec["settings"] == {"features": large.features}
+    run_job(job.pk)
+    for queued in Job.objects.filter(project=project, kind=JobKind.SCORE, state="queued"):
+        run_job(queued.pk)
+    small = Revision.objects.latest("number")
+    assert ended_well(project) and small.backend == "cached" and small.ranks and small.scored_at
+    assert small.accuracy == 1.0 and small.blind_accuracy == pytest.approx(0.5, abs=0.01)
+    pool = ranking.freeze(small)
+    assert len(pool) == 6 and not pool.unscored
+    criteria = dict(Criterion.objects.filter(project=project).values_list("pk", "text"))
+    rows = pool.comparisons
+    is_long = np.array([criteria[pk] == LONG for pk in rows["criterion"].tolist()])
+    assert (np.sign(rows["margin"]) == np.where(is_long, 1, -1)).all()
+    # What the large one has not scored has no features, and is said to be left out.
+    make_comparison(make_pair(project, prompt="new", response1="much longer", response2="brief"), LONG)
+    run_job(start_scoring(by=None, revision=small, send_it=False).pk, by_hand=True)
+    assert Job.objects.latest("pk").spec["left_out"] == {"the large model has not scored it": 1}
+    # It stays while small ones come and go.
+    for _ in range(4):
+        settings = {"features": large.features}
+        start_training(by=None, project=project, backend="cached", settings=settings, send_it=False)
+        run_job(Job.objects.filter(kind=JobKind.TRAIN).latest("pk").pk)
+        run_job(Job.objects.filter(kind=JobKind.SCORE).latest("pk").pk)
+    large.refresh_from_db()
+    assert large.state == "ready" and Revision.objects.filter(state="dropped").count() == 2

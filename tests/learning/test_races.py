@@ -157,7 +157,7 @@ def connections_for_all() -> Iterator[None]:
     pool = connection.settings_dict["OPTIONS"]["pool"]
     for size in (60, pool["max_size"]):
         connections.close_all()
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]
         pool["max_size"] = size
         if size == 60:
             yield

@@ -194,7 +194,7 @@ class Features:
 @runtime_checkable
 class Ranker(RewardModel, Protocol):
     """A reward model that needs of an item no more than some numbers, which do not change when it learns: they are kept,
-    and a million items are ranked in seconds. To the last bits it says what `score` says."""
+    and a million items are ranked in seconds. But for the last bits it says what `score` says."""
 
     def features(self, items: Sequence[Compared], *, cache: FeatureCache) -> Features:
         """The features of items; a layout's name tells the version, and is fit for a file."""
@@ -277,6 +277,7 @@ class JudgeBroken(Exception):
 # Where each backend's class lives; looked up when asked for, so that naming one loads no weights and no torch.
 BACKENDS = {
     "builtin": "workers.reward_models.builtin:BuiltinModel",
+    "cached": "workers.reward_models.cached:CachedModel",
     "transformers": "workers.reward_models.large.model:TransformersModel",
     "vllm": "workers.reward_models.vllm:VllmModel",
     "judge": "workers.reward_models.judge_model:JudgeModel",

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,11 @@ def criterion_vectors(criteria: Sequence[str], cache: FeatureCache) -> npt.NDArr
 def _content(criterion: str) -> str:
     """Without the words in _WORDING; the whole where nothing else is left, or where it is of another language."""
     return " ".join(word for word in _WORD.findall(criterion.lower()) if word not in _WORDING) or criterion
+
+
+def asked_number(criterion: str) -> int:
+    """A number for what is asked, for cells: comparisons under different criteria are no duplicates."""
+    return crc32(criterion.encode())
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from workers.reward_models import rao_kupper
 from workers.reward_models.base import Floats, Ranking, Scored, Verdicts
 from workers.reward_models.cells import cells
-from workers.reward_models.criteria import OWN, CriterionBasis
+from workers.reward_models.criteria import OWN, CriterionBasis, asked_number
 from workers.reward_models.exact import rowwise
 
 Matrix = npt.NDArray[np.float32]
@@ -30,7 +29,7 @@ LABELS_A_DIRECTION = 12
 # (Measured on planted texts with 300 labels: .61 accuracy at 1, .68 at a quarter, .69 at 0; at 800 labels .77, .82, .81.)
 _MEANING = 0.3
 # A standardised difference counts up to here: one freak of a file moves no margin by more.
-_CLIP = 4.0
+CLIP = 4.0
 # Prior variances of a weight. The evidence picks one: from the middle it is followed up or down while it grows.
 _PRIORS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _MIDDLE = 4
@@ -73,7 +72,7 @@ class Reduction:
     def apply(self, differences: Differences) -> Floats:
         """Shape (n, size), each row by itself and odd in the difference."""
         said = rowwise(differences.said, self.directions)
-        return np.clip(np.column_stack([said, differences.named * self.scales]), -_CLIP, _CLIP)
+        return np.clip(np.column_stack([said, differences.named * self.scales]), -CLIP, CLIP)
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,7 @@ class Head:
         )
         basis = CriterionBasis.of(criteria, vectors, labels)
         reduction = Reduction.of(differences)
-        data = _Data(basis.codes(criteria, vectors), place, reduction.apply(differences), verdicts)
-        best = data.most_evident()
+        best = most_evident(basis.codes(criteria, vectors), place, reduction.apply(differences), verdicts)
         covariance = np.linalg.inv(best.precision)[:-1, :-1]
         weights = best.at[:-1].reshape(basis.size, reduction.size)
         return cls(basis, reduction, weights, (covariance + covariance.T) / 2, float(best.at[-1]), best.prior)
@@ -131,7 +129,7 @@ class Head:
             variance[rows] = (rowwise(some, spread) * some).sum(axis=1)
         variance = np.maximum(variance, 0.0)
         predicted = rao_kupper.predict(margin, variance, self.threshold)
-        asked = np.array([crc32(criterion.encode()) for criterion in criteria], dtype=np.int64)
+        asked = np.array([asked_number(criterion) for criterion in criteria], dtype=np.int64)
         return Scored(
             margin,
             predicted.first,
@@ -148,7 +146,7 @@ class Head:
         size = self.reduction.size
         codes = self.basis.codes(criteria, vectors)
         blocks = self.covariance.reshape(self.basis.size, size, self.basis.size, size)
-        asked = np.array([crc32(criterion.encode()) for criterion in criteria], dtype=np.int64)
+        asked = np.array([asked_number(criterion) for criterion in criteria], dtype=np.int64)
         directions, scales = (
             self.reduction.directions.astype(np.float32),
             self.reduction.scales.astype(np.float32),
@@ -164,7 +162,7 @@ class Head:
 
         def rank(place: npt.NDArray[np.intp], rows: Matrix) -> Scored:
             phi = np.concatenate([rows[:, named:] @ directions, rows[:, :named] * scales], axis=1)
-            np.clip(phi, -_CLIP, _CLIP, out=phi)
+            np.clip(phi, -CLIP, CLIP, out=phi)
             margin, variance = np.empty(len(phi)), np.empty(len(phi))
             order = np.argsort(place, kind="stable")
             edges = np.flatnonzero(np.diff(place[order], prepend=-1)).tolist()
@@ -182,13 +180,19 @@ class Head:
 
 
 @dataclass(frozen=True)
-class _Mode:
+class Mode:
     """The maximum under one prior variance: where, the precision there, and the log evidence of the labels."""
 
     at: Floats  # weights, then the threshold
     precision: Floats
     evidence: float
     prior: float
+
+
+def most_evident(codes: Floats, place: npt.NDArray[np.intp], phi: Floats, verdicts: Verdicts) -> Mode:
+    """The maximum under the prior that makes n verdicts likeliest: item i has the features phi[i] under the criterion
+    codes[place[i]]."""
+    return _Data(codes, place, phi, verdicts).most_evident()
 
 
 class _Data:
@@ -201,7 +205,7 @@ class _Data:
         edges = np.searchsorted(self.place, np.arange(len(codes) + 1))
         self.groups = [slice(a, b) for a, b in pairwise(edges)]
 
-    def most_evident(self) -> _Mode:
+    def most_evident(self) -> Mode:
         """The mode under that one of _PRIORS which makes the labels likeliest."""
         best = self._climb(
             _PRIORS[_MIDDLE], np.append(np.zeros(self.codes.shape[1] * self.phi.shape[1]), 0.5)
@@ -217,7 +221,7 @@ class _Data:
                 break
         return best
 
-    def _climb(self, prior: float, begin: Floats) -> _Mode:
+    def _climb(self, prior: float, begin: Floats) -> Mode:
         at, size = begin, len(begin) - 1
         height = self._height(at, prior)
         for _ in range(50):
@@ -236,7 +240,7 @@ class _Data:
             else:
                 break
         evidence = height - size / 2 * np.log(prior) - float(np.linalg.slogdet(precision)[1]) / 2
-        return _Mode(at, precision, evidence, prior)
+        return Mode(at, precision, evidence, prior)
 
     def _margins(self, at: Floats) -> Floats:
         weights = self.codes @ at[:-1].reshape(self.codes.shape[1], -1)

@@ -5,7 +5,7 @@ where it is, pinned by its digest.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +28,8 @@ from workers.reward_models.base import (
     Verdicts,
     check_verdicts,
 )
+from workers.reward_models.cached import side_key
+from workers.reward_models.evaluation import blind
 from workers.reward_models.features.cache import FeatureCache
 from workers.reward_models.large import backbone as backbones
 from workers.reward_models.large import lora, training, value_head
@@ -35,6 +37,7 @@ from workers.reward_models.large.backbone import Backbone
 from workers.reward_models.large.calibration import Calibration, Laplace
 from workers.reward_models.large.encode import Encoded, Encoder
 from workers.reward_models.large.looks import Look, Told
+from workers.reward_models.large.reduction import SAMPLE, Reduction
 from workers.reward_models.large.scoring import TooLarge, hidden
 from workers.reward_models.large.settings import LargeSettings
 from workers.reward_models.settings import SettingsError
@@ -59,6 +62,8 @@ class TransformersModel:
     adapter: dict[str, Tensor] = field(default_factory=dict, repr=False)
     losses: list[float] = field(default_factory=list, repr=False)
     looks: list[Look] = field(default_factory=list, repr=False)
+    # Models from before it was fitted keep no features.
+    reduction: Reduction | None = field(default=None, repr=False)
 
     name: ClassVar[str] = "transformers"
     # Raised whenever the same artefact would be read otherwise.
@@ -111,22 +116,33 @@ class TransformersModel:
                 lora.merge_attached(model.language)
             elif asked.method == "full":
                 model.language.to(dtype).requires_grad_(False)
-        values, differences, _ = made.values([items[n] for n in held])
-        learned = differences if seen or asked.method == "none" else made.values([items[n] for n in kept])[1]
+        sample = _Sample()
+        values, differences, _ = made.values([items[n] for n in held], sample)
+        again = seen or asked.method == "none"
+        learned = differences if again else made.values([items[n] for n in kept], sample)[1]
         made.calibration = Calibration.fit(
             values, verdicts[held], seen=seen, differences=differences, learned=learned
         )
+        made.reduction = Reduction.of(sample.states(), made.head.weight.detach().float().cpu().numpy()[0])
         return made
 
     def score(self, items: Sequence[Compared], *, cache: FeatureCache) -> Scored:
-        values, differences, without = self.values(items)
+        kept = _Kept(self.reduction, items) if self.reduction else None
+        values, differences, without = self.values(items, kept)
+        if kept:
+            kept.put(cache)
         scored = self.calibration.scored(values, differences)
         return scored.leaving_out(without)
 
+    @property
+    def kept_features(self) -> str:
+        return self.reduction.version if self.reduction else ""
+
     def values(
-        self, items: Sequence[Compared], *, fan_out: bool = True
+        self, items: Sequence[Compared], watch: "Watch | None" = None, *, fan_out: bool = True
     ) -> tuple[Floats, npt.NDArray[np.float32], dict[int, str]]:
-        """Differences of values (n,) and of hidden states (n, width), and the places that have none, with why."""
+        """Differences of values (n,) and of hidden states (n, width), and the places that have none, with why. `watch`
+        is shown places and states of both sides, (places, 2, width)."""
         values = np.zeros(len(items))
         differences = np.zeros((len(items), self.backbone.width), dtype=np.float32)
         without: dict[int, str] = {}
@@ -149,6 +165,8 @@ class TransformersModel:
             each = (states.double() @ weight).view(-1, 2)
             values[places] = (each[:, 0] - each[:, 1]).numpy()
             differences[places] = (states[::2] - states[1::2]).numpy()
+            if watch:
+                watch(places, states.view(len(places), 2, -1).numpy())
         return values, differences, without
 
     def save(self, path: Path) -> None:
@@ -157,6 +175,11 @@ class TransformersModel:
         if found.laplace is not None:
             tensors["laplace.directions"] = torch.from_numpy(found.laplace.directions)
             tensors["laplace.gains"] = torch.from_numpy(found.laplace.gains)
+        if self.reduction is not None:
+            tensors["reduction.mean"] = torch.from_numpy(self.reduction.mean)
+            tensors["reduction.directions"] = torch.from_numpy(
+                np.ascontiguousarray(self.reduction.directions)
+            )
         config = {
             "backend": self.name,
             "version": self.version,
@@ -244,6 +267,11 @@ class TransformersModel:
                 tensors.pop("laplace.gains").numpy(),
                 told["precision"],
             )
+        reduction = None
+        if "reduction.mean" in tensors:
+            reduction = Reduction(
+                tensors.pop("reduction.mean").numpy(), tensors.pop("reduction.directions").numpy()
+            )
         head = {key: tensors.pop(key) for key in (value_head.WEIGHT, value_head.BIAS) if key in tensors}
         if settings.adapter:
             lora.merge(model.language, lora.read(Path(settings.adapter)), settings.adapter)
@@ -259,6 +287,7 @@ class TransformersModel:
             tensors,
             config["losses"],
             [Look(*look) for look in config.get("looks", [])],
+            reduction,
         )
 
 
@@ -271,6 +300,50 @@ def _put_decoder(model: Backbone, tensors: dict[str, Tensor], path: Path) -> Non
         model.language.load_state_dict(found)
     except RuntimeError as error:
         raise UnfitArtefact(f"{path}: {' '.join(str(error).split())[:500]}") from error
+
+
+# Is shown places and hidden states.
+Watch = Callable[[Sequence[int], npt.NDArray[np.float32]], None]
+
+
+class _Sample:
+    """The first states that came by."""
+
+    def __init__(self) -> None:
+        self._some: list[npt.NDArray[np.float32]] = []
+        self._count = 0
+
+    def __call__(self, places: Sequence[int], states: npt.NDArray[np.float32]) -> None:
+        if self._count < SAMPLE:
+            self._some.append(states.reshape(-1, states.shape[2]))
+            self._count += len(self._some[-1])
+
+    def states(self) -> npt.NDArray[np.float32]:
+        return np.concatenate(self._some)
+
+
+class _Kept:
+    """Reduced states by what was seen; without its criterion a response has the mean of all that it was scored under."""
+
+    def __init__(self, reduction: Reduction, items: Sequence[Compared]) -> None:
+        self._reduction, self._items = reduction, items
+        self._rows: dict[bytes, npt.NDArray[np.float32]] = {}
+        self._blind: dict[bytes, dict[bytes, npt.NDArray[np.float32]]] = {}
+
+    def __call__(self, places: Sequence[int], states: npt.NDArray[np.float32]) -> None:
+        for place, pair in zip(places, states, strict=True):
+            item = self._items[place]
+            [unasked] = blind([item])
+            rows = self._reduction.apply(pair)
+            for side, row in zip((item.first, item.second), rows, strict=True):
+                key = side_key(item, side)
+                self._rows[key] = row
+                self._blind.setdefault(side_key(unasked, side), {})[key] = row
+
+    def put(self, cache: FeatureCache) -> None:
+        means = {key: np.mean(list(rows.values()), axis=0) for key, rows in self._blind.items()}
+        rows = {key: row.astype(np.float16) for key, row in (means | self._rows).items()}
+        cache.put(self._reduction.version, rows)
 
 
 def _sides(encoder: Encoder, item: Compared) -> list[Encoded]:
