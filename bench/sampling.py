@@ -52,7 +52,8 @@ FROM annotate_comparison c JOIN annotate_pair p ON p.id = c.pair_id AND p.queued
 JOIN annotate_annotator a ON a.project_id = p.project_id AND a.pseudonym = 'annotator 1'
 JOIN annotate_dataimport i ON i.project_id = p.project_id WHERE p.project_id = %(project)s;
 INSERT INTO annotate_seat (comparison_id, n, k, annotator_id, head_id)
-SELECT c.id, 1, c.k, j.annotator_id, j.id FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id;
+SELECT c.id, 1, c.k, j.annotator_id, j.id FROM annotate_judgment j JOIN annotate_comparison c ON c.id = j.comparison_id
+JOIN annotate_annotator a ON a.id = j.annotator_id AND a.project_id = %(project)s;
 UPDATE annotate_stream SET queued = %(judged)s WHERE project_id = %(project)s;
 """
 
@@ -265,7 +266,7 @@ def claims(project_id: int, revision: int, ranked: dict[str, float], lasts: floa
     told: dict[str, Any] = {"alone": claim(project_id, lasts)}
     cores = min((ranked["computed"] + ranked["postgresql"]) / ranked["seconds"], os.cpu_count() or 1)
     busy = max(1, round(cores + 0.499))
-    beside = {
+    beside: dict[str, list[tuple[Any, Any]]] = {
         "beside as much computing": [(compute_on, cores / busy)] * busy,
         "beside ranking": [(rank_on, revision)],
     }

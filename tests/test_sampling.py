@@ -1,14 +1,16 @@
 """An epoch's draws: their probabilities are exact, their order stands, quotas hold, nobody is drawn twice."""
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.sampling.draws import ALIKE, EXPLORE_EVERY, Chosen, epoch, fair_quotas
+from workers.sampling.draws import ALIKE, EXPLORE_EVERY, Chosen, Groups, epoch, fair_quotas
 
 pools = st.lists(st.tuples(st.floats(0, 100), st.sampled_from("abc")), min_size=1, max_size=30).map(
     lambda rows: ([value for value, _ in rows], [group for _, group in rows])
@@ -20,11 +22,11 @@ bounds = st.sampled_from([None, {"a": 0.2}, {"a": 0.5, "b": 0.1, "c": 0.3}])
 
 def drawn(
     values: list[float],
-    groups: list[str],
+    groups: Groups,
     want: int,
     seed: int,
     share: float = 0.2,
-    quotas: dict[str, float] | None = None,
+    quotas: Mapping[Any, float] | None = None,
     temperature: float = 1.0,
 ) -> list[Chosen]:
     rng = np.random.default_rng(seed)

@@ -85,6 +85,7 @@ def test_a_head_on_kept_features_learns_ranks_and_is_even_handed(
     assert right.mean() > 0.8
     turned = model.score([item.swapped() for item in items], cache=cache)
     assert (turned.margin == -scored.margin).all() and (turned.p_first == scored.p_second).all()
+    assert scored.cell is not None and turned.cell is not None
     assert (turned.bald == scored.bald).all() and (turned.cell == scored.cell).all()
 
     seen = model.features(items, cache=cache)

@@ -31,7 +31,7 @@ class Reduction:
         """Of a sample of states, (n, width), and the value head's weight, (width,)."""
         mean = states.mean(axis=0, dtype=np.float64)
         first = weight.astype(np.float64) / np.linalg.norm(weight)
-        rest = states - mean
+        rest = states.astype(np.float64) - mean
         rest -= np.outer(rest @ first, first)
         _, vectors = np.linalg.eigh(rest.T @ rest / len(rest))
         # `first` itself is among them, with the smallest eigenvalue.
@@ -46,5 +46,4 @@ class Reduction:
 
     def apply(self, states: Matrix) -> Matrix:
         """Shape (n, k)."""
-        reduced: Matrix = (states - self.mean) @ self.directions
-        return reduced
+        return ((states - self.mean) @ self.directions).astype(np.float32)
