@@ -16,10 +16,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ MODALITIES = {m.name: m for m in (texts.TEXT, images.IMAGE, sounds.SOUND, videos
 TEXTS = Path(__file__).resolve().parent.parent.parent / "shared/data/text"
 COUNTS = (300, 1000, 3000)
 # Sources, responses to each, test pairs of each source that is kept from training. Fewer where rendering takes longest.
-SIZES = {"mesh": (36, 10, 16), "video": (45, 10, 14)}
+SIZES = {"mesh": (24, 10, 24), "video": (30, 10, 20)}
 USUAL = (60, 10, 12)
 SMALL = (9, 6, 6)
 FOLDS = 5
@@ -53,8 +54,12 @@ OVERALL = "The response follows the instruction and is of higher quality"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parts = (*MODALITIES, "pandalm", "llmbar")
-    parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART", help=", ".join(parts))
-    parser.add_argument("--small", action="store_true", help="a run of seconds that shows no more than that all works")
+    parser.add_argument(
+        "--only", nargs="+", choices=parts, default=parts, metavar="PART", help=", ".join(parts)
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="a run of seconds that shows no more than that all works"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cache", type=Path, help="where features are kept between runs")
     options = parser.parse_args()
@@ -71,7 +76,12 @@ def main() -> None:
                 figures[part] = on_planted(MODALITIES[part], cache, seed=options.seed, small=options.small)
             else:
                 figures[part] = on_real(*(pandalm() if part == "pandalm" else llmbar()), cache)
-    print(json.dumps(figures, indent=1))
+    # Each interval on one line.
+    print(
+        re.sub(
+            r"\[\s+([^][{}]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", json.dumps(figures, indent=1)
+        )
+    )
 
 
 def on_planted(modality: Modality, cache: FeatureCache, *, seed: int, small: bool) -> dict[str, Any]:
@@ -189,15 +199,15 @@ def _only(described: Described, longer: np.ndarray) -> Described:
     return Described(described.criteria, described.vectors, described.place, {form: part})
 
 
-def _thresholded(
-    learnt: _Labelled, tested: _Labelled, cache: FeatureCache
-) -> tuple[Verdicts, float | None]:
+def _thresholded(learnt: _Labelled, tested: _Labelled, cache: FeatureCache) -> tuple[Verdicts, float | None]:
     """Bradley-Terry by the same head: ties are left out, by which its own threshold falls to nothing, and called where
     the margin stays under a threshold that was chosen on margins from crosswise training, by source."""
 
     def margins(train: list[int], test: list[Compared]) -> Floats:
         decided = [row for row in train if learnt.verdicts[row]]
-        model = BuiltinModel.train([learnt.items[row] for row in decided], learnt.verdicts[decided], cache=cache)
+        model = BuiltinModel.train(
+            [learnt.items[row] for row in decided], learnt.verdicts[decided], cache=cache
+        )
         return model.score(test, cache=cache).margin
 
     crosswise = np.zeros(len(learnt.items))
@@ -224,7 +234,9 @@ def _sides(planted: verdicts.Planted, cache: FeatureCache) -> tuple[list[Side], 
         row = media_features(name, [MediumRef(keys[place], name, opens)], cache)
         if np.isnan(row).any():
             raise SystemExit(f"{name} {place} has no features.")
-    return [Side(medium=MediumRef(key, name, {})) for key in keys], [float(np.log(len(file))) for file in files]
+    return [Side(medium=MediumRef(key, name, {})) for key in keys], [
+        float(np.log(len(file))) for file in files
+    ]
 
 
 def _known(modality: str, keys: list[bytes], cache: FeatureCache) -> list[bool]:
@@ -232,36 +244,31 @@ def _known(modality: str, keys: list[bytes], cache: FeatureCache) -> list[bool]:
     return [key in known for key in keys]
 
 
-def _rendered(modality: Modality, files: list[bytes], places: list[int]) -> Any:
+def _rendered(
+    modality: Modality, files: list[bytes], places: list[int]
+) -> Iterator[tuple[int, dict[str, bytes]]]:
     """(place, renditions by kind) of files, as the product makes them."""
-    from annotate.modalities import HOUSES, Kind, MediaError
+    from annotate.modalities import HOUSES, Kind
     from annotate.modalities.sandbox import MediaSandbox, Request
     from annotate.models import Modality as Named
 
     kind = Kind(Named(modality.name), modality.media_type, "")
-    wanted = [kind for kind in ("web", "sheet") if kind in HOUSES[Named(modality.name)].KINDS]
+    wanted = [name for name in ("web", "sheet") if name in HOUSES[kind.modality].KINDS]
 
-    def requests() -> Any:
-        for place in places:
-            source = tempfile.TemporaryFile()
+    def rendered(place: int) -> dict[str, bytes]:
+        with tempfile.TemporaryFile() as source:
             source.write(files[place])
             source.flush()
-            yield Request(source, kind, wanted)
-
-    with MediaSandbox() as pool:
-        asked = list(requests())
-        done = pool.examine_many(asked)
-        for place, request, examined in tqdm(
-            zip(places, asked, done, strict=True), total=len(places), desc=modality.name, unit="file", disable=None
-        ):
-            request.source.close()
-            if isinstance(examined, MediaError):
-                raise SystemExit(f"{modality.name} {place} {examined}")
             made = {}
-            for rendition in examined.renditions:
+            for rendition in pool.examine(Request(source, kind, wanted)).renditions:
                 with rendition.file as file:
                     made[rendition.kind] = file.read()
-            yield place, made
+            return made
+
+    with MediaSandbox() as pool:
+        under_way = [(place, pool.submit(rendered, place)) for place in places]
+        for place, made in tqdm(under_way, desc=modality.name, unit="file", disable=None):
+            yield place, made.result()
 
 
 def pandalm() -> tuple[list[Compared], Verdicts]:
@@ -293,7 +300,9 @@ def on_real(items: list[Compared], labels: Verdicts, cache: FeatureCache) -> dic
     longer = np.array(
         [[np.log1p(len(i.first.text)) - np.log1p(len(i.second.text))] for i in items], dtype=np.float32
     )
-    columns: dict[str, Floats] = {name: np.zeros(len(items)) for name in ("model", "length only", "shuffled labels")}
+    columns: dict[str, Floats] = {
+        name: np.zeros(len(items)) for name in ("model", "length only", "shuffled labels")
+    }
     called: dict[str, Verdicts] = {
         name: np.zeros(len(items), dtype=np.int8) for name in (*columns, "most frequent verdict")
     }
@@ -317,7 +326,8 @@ def on_real(items: list[Compared], labels: Verdicts, cache: FeatureCache) -> dic
         "without ties": {name: _told(accuracy(margin, labels, groups)) for name, margin in columns.items()}
         | {"gain over length": _told(gain(columns["model"], columns["length only"], labels, groups))},
         "with ties": {
-            name: _told(interval((verdict == labels).astype(float), groups)) for name, verdict in called.items()
+            name: _told(interval((verdict == labels).astype(float), groups))
+            for name, verdict in called.items()
         },
     }
 
@@ -347,7 +357,7 @@ def _calibration(scored: Scored, labels: Verdicts) -> dict[str, float]:
 
 
 def _told(found: Accuracy | None) -> list[float] | None:
-    return found and [round(value, 3) for value in (found.value, found.low, found.high)]
+    return [round(value, 3) for value in (found.value, found.low, found.high)] if found else None
 
 
 if __name__ == "__main__":

@@ -27,7 +27,12 @@ def _solid(source: int, rng: Random, rings: int, sides: int) -> tuple[list[Point
     """A closed surface around the origin, its radius bulging as the source has it."""
     of_source = Random(f"solid {source}")
     bulges = [
-        (of_source.uniform(0.03, 0.16), of_source.randrange(1, 4), of_source.randrange(0, 4), of_source.uniform(0, 6.28))
+        (
+            of_source.uniform(0.03, 0.16),
+            of_source.randrange(1, 4),
+            of_source.randrange(0, 4),
+            of_source.uniform(0, 6.28),
+        )
         for _ in range(4)
     ]
     tall, turned = of_source.uniform(0.8, 1.3), rng.uniform(0, 0.3)
@@ -142,7 +147,11 @@ MESH = Modality(
             "fine",
             "coarse",
             -1,
-            ("The mesh is finely resolved", "The model has many polygons", "Prefer the more detailed geometry"),
+            (
+                "The mesh is finely resolved",
+                "The model has many polygons",
+                "Prefer the more detailed geometry",
+            ),
             ("The model with more triangles wins", "It is a high-poly mesh"),
         ),
         Asked(
@@ -157,7 +166,11 @@ MESH = Modality(
             "whole",
             "debris",
             -1,
-            ("No loose pieces float around the model", "The model is one connected object", "Prefer the mesh without floating debris"),
+            (
+                "No loose pieces float around the model",
+                "The model is one connected object",
+                "Prefer the mesh without floating debris",
+            ),
             ("The model with fewer stray fragments wins", "All of its parts are attached to it"),
             bend=0.8,
         ),
@@ -165,7 +178,11 @@ MESH = Modality(
             "shapely",
             "proportion",
             -1,
-            ("The shape is well proportioned", "The model is not squashed or stretched", "Prefer the object with natural proportions"),
+            (
+                "The shape is well proportioned",
+                "The model is not squashed or stretched",
+                "Prefer the object with natural proportions",
+            ),
             ("The less deformed model wins", "Its dimensions look right"),
             masked_by="roughness",
         ),
@@ -173,7 +190,11 @@ MESH = Modality(
             "flawless",
             None,
             -1,
-            ("The model has the best technical quality overall", "The mesh has no serious flaw", "Prefer the technically better model"),
+            (
+                "The model has the best technical quality overall",
+                "The mesh has no serious flaw",
+                "Prefer the technically better model",
+            ),
             ("The model of higher overall quality wins", "Nothing is technically wrong with it"),
         ),
     ),

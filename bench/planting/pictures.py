@@ -12,13 +12,14 @@ def scene(source: int, rng: Random, width: int, height: int, drift: float = 0.0)
     top, bottom = ([of_source.uniform(0.15, 0.95) for _ in range(3)] for _ in range(2))
     fine = of_source.uniform(0.01, 0.08)
     picture = [
-        [_mixed(top, bottom, y / height, of_source.uniform(-fine, fine)) for _ in range(width)] for y in range(height)
+        [_mixed(top, bottom, y / height, of_source.uniform(-fine, fine)) for _ in range(width)]
+        for y in range(height)
     ]
     for _ in range(of_source.randrange(6, 16)):
         wide, high = (round(of_source.uniform(0.08, 0.4) * side) for side in (width, height))
         left = of_source.randrange(width) + rng.randrange(-2, 3) + round(drift)
         upper = of_source.randrange(height - high + 1) + rng.randrange(-2, 3)
-        colour = tuple(of_source.random() for _ in range(3))
+        colour = (of_source.random(), of_source.random(), of_source.random())
         round_ = of_source.random() < 0.5
         for y in range(max(upper, 0), min(upper + high, height)):
             for x in range(left, left + wide):
@@ -85,7 +86,9 @@ def blocky(picture: Picture, much: float, side: int = 8) -> Picture:
     for top in range(0, height, side):
         for left in range(0, width, side):
             cells = [
-                (y, x) for y in range(top, min(top + side, height)) for x in range(left, min(left + side, width))
+                (y, x)
+                for y in range(top, min(top + side, height))
+                for x in range(left, min(left + side, width))
             ]
             r, g, b = (sum(picture[y][x][c] for y, x in cells) / len(cells) for c in range(3))
             for y, x in cells:
@@ -94,7 +97,7 @@ def blocky(picture: Picture, much: float, side: int = 8) -> Picture:
 
 
 def noisy(picture: Picture, much: float, rng: Random, kind: str) -> Picture:
-    """"grain" is added everywhere, "salt" sets single pixels white or black, "speckle" multiplies, "streaks" go over rows."""
+    """ "grain" is added everywhere, "salt" sets single pixels white or black, "speckle" multiplies, "streaks" go over rows."""
     made: Picture = []
     for row in picture:
         streak = rng.gauss(0, 0.14 * much) if kind == "streaks" else 0.0
@@ -107,7 +110,10 @@ def noisy(picture: Picture, much: float, rng: Random, kind: str) -> Picture:
         else:
             deviation = 0.14 * much
             made.append(
-                [(r + rng.gauss(0, deviation), g + rng.gauss(0, deviation), b + rng.gauss(0, deviation)) for r, g, b in row]
+                [
+                    (r + rng.gauss(0, deviation), g + rng.gauss(0, deviation), b + rng.gauss(0, deviation))
+                    for r, g, b in row
+                ]
             )
     return made
 
@@ -141,9 +147,14 @@ def veiled(picture: Picture, much: float, veil: Pixel = (0.72, 0.74, 0.76)) -> P
 def banded(picture: Picture, much: float) -> Picture:
     """In few steps of light."""
     steps = 24 - 20 * much
-    return [[(round(r * steps) / steps, round(g * steps) / steps, round(b * steps) / steps) for r, g, b in row] for row in picture]
+    return [
+        [(round(r * steps) / steps, round(g * steps) / steps, round(b * steps) / steps) for r, g, b in row]
+        for row in picture
+    ]
 
 
 def eight_bits(picture: Picture) -> bytearray:
     """Row after row."""
-    return bytearray(min(max(round(255 * value), 0), 255) for row in picture for pixel in row for value in pixel)
+    return bytearray(
+        min(max(round(255 * value), 0), 255) for row in picture for pixel in row for value in pixel
+    )

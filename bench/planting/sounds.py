@@ -15,7 +15,9 @@ _NOTES = (220.0, 247.5, 277.2, 330.0, 371.2, 440.0, 495.0, 554.4)
 def _make(source: int, traits: Traits, rng: Random) -> bytes:
     samples = _tune(source, rng, 2.5 + 8 * strength(traits, "more notes"))
     if much := strength(traits, "shaken"):  # as lively as many notes, without one more
-        samples = [s * (1 - 0.9 * much * (math.sin(2 * math.pi * 9 * n / RATE) > 0)) for n, s in enumerate(samples)]
+        samples = [
+            s * (1 - 0.9 * much * (math.sin(2 * math.pi * 9 * n / RATE) > 0)) for n, s in enumerate(samples)
+        ]
     samples = _muffled(samples, traits["dullness"][0], traits["dullness"][1])
     samples = _interrupted(samples, traits["gaps"][0], traits["gaps"][1], rng)
     samples = _distorted(samples, traits["distortion"][0], traits["distortion"][1])
@@ -43,7 +45,9 @@ def _tune(source: int, rng: Random, notes_a_second: float) -> list[float]:
         turn = 2 * math.pi * pitch * rng.choice(_NOTES) / RATE
         for n in range(length):
             loud = 0.3 * math.exp(-decay * n / RATE) * min(n / 80, 1)
-            samples.append(loud * sum(a * math.sin((k + 1) * (turn * n + phase)) for k, a in enumerate(overtones)))
+            samples.append(
+                loud * sum(a * math.sin((k + 1) * (turn * n + phase)) for k, a in enumerate(overtones))
+            )
     return samples[: round(RATE * SECONDS)]
 
 
@@ -127,7 +131,11 @@ SOUND = Modality(
             "clean",
             "noise",
             -1,
-            ("The recording is free of background noise", "There is no hiss in the sound", "Prefer the cleaner recording"),
+            (
+                "The recording is free of background noise",
+                "There is no hiss in the sound",
+                "Prefer the cleaner recording",
+            ),
             ("The recording with less noise wins", "Nothing hisses or hums behind it"),
             bend=0.6,
         ),
@@ -135,7 +143,11 @@ SOUND = Modality(
             "undistorted",
             "distortion",
             -1,
-            ("The sound is not distorted", "The recording does not clip", "Prefer the audio without distortion"),
+            (
+                "The sound is not distorted",
+                "The recording does not clip",
+                "Prefer the audio without distortion",
+            ),
             ("The less overdriven recording wins", "It is free of clipping and distortion"),
             bend=0.8,
             masked_by="noise",
@@ -159,7 +171,11 @@ SOUND = Modality(
             "brilliant",
             "dullness",
             -1,
-            ("The sound is bright and brilliant", "The recording has clear treble", "Prefer the audio that is not muffled"),
+            (
+                "The sound is bright and brilliant",
+                "The recording has clear treble",
+                "Prefer the audio that is not muffled",
+            ),
             ("The less muffled recording wins", "Its high frequencies are clear"),
             bend=0.7,
         ),
@@ -167,14 +183,22 @@ SOUND = Modality(
             "unbroken",
             "gaps",
             -1,
-            ("The sound has no dropouts", "The recording plays without interruptions", "Prefer the audio without gaps"),
+            (
+                "The sound has no dropouts",
+                "The recording plays without interruptions",
+                "Prefer the audio without gaps",
+            ),
             ("The recording with fewer interruptions wins", "It never breaks off or stutters"),
         ),
         Asked(
             "lively",
             "pace",
             1,
-            ("The music is fast and lively", "The tune has a quick rhythm", "Prefer the more energetic piece"),
+            (
+                "The music is fast and lively",
+                "The tune has a quick rhythm",
+                "Prefer the more energetic piece",
+            ),
             ("The music with the faster tempo wins", "Its rhythm is lively"),
         ),
     ),

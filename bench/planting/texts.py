@@ -41,7 +41,13 @@ _ADVERTS = (
     "Download the app today and save ten percent.",
     "I also watched a long film about pirates last night.",
 )
-_FILLERS = ("as a matter of fact", "in a manner of speaking", "all things considered", "more or less", "it has to be said")
+_FILLERS = (
+    "as a matter of fact",
+    "in a manner of speaking",
+    "all things considered",
+    "more or less",
+    "it has to be said",
+)
 _OPENINGS = ("Here is what to know.", "In short:", "Some remarks.", "This is a large subject.")
 
 
@@ -66,7 +72,9 @@ def _make(source: int, traits: Traits, rng: Random) -> str:
     sentences = [_worded(sentence, traits, rng) for sentence in sentences]
     listed = round(strength(traits, "dashes", "numbers") * (len(sentences) - 1))
     prose, items = sentences[: len(sentences) - listed], sentences[len(sentences) - listed :]
-    mark: Callable[[int], str] = (lambda n: f"{n + 1}. ") if traits["listing"][0] == "numbers" else (lambda _: "- ")
+    mark: Callable[[int], str] = (
+        (lambda n: f"{n + 1}. ") if traits["listing"][0] == "numbers" else (lambda _: "- ")
+    )
     return "\n".join([" ".join(prose), *(mark(n) + item for n, item in enumerate(items))])
 
 
@@ -114,14 +122,22 @@ TEXT = Modality(
             "brief",
             "length",
             -1,
-            ("The answer is brief", "The response is short and to the point", "Prefer the more concise answer"),
+            (
+                "The answer is brief",
+                "The response is short and to the point",
+                "Prefer the more concise answer",
+            ),
             ("The shorter reply wins", "It does not take more words than needed"),
         ),
         Asked(
             "thorough",
             "length",
             1,
-            ("The answer is detailed and complete", "The response explains everything at length", "Prefer the more thorough answer"),
+            (
+                "The answer is detailed and complete",
+                "The response explains everything at length",
+                "Prefer the more thorough answer",
+            ),
             ("The more extensive reply wins", "It goes into every detail"),
             bend=0.7,
         ),
@@ -129,7 +145,11 @@ TEXT = Modality(
             "focused",
             "wandering",
             -1,
-            ("The answer stays on the topic of the question", "The response is relevant to what was asked", "Prefer the answer that does not digress"),
+            (
+                "The answer stays on the topic of the question",
+                "The response is relevant to what was asked",
+                "Prefer the answer that does not digress",
+            ),
             ("The reply that keeps to the subject wins", "Everything in it has to do with the question"),
             bend=0.6,
         ),
@@ -137,7 +157,11 @@ TEXT = Modality(
             "fresh",
             "repeating",
             -1,
-            ("The answer does not repeat itself", "The response says everything only once", "Prefer the answer with less repetition"),
+            (
+                "The answer does not repeat itself",
+                "The response says everything only once",
+                "Prefer the answer with less repetition",
+            ),
             ("The less redundant reply wins", "Nothing is said twice in it"),
             bend=1.4,
             masked_by="wandering",
@@ -146,7 +170,11 @@ TEXT = Modality(
             "spelt",
             "misspelling",
             -1,
-            ("The answer is free of spelling mistakes", "The response has no typos", "Prefer the answer with correct spelling"),
+            (
+                "The answer is free of spelling mistakes",
+                "The response has no typos",
+                "Prefer the answer with correct spelling",
+            ),
             ("The reply with fewer misspelt words wins", "Its words are written correctly"),
             bend=0.7,
         ),
@@ -154,14 +182,22 @@ TEXT = Modality(
             "listed",
             "listing",
             1,
-            ("The answer is organised as a list", "The response uses bullet points", "Prefer the answer with clear itemised points"),
+            (
+                "The answer is organised as a list",
+                "The response uses bullet points",
+                "Prefer the answer with clear itemised points",
+            ),
             ("The reply set out in bullets wins", "It is formatted as separate list items"),
         ),
         Asked(
             "flowing",
             "listing",
             -1,
-            ("The answer is written as flowing prose", "The response avoids bullet points", "Prefer the answer in plain paragraphs"),
+            (
+                "The answer is written as flowing prose",
+                "The response avoids bullet points",
+                "Prefer the answer in plain paragraphs",
+            ),
             ("The reply in running text wins", "It reads as continuous text, not as a list"),
             bend=1.4,
         ),

@@ -79,7 +79,9 @@ def plant(modality: Modality, *, sources: int, variants: int, labels: int, pairs
             else:
                 pool += [(*couple, asked) for couple in couples for asked in modality.asked]
     if labels > len(pool):
-        raise ValueError(f"{labels} labels cannot be drawn: {sources} sources with {variants} responses have {len(pool)}.")
+        raise ValueError(
+            f"{labels} labels cannot be drawn: {sources} sources with {variants} responses have {len(pool)}."
+        )
     for first, second, asked in rng.sample(pool, labels):
         train.append(_label(rng, responses, first, second, asked, rng.choice(asked.phrasings), False))
     return Planted(modality, responses, train, test)
@@ -95,7 +97,9 @@ def disagreeing(labels: list[Label]) -> Iterator[bool]:
 
 
 def _response(rng: Random, modality: Modality, source: int, *, unseen: bool) -> Response:
-    traits = {name: (rng.choice(_of(kinds, unseen)), _strength(rng)) for name, kinds in modality.traits.items()}
+    traits = {
+        name: (rng.choice(_of(kinds, unseen)), _strength(rng)) for name, kinds in modality.traits.items()
+    }
     return Response(source, modality.make(source, traits, Random(rng.random())), traits)
 
 

@@ -7,7 +7,7 @@ from random import Random
 from planting import pictures
 from planting.asked import Asked, Kinds, Modality, Traits, strength
 
-WIDTH, HEIGHT, FRAMES, RATE = 64, 48, 24, 12
+WIDTH, HEIGHT, FRAMES, RATE = 48, 36, 20, 10
 
 
 def _make(source: int, traits: Traits, rng: Random) -> bytes:
@@ -69,14 +69,35 @@ def _dib(picture: pictures.Picture) -> bytes:
 def _avi(frames: list[bytes]) -> bytes:
     """The container as Microsoft's RIFF describes it: one track of uncompressed pictures, with its index."""
     size = len(frames[0])
-    main = struct.pack("<14I", 10**6 // RATE, size * RATE, 0, 0x10, len(frames), 0, 1, size, WIDTH, HEIGHT, 0, 0, 0, 0)
+    main = struct.pack(
+        "<14I", 10**6 // RATE, size * RATE, 0, 0x10, len(frames), 0, 1, size, WIDTH, HEIGHT, 0, 0, 0, 0
+    )
     head = struct.pack(
-        "<4s4s3I8I4h", b"vids", b"DIB ", 0, 0, 0, 1, RATE, 0, len(frames), size, 0xFFFFFFFF, 0, 0, 0, 0, WIDTH, HEIGHT
+        "<4s4s3I8I4h",
+        b"vids",
+        b"DIB ",
+        0,
+        0,
+        0,
+        1,
+        RATE,
+        0,
+        len(frames),
+        size,
+        0xFFFFFFFF,
+        0,
+        0,
+        0,
+        0,
+        WIDTH,
+        HEIGHT,
     )
     form = struct.pack("<3I2H6I", 40, WIDTH, HEIGHT, 1, 24, 0, size, 0, 0, 0, 0)
     track = _list(b"strl", _chunk(b"strh", head) + _chunk(b"strf", form))
     pictures_ = b"".join(_chunk(b"00db", frame) for frame in frames)
-    index = b"".join(struct.pack("<4s3I", b"00db", 0x10, 4 + n * (size + 8), size) for n in range(len(frames)))
+    index = b"".join(
+        struct.pack("<4s3I", b"00db", 0x10, 4 + n * (size + 8), size) for n in range(len(frames))
+    )
     whole = _list(b"hdrl", _chunk(b"avih", main) + track) + _list(b"movi", pictures_) + _chunk(b"idx1", index)
     return _chunk(b"RIFF", b"AVI " + whole)
 
@@ -115,7 +136,11 @@ VIDEO = Modality(
             "even",
             "flicker",
             -1,
-            ("The brightness does not flicker", "The video has even lighting over time", "Prefer the clip without flicker"),
+            (
+                "The brightness does not flicker",
+                "The video has even lighting over time",
+                "Prefer the clip without flicker",
+            ),
             ("The footage with less flickering wins", "Its light stays constant from frame to frame"),
             bend=0.7,
         ),
@@ -123,7 +148,11 @@ VIDEO = Modality(
             "fluent",
             "freezing",
             -1,
-            ("The video plays fluently", "The clip has no frozen frames", "Prefer the video that does not freeze"),
+            (
+                "The video plays fluently",
+                "The clip has no frozen frames",
+                "Prefer the video that does not freeze",
+            ),
             ("The footage with fewer stalls wins", "It runs smoothly and never gets stuck"),
             bend=0.8,
         ),
@@ -147,7 +176,11 @@ VIDEO = Modality(
             "moving",
             "motion",
             1,
-            ("There is a lot of motion in the video", "Things move quickly in the clip", "Prefer the more dynamic video"),
+            (
+                "There is a lot of motion in the video",
+                "Things move quickly in the clip",
+                "Prefer the more dynamic video",
+            ),
             ("The video with more movement wins", "The action in it is fast"),
             masked_by="freezing",
         ),

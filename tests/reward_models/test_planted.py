@@ -4,6 +4,7 @@ Libraries (numpy, PyAV, Pillow) both sides use: these know nothing of what is pl
 """
 
 import ast
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,7 +26,13 @@ def imported(path: Path) -> set[str]:
 def source(module: str) -> Path | None:
     """The file of a module of ours, or of bench/, whose modules import each other by bare names."""
     path = ROOT / module.replace(".", "/")
-    for found in (path / "__init__.py", path.with_suffix(".py"), ROOT / "bench" / f"{module}.py"):
+    bench = ROOT / "bench" / module.replace(".", "/")
+    for found in (
+        path / "__init__.py",
+        path.with_suffix(".py"),
+        bench / "__init__.py",
+        bench.with_suffix(".py"),
+    ):
         if found.exists():
             return found
     return None
@@ -44,6 +51,7 @@ def reached(files: Iterable[Path]) -> set[Path]:
 
 
 MEASURING = list((ROOT / "workers/reward_models").rglob("*.py"))
+PLANTING = list((ROOT / "bench/planting").glob("*.py"))
 DEMO = list((ROOT / "annotate/demo").glob("*.py"))
 
 
@@ -53,7 +61,7 @@ def test_what_measures_reaches_nothing_but_itself() -> None:
 
 
 def test_planting_and_features_share_no_module_of_ours() -> None:
-    for planting in ([ROOT / "bench/planted.py"], DEMO):
+    for planting in ([ROOT / "bench/planted.py"], PLANTING, DEMO):
         assert not reached(planting) & reached(MEASURING)
     # That nothing is found says something: what scores rows does share modules with what makes the demo.
     assert reached([ROOT / "workers/scoring.py"]) & reached(DEMO)
@@ -66,3 +74,10 @@ def test_the_benchmarks_planting_shares_no_library_either() -> None:
     shared = imported(ROOT / "bench/planted.py") & set().union(*map(imported, learner))
     words_for_types = {"collections.abc", "collections.abc.Callable", "dataclasses", "dataclasses.dataclass"}
     assert shared <= words_for_types
+
+
+def test_what_is_planted_in_each_modality_imports_nothing_but_pythons_own_library() -> None:
+    assert {path.stem for path in PLANTING} >= {"texts", "images", "sounds", "videos", "meshes", "verdicts"}
+    for path in PLANTING:
+        foreign = {name.split(".")[0] for name in imported(path)} - sys.stdlib_module_names
+        assert foreign <= {"planting"}, path

@@ -2,8 +2,9 @@
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+import av
 import numpy as np
 import pytest
 import trimesh
@@ -49,6 +50,18 @@ def noisy(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
 
 
+def salted(picture: Image.Image) -> Image.Image:
+    pixels = np.array(picture)
+    pixels[np.random.default_rng(1).random(pixels.shape[:2]) < 0.05] = 255
+    return Image.fromarray(pixels)
+
+
+def striped(picture: Image.Image) -> Image.Image:
+    pixels = np.array(picture)
+    pixels[::7] //= 2
+    return Image.fromarray(pixels)
+
+
 @pytest.mark.parametrize(
     ("harm", "feature", "sign"),
     [
@@ -58,6 +71,12 @@ def noisy(picture: Image.Image) -> Image.Image:
         (lambda p: p.point(lambda v: v // 3), "light", -1),
         (lambda p: p.convert("L").convert("RGB"), "colourfulness", -1),
         (lambda p: p.point(lambda v: 100 + v // 5), "contrast", -1),
+        (lambda p: p.point(lambda v: 100 + v // 5), "veil", 1),
+        (lambda p: p.point(lambda v: v // 40 * 40), "levels", -1),
+        (lambda p: p.filter(ImageFilter.Kernel((5, 5), [0] * 10 + [1] * 5 + [0] * 10)), "direction", 1),
+        (lambda p: salted(p), "impulses", 1),
+        (lambda p: striped(p), "stripes", 1),
+        (lambda p: p.point(lambda v: v // 3), "middle_light", -1),
     ],
 )
 def test_a_harmed_image_is_told_from_itself(
@@ -99,6 +118,29 @@ def test_sounds_are_told_by_level_noise_clipping_and_pitch() -> None:
     assert told(flac(np.zeros(16_000)))["silent"] == 1
 
 
+def test_sounds_are_told_by_cut_tops_clicks_gaps_fading_and_pace() -> None:
+    at = np.arange(32_000) / 16_000
+    tone = 0.4 * np.sin(2 * np.pi * 300 * at)
+    plain = told(flac(tone))
+    # At whatever level the tops were cut off.
+    assert told(flac(np.clip(tone, -0.1, 0.1)))["plateaus"] > plain["plateaus"] + 1
+    clicked = tone.copy()
+    clicked[::4000] = 0.9
+    assert told(flac(clicked))["clicks"] > plain["clicks"] + 2
+    assert told(flac(tone * 10 ** (-2 * at)))["fading"] > 30 > abs(plain["fading"])
+    broken = np.where((at * 2) % 1 < 0.1, 0, tone)  # silent for a moment, twice a second
+    assert told(flac(broken))["drops"] > np.log1p(1) > plain["drops"]
+
+    def beats(a_second: int) -> MediumRef:
+        return flac(tone * np.exp(-20 * (at % (1 / a_second))))
+
+    slow, fast = told(beats(2)), told(beats(8))
+    assert slow["onsets"] == pytest.approx(np.log1p(2), abs=0.25)
+    assert fast["onsets"] == pytest.approx(np.log1p(8), abs=0.25)
+    assert told(flac(0.2 * np.sin(2 * np.pi * 100 * at)))["bass"] == pytest.approx(0, abs=0.05)
+    assert told(flac(0.2 * np.sin(2 * np.pi * 5000 * at)))["treble"] == pytest.approx(0, abs=0.05)
+
+
 def test_the_shortest_sound_has_features() -> None:
     told(flac(np.full(20, 0.1)))
 
@@ -110,6 +152,40 @@ def test_videos_are_told_by_motion_and_freezing() -> None:
     assert moving["change"] > still["change"]
     assert still["frozen"] > moving["frozen"] == 0
     assert frozen["log_rate"] < moving["log_rate"]
+
+
+def film(pictures: Iterable[np.ndarray], key_frames: int = 1) -> MediumRef:
+    """Ten frames a second, with a key frame every so many."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="mp4") as made:
+        stream = made.add_stream(
+            "libx264", rate=10, options={"crf": "10", "g": str(key_frames), "sc_threshold": "0"}
+        )
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for picture in pictures:
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        made.mux(stream.encode(None))
+    return medium("video", web=target.getvalue())
+
+
+def test_videos_are_told_by_panning_shaking_and_flicker() -> None:
+    ground = np.asarray(scenery((96, 64)))
+    rng = np.random.default_rng(3)
+    still = told(film([ground] * 24))
+    panned = told(film(np.roll(ground, 3 * n, axis=1) for n in range(24)))
+    shaken = told(film(np.roll(ground, tuple(rng.integers(-5, 6, 2)), axis=(0, 1)) for _ in range(24)))
+    flickering = told(film((ground * (0.6 + 0.4 * (n % 2))).astype(np.uint8) for n in range(24)))
+    assert panned["pan"] == pytest.approx(np.log1p(2), abs=0.3)  # 3 of 96 pixels are 2 of 64
+    assert panned["shake"] < 0.5 < shaken["shake"]
+    assert still["pan"] == still["shake"] == 0
+    assert flickering["flicker"] > still["flicker"] + 2
+
+
+def test_a_video_is_looked_at_where_it_is_said_to_be_however_few_key_frames_it_has() -> None:
+    """It grows lighter from beginning to end: its frames' light must spread as widely."""
+    lights = [np.full((64, 96, 3), 8 * n, dtype=np.uint8) for n in range(32)]
+    for key_frames in (1, 32):
+        assert told(film(lights, key_frames))["spread_light"] == pytest.approx(0.29, abs=0.03)
 
 
 def model(mesh: trimesh.Trimesh | trimesh.Scene) -> MediumRef:
@@ -131,6 +207,31 @@ def test_models_are_told_by_holes_roughness_and_shape() -> None:
     assert told(model(rough))["fold"] > 2 * whole["fold"]
     assert whole["compactness"] == pytest.approx(1, abs=0.03)
     assert told(model(trimesh.creation.box((4, 1, 1))))["elongation"] == pytest.approx(0.25, abs=0.01)
+
+
+def test_models_are_told_by_open_edges_loose_pieces_and_stance() -> None:
+    ball = trimesh.creation.icosphere(subdivisions=3)
+    whole = told(model(ball))
+    assert (whole["open_edges"], whole["log_bodies"], whole["main_body"]) == (0, 0, 1)
+    opened = ball.copy()
+    opened.update_faces(np.arange(len(ball.faces)) % 9 > 0)
+    assert told(model(opened))["open_edges"] > 0.1
+    pieces = [trimesh.creation.box((0.1, 0.1, 0.1)).apply_translation((2 + n, 0, 0)) for n in range(3)]
+    strewn = told(model(trimesh.Scene([ball, *pieces])))
+    assert strewn["log_bodies"] == pytest.approx(np.log(4))
+    assert strewn["main_body"] == pytest.approx(1280 / (1280 + 36))
+    # Roughness does not take what is coarse for rough.
+    rough = ball.copy()
+    rough.vertices = ball.vertices + np.random.default_rng(1).normal(0, 0.03, ball.vertices.shape)
+    coarse = told(model(trimesh.creation.icosphere(subdivisions=2)))
+    assert told(model(rough))["roughness"] > whole["roughness"] + 0.5
+    assert coarse["fold"] > 1.5 * whole["fold"]
+    tall, leaning = ball.copy(), ball.copy()
+    tall.apply_scale((1, 3, 1))
+    leaning.vertices = ball.vertices + ball.vertices[:, [1]] * np.array([1.0, 0, 0])
+    assert told(model(tall))["height"] == pytest.approx(np.log(3), abs=0.02)
+    assert told(model(leaning))["lean"] == pytest.approx(np.sqrt(0.5), abs=0.02)
+    assert whole["lean"] == pytest.approx(0, abs=0.02)
 
 
 def test_a_cloud_of_points_has_features() -> None:

@@ -127,7 +127,7 @@ class BuiltinModel:
         if form not in self.heads:
             return _ranked_by_nothing(form)
         head = self.heads[form]
-        return head.ranking(criteria, minilm.embeddings(criteria, cache), len(head.reduction.scales))
+        return head.ranking(criteria, criterion_vectors(criteria, cache), len(head.reduction.scales))
 
     def save(self, path: Path) -> None:
         tensors: dict[str, npt.NDArray[Any]] = {}

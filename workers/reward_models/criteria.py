@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from workers.reward_models.exact import rowwise
 from workers.reward_models.features import minilm
 from workers.reward_models.features.cache import FeatureCache
 
@@ -28,8 +29,7 @@ OWN = 0.5
 # How sharply a criterion belongs to its nearest clusters.
 _SHARPNESS = 20.0
 
-# What criteria are worded with rather than about. Two sentences of MiniLM are alike for such words too: "The less noisy
-# image wins" is nearer to "The less blurry image wins" than to "It has no grain".
+# What criteria are worded with rather than about: to MiniLM sentences are alike for such words too.
 _WORDING = frozenset(
     "a an and are as at be been by do does for from good has have if in into is it its less more most much many no not"
     " of on or over than that the their them there they this to very was well which with without wins win prefer"
@@ -46,7 +46,7 @@ def criterion_vectors(criteria: Sequence[str], cache: FeatureCache) -> npt.NDArr
 
 
 def _content(criterion: str) -> str:
-    """Without the words in _WORDING; the whole where nothing else is left, or where it is of another language."""
+    """Without the words in _WORDING; the whole where nothing else is left. Other languages keep theirs."""
     return " ".join(word for word in _WORD.findall(criterion.lower()) if word not in _WORDING) or criterion
 
 
@@ -84,19 +84,26 @@ class CriterionBasis:
     def size(self) -> int:
         return 1 + len(self.centres) + len(self.own)
 
-    def codes(self, criteria: Sequence[str], vectors: npt.NDArray[np.float32]) -> Floats:
-        """The codes of `criteria`, shape (n, size)."""
+    def codes(self, criteria: Sequence[str], vectors: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+        """The codes of `criteria`, shape (n, size); and of each the share of a prior variance that its weights have
+        besides, shape (n,): the farther it lies from every cluster the more, none where its own effect was learnt."""
         codes = np.zeros((len(criteria), self.size))
         codes[:, 0] = 1
         from_middle = _units(vectors - self.middle)
-        near = _SHARPNESS * (from_middle[:, None, :] * self.centres).sum(axis=2, dtype=np.float64)
+        similarity = rowwise(from_middle, self.centres.T.astype(np.float64))
+        near = _SHARPNESS * similarity
         near = np.exp(near - near.max(axis=1, keepdims=True))
         codes[:, 1 : 1 + len(self.centres)] = near / near.sum(axis=1, keepdims=True)
+        # Half the square of the distance: of unit vectors 1 - cosine, and the middle itself is at home in itself.
+        lengths = [(some.astype(np.float64) ** 2).sum(axis=1) for some in (from_middle, self.centres)]
+        distance = (lengths[0][:, None] + lengths[1]) / 2 - similarity
+        doubt = np.clip(distance.min(axis=1), 0, 1)
         place = {criterion: 1 + len(self.centres) + n for n, criterion in enumerate(self.own)}
         for row, criterion in enumerate(criteria):
             if criterion in place:
                 codes[row, place[criterion]] = OWN
-        return codes
+                doubt[row] = 0
+        return codes, doubt
 
 
 def _units(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

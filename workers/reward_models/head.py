@@ -17,7 +17,7 @@ import numpy.typing as npt
 from workers.reward_models import rao_kupper
 from workers.reward_models.base import Floats, Ranking, Scored, Verdicts
 from workers.reward_models.cells import cells
-from workers.reward_models.criteria import OWN, CriterionBasis, asked_number
+from workers.reward_models.criteria import CriterionBasis, asked_number
 from workers.reward_models.exact import rowwise
 
 Matrix = npt.NDArray[np.float32]
@@ -101,7 +101,7 @@ class Head:
         )
         basis = CriterionBasis.of(criteria, vectors, labels)
         reduction = Reduction.of(differences)
-        best = most_evident(basis.codes(criteria, vectors), place, reduction.apply(differences), verdicts)
+        best = most_evident(basis.codes(criteria, vectors)[0], place, reduction.apply(differences), verdicts)
         covariance = np.linalg.inv(best.precision)[:-1, :-1]
         weights = best.at[:-1].reshape(basis.size, reduction.size)
         return cls(basis, reduction, weights, (covariance + covariance.T) / 2, float(best.at[-1]), best.prior)
@@ -109,22 +109,21 @@ class Head:
     def score(
         self, criteria: Sequence[str], vectors: Matrix, place: npt.NDArray[np.intp], differences: Differences
     ) -> Scored:
-        """Scores of items; a criterion never met has its cluster's weights, and the prior's doubt about its own."""
+        """Scores of items; a criterion never met has the weights of its like, and as much doubt as it is unlike."""
         size = self.reduction.size
-        codes = self.basis.codes(criteria, vectors)
+        codes, doubt = self.basis.codes(criteria, vectors)
         phi = self.reduction.apply(differences)
         blocks = self.covariance.reshape(self.basis.size, size, self.basis.size, size)
         margin, variance = np.zeros(len(phi)), np.zeros(len(phi))
         order = np.argsort(place, kind="stable")
         edges = np.searchsorted(place[order], np.arange(len(criteria) + 1))
-        for n, criterion in enumerate(criteria):
+        for n in range(len(criteria)):
             rows = order[edges[n] : edges[n + 1]]
             if not len(rows):
                 continue
             some = phi[rows]
             spread = np.einsum("j,jdke,k->de", codes[n], blocks, codes[n], optimize=True)
-            if criterion not in self.basis.own:
-                spread = spread + OWN**2 * self.prior * np.eye(size)
+            spread = spread + doubt[n] * self.prior * np.eye(size)
             margin[rows] = (some * (codes[n] @ self.weights)).sum(axis=1)
             variance[rows] = (rowwise(some, spread) * some).sum(axis=1)
         variance = np.maximum(variance, 0.0)
@@ -144,7 +143,7 @@ class Head:
         """What scores rows of differences, `named` features first, then what is said: by products that are fast, and
         may differ from those of `score` in the last bits."""
         size = self.reduction.size
-        codes = self.basis.codes(criteria, vectors)
+        codes, doubt = self.basis.codes(criteria, vectors)
         blocks = self.covariance.reshape(self.basis.size, size, self.basis.size, size)
         asked = np.array([asked_number(criterion) for criterion in criteria], dtype=np.int64)
         directions, scales = (
@@ -156,8 +155,7 @@ class Head:
         def of(n: int) -> tuple[Matrix, Matrix]:
             """A criterion's weights, and its covariance."""
             spread = np.einsum("j,jdke,k->de", codes[n], blocks, codes[n], optimize=True)
-            if criteria[n] not in self.basis.own:
-                spread = spread + self.prior * np.eye(size)
+            spread = spread + doubt[n] * self.prior * np.eye(size)
             return (codes[n] @ self.weights).astype(np.float32), spread.astype(np.float32)
 
         def rank(place: npt.NDArray[np.intp], rows: Matrix) -> Scored:

@@ -10,7 +10,7 @@ from workers.reward_models.base import MediumRef
 
 Floats = npt.NDArray[np.float64]
 
-VERSION = "audio-1"
+VERSION = "audio-2"
 _BANDS, _COEFFICIENTS = 24, 10
 NAMES = (
     "log_seconds",
@@ -29,6 +29,15 @@ NAMES = (
     "contrast",
     "stereo",
     "offset",
+    "plateaus",
+    "clicks",
+    "floor",
+    "fading",
+    "drops",
+    "onsets",
+    "pulse",
+    "bass",
+    "treble",
     *(f"cepstrum_{n}" for n in range(_COEFFICIENTS)),
     *(f"cepstrum_spread_{n}" for n in range(_COEFFICIENTS)),
 )
@@ -62,6 +71,11 @@ def describe(medium: MediumRef) -> list[float]:
         *_spectrum(power),
         stereo,
         float(abs(mono.mean())),
+        _plateaus(frames),
+        _clicks(mono),
+        float(max(quiet, -90.0)),
+        *_course(levels),
+        *_shares(power),
         *cepstrum.mean(axis=0),
         *cepstrum.std(axis=0),
     ]
@@ -99,6 +113,51 @@ def _spectrum(power: Floats) -> list[float]:
     flux = np.append(0.0, np.sqrt((np.diff(share, axis=0) ** 2).sum(axis=1)))
     low, high = np.percentile(np.log(power + _SMALL), (20, 90), axis=1)
     return [float(weight @ each) for each in (centre, width, rolloff, flatness, flux, high - low)]
+
+
+def _plateaus(frames: Floats) -> float:
+    """How many samples of a frame stand within a fiftieth of its peak, as a log: many where tops are cut off, at
+    whatever level that happened."""
+    sizes = np.abs(frames)
+    peaks = sizes.max(axis=1, keepdims=True)
+    sounding = peaks[:, 0] > 1e-3
+    near = (sizes > 0.98 * peaks).mean(axis=1)[sounding]
+    return float(np.log(near.mean() if near.size else 1 / _FRAME))
+
+
+def _clicks(mono: Floats) -> float:
+    """The log kurtosis of the second difference: large where single samples leap."""
+    bends = np.diff(mono, 2)
+    square = (bends**2).mean()
+    return float(np.log((bends**4).mean() / square**2)) if square > _SMALL else 0.0
+
+
+def _course(levels: Floats) -> list[float]:
+    """Of levels in decibels, frame by frame: how far they fall from the first third to the last; how often a second
+    they drop at once by 15 or rise by 6; and how much they go up and down."""
+    third = max(len(levels) // 3, 1)
+    heard = np.maximum(levels, -90.0)
+    steps = np.diff(heard, prepend=heard[0])
+    rises = (steps > 6) & (heard > heard.max() - 40)
+    # Neighbouring frames overlap by half: one rise may take two of them.
+    starts = int((rises & ~np.append(False, rises[:-1])).sum())
+    seconds = len(levels) * _HOP / _RATE
+    return [
+        float(heard[:third].mean() - heard[-third:].mean()),
+        float(np.log1p((steps < -15).sum() / seconds)),
+        float(np.log1p(starts / seconds)),
+        float(np.abs(steps).mean()),
+    ]
+
+
+def _shares(power: Floats) -> list[float]:
+    """Of all that sounds, how much lies below 160 Hz and above 3 kHz, as logs."""
+    hertz = np.linspace(0, _RATE / 2, power.shape[1])
+    whole = power.sum() + _SMALL
+    return [
+        float(np.log(power[:, hertz < 160].sum() / whole + 1e-6)),
+        float(np.log(power[:, hertz > 3000].sum() / whole + 1e-6)),
+    ]
 
 
 def _cepstrum(power: Floats) -> Floats:

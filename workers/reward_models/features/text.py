@@ -4,15 +4,16 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from workers.reward_models.features import minilm
+from workers.reward_models.features import minilm, wordpieces
 from workers.reward_models.features.cache import FeatureCache, remembered
 
 # Raised with every change of what is computed here: rows of another version are computed anew.
-VERSION = "text-1"
+VERSION = "text-2"
 
 FORM = (
     "log_characters",
@@ -33,6 +34,10 @@ FORM = (
     "words_of_prompt",
     "copied_from_prompt",
     "empty",
+    "repeated_words",
+    "repeated_sentences",
+    "list_share",
+    "pieces_a_word",
 )
 NAMES = (*FORM, "prompt_cosine", "criterion_cosine")
 
@@ -73,6 +78,7 @@ def _form(prompt: str, text: str) -> list[float]:
     words = _WORD.findall(looked_at.lower())
     asked = set(_WORD.findall(prompt[:_LOOKED_AT].lower()))
     sentences = max(len(_SENTENCE.findall(looked_at)), 1)
+    said = [part.strip() for part in _SENTENCE.split(looked_at.lower()) if part.strip()]
     trigrams = Counter(zip(words, words[1:], words[2:], strict=False))
     count, length = max(len(words), 1), max(len(looked_at), 1)
     code = sum(len(block.splitlines()) for block in _FENCE.findall(looked_at))
@@ -95,4 +101,9 @@ def _form(prompt: str, text: str) -> list[float]:
         sum(word in asked for word in words) / count,
         float(bool(words) and looked_at.strip().lower() in prompt.lower()),
         float(not words),
+        sum(a == b for a, b in pairwise(words)) / count,
+        1 - len(set(said)) / max(len(said), 1),
+        len(_LIST.findall(looked_at)) / max(len(looked_at.splitlines()), 1),
+        # A word that is misspelt falls into more pieces than one that the encoder knows.
+        wordpieces.count(looked_at) / count,
     ]
