@@ -144,13 +144,13 @@ class Limits:
         return prod(shares)
 
     @classmethod
-    def of(cls, mix: Mix, seed: int, rows: "Rows") -> tuple[Self, NDArray[np.str_]]:
-        """The limits of a part and of each of its rows the step that leaves it out, empty where none does."""
+    def of(cls, mix: Mix, seed: int, rows: "Rows") -> tuple[Self, NDArray[np.int8]]:
+        """The limits of a part, and of each of its rows by which of STEPS it is left out, from 1; 0: it is taken."""
         found: dict[tuple[str, str], tuple[int, float]] = {}
-        left_out = np.zeros(len(rows), dtype="U16")
+        left_out = np.zeros(len(rows), dtype=np.int8)
         for step in steps_of(mix):
             hashes, values = np.array(rows.hashes[step], dtype=np.uint64), np.array(rows.values[step])
-            there = left_out == ""
+            there = left_out == 0
             codes, counted = np.unique(values[there], return_counts=True)
             counts = dict(zip(codes.tolist(), counted.tolist(), strict=True))
             for code, most in _most(mix, step, counts, rows.names).items():
@@ -160,7 +160,7 @@ class Limits:
                 kept = at[np.argsort(hashes[at], kind="stable")[:most]]
                 greatest = int(hashes[kept].max()) if most else -1
                 found[step, rows.names[code]] = (greatest, most / len(at))
-                left_out[np.setdiff1d(at, kept)] = step
+                left_out[np.setdiff1d(at, kept)] = STEPS.index(step) + 1
         return cls(seed, found), left_out
 
 

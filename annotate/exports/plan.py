@@ -15,6 +15,7 @@ from django.db import connection
 from annotate.actions.jobs import Refused
 from annotate.exports.choice import (
     NO_LIMITS,
+    STEPS,
     Candidate,
     Filters,
     Limits,
@@ -171,8 +172,8 @@ class _Taken:
             task_type, label, settled, overruled = kinds[code]
             key = (self._partition, task_type)
             plan.there[key] += 1
-            if left_out[at]:
-                plan.excluded[*key, str(left_out[at])] += 1
+            if step := left_out[at]:
+                plan.excluded[*key, STEPS[step - 1]] += 1
                 continue
             plan.labels[*key, label] += 1
             plan.pairs[key] += pair != last  # rows of a pair stand together
