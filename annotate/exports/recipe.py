@@ -19,6 +19,7 @@ from annotate.stats.labels import Settled
 VERSION = 1
 FILE = "RECIPE.yaml"
 MOST_CHARACTERS = 200_000
+_LINE_ENDS = "\x85\u2028\u2029"
 _MOST_TOLD = 20  # problems of one recipe
 
 
@@ -97,7 +98,12 @@ class Recipe:
         return cls(**{**given, **lists, "settled": Settled(given["settled"])})
 
     def as_yaml(self) -> str:
-        text: str = yaml.safe_dump(_written(self), sort_keys=False, allow_unicode=True)
+        told = _written(self)
+        text: str = yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
+        if any(
+            mark in text for mark in _LINE_ENDS
+        ):  # which PyYAML writes as they are, and reads as ends of lines
+            text = yaml.safe_dump(told, sort_keys=False)
         return text
 
 

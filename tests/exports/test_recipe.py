@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from annotate.exports.choice import Limits, Rows, limited_by, steps_of
@@ -97,6 +97,7 @@ recipes = st.builds(
 
 
 @given(recipes)
+@example(Recipe(sources=("\x85a", "b\u2028", "中文")))
 @unhurried
 def test_what_is_written_is_read_again(recipe: Recipe) -> None:
     """As the file in a release, and as what is kept in the database."""
