@@ -15,36 +15,18 @@ from annotate.actions.jobs import Refused, create_job, send
 from annotate.actions.judging import text_key
 from annotate.exports.against import named_files
 from annotate.exports.formats import NAMES
-from annotate.exports.recipe import Recipe
+from annotate.exports.recipe import Deal, Recipe, Splits
 from annotate.models import Criterion, JobKind, Pair, Partition, Project, Release, User
 from annotate.models.groups import SMALLEST_GROUP
 from annotate.stats.labels import RULE, SETTLED_RULE, Settled
 from annotate.tallies import canonical_criteria
-
-NEAR_DUPLICATES = (
-    "text",
-    "image",
-)  # of what a release looks for them: prompts by their words, pictures by their looks
-
-
-@dataclass(frozen=True)
-class Split:
-    """Splits dealt anew: the shares of test and validation, the rest being train. Another seed deals another way."""
-
-    test: float
-    validation: float
-    seed: int = 0
 
 
 @dataclass(frozen=True)
 class ReleaseOptions:
     """What may be chosen: a recipe, and what of it is said otherwise beside it.
 
-    `min_labels` None: as the recipe says; `sources` and `formats` empty, `settled` None, `groups` False: likewise.
-
-    `near_duplicates`: what that is nearly the same is kept on one side of the splits, of NEAR_DUPLICATES; `split`: the
-    splits are dealt anew, None: by the partitions that imports fixed. Rows of `held_out_models` and by
-    `held_out_criteria` stand in the test split or in none.
+    None or empty: as the recipe says.
 
     `against`: files of other benchmarks, on this machine, that are looked through for what the project holds too; with
     `drop_contaminated` pairs that hold any of it stand in no split.
@@ -56,10 +38,10 @@ class ReleaseOptions:
     groups: bool = False
     formats: tuple[str, ...] = ()
     recipe: Recipe = field(default_factory=Recipe)
-    near_duplicates: tuple[str, ...] = NEAR_DUPLICATES
-    split: Split | None = None
-    held_out_models: tuple[str, ...] = ()
-    held_out_criteria: tuple[str, ...] = ()
+    near_duplicates: tuple[str, ...] | None = None
+    deal: Deal | None = None
+    hold_out_models: tuple[str, ...] = ()
+    hold_out_criteria: tuple[str, ...] = ()
     against: tuple[Path, ...] = ()
     drop_contaminated: bool = False
 
@@ -72,6 +54,15 @@ class ReleaseOptions:
             "groups": self.groups,
         }
         recipe = replace(self.recipe, **{name: value for name, value in given.items() if value})
+        of_splits: dict[str, Any] = {
+            "deal": self.deal,
+            "hold_out_models": self.hold_out_models,
+            "hold_out_criteria": self.hold_out_criteria,
+        }
+        splits = replace(recipe.splits, **{name: value for name, value in of_splits.items() if value})
+        if self.near_duplicates is not None:
+            splits = replace(splits, near_duplicates=self.near_duplicates)
+        recipe = replace(recipe, splits=splits)
         if self.min_labels is not None:
             for part in ("bench", "validation", "train"):
                 mix = replace(getattr(recipe, part), min_judgments=self.min_labels)
@@ -96,7 +87,8 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
     for source in dict.fromkeys([*recipe.sources, *weighed, *recipe.licences]):
         if not Pair.objects.filter(project=project, source=source).exists():
             raise Refused(f"Project {project.slug} has no pairs of source {source!r}.")
-    _check_splits(project, options)
+    splits = recipe.splits
+    _check_held_out(project, splits)
     min_labels = {
         partition: recipe.mix(partition).min_judgments
         or (project.k if partition == Partition.TRAIN else project.reserve_k)
@@ -108,17 +100,17 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
         "settled": str(recipe.settled),
         "min_labels": min_labels,
         "sources": sorted(recipe.sources) or None,
-        "near_duplicates": sorted(options.near_duplicates),
+        "near_duplicates": sorted(splits.near_duplicates),
         "recipe": recipe.as_json(),
     }
     if recipe.criteria:
         stored["criteria"] = [_criterion(project, text) for text in recipe.criteria]
-    if options.split:
-        stored["split"] = asdict(options.split)
-    if options.held_out_models or options.held_out_criteria:
+    if splits.deal:
+        stored["split"] = asdict(splits.deal)
+    if splits.hold_out_models or splits.hold_out_criteria:
         stored["hold_out"] = {
-            "models": sorted(options.held_out_models),
-            "criteria": sorted(options.held_out_criteria),
+            "models": sorted(splits.hold_out_models),
+            "criteria": sorted(splits.hold_out_criteria),
         }
     if options.against:
         stored["against"] = {"files": named_files(list(options.against)), "drop": options.drop_contaminated}
@@ -139,22 +131,12 @@ def _criterion(project: Project, text: str) -> str:
     return bytes(Criterion.objects.values_list("text_key", flat=True).get(pk=root)).hex()
 
 
-def _check_splits(project: Project, options: ReleaseOptions) -> None:
-    if unknown := set(options.near_duplicates) - set(NEAR_DUPLICATES):
-        raise Refused(
-            f"Near-duplicates of {min(unknown)!r} are not known: give {' or '.join(NEAR_DUPLICATES)}."
-        )
-    split = options.split
-    if split and not (split.test > 0 and split.validation >= 0 and split.test + split.validation < 1):
-        raise Refused(
-            f"The shares of test ({split.test}) and validation ({split.validation}) leave nothing for one of the"
-            " splits: give test above 0, validation 0 or more, and together less than 1."
-        )
-    for model in options.held_out_models:
+def _check_held_out(project: Project, splits: Splits) -> None:
+    for model in splits.hold_out_models:
         named = Q(response1__model_name=model) | Q(response2__model_name=model)
         if not Pair.objects.filter(named, project=project).exists():
             raise Refused(f"Project {project.slug} has no response of a model {model!r} to hold out.")
-    for text in options.held_out_criteria:
+    for text in splits.hold_out_criteria:
         if not Criterion.objects.filter(project=project, text=text).exists():
             raise Refused(f"Project {project.slug} has no criterion {text!r} to hold out.")
 

@@ -56,6 +56,42 @@ class Mix:
     cap_criterion: int | None = None
 
 
+NEAR_DUPLICATES = ("text", "image")  # prompts by their words, pictures by their looks
+
+
+@dataclass(frozen=True)
+class Deal:
+    """Splits dealt anew: the shares of test and validation, the rest being train. Another seed deals another way."""
+
+    test: float
+    validation: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (self.test > 0 and self.validation >= 0 and self.test + self.validation < 1):
+            raise ValueError(
+                f"leaves nothing for one of the splits with the shares of test ({self.test}) and validation"
+                f" ({self.validation}): give test above 0, validation 0 or more, and together less than 1."
+            )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What stands on which side.
+
+    Args:
+        near_duplicates: what that is nearly the same is kept on one side, of NEAR_DUPLICATES.
+        deal: None: by the partitions that imports fixed.
+        hold_out_models, hold_out_criteria: rows with a response of these models, or by these criteria, stand in test or in
+            no split.
+    """
+
+    near_duplicates: tuple[str, ...] = NEAR_DUPLICATES
+    deal: Deal | None = None
+    hold_out_models: tuple[str, ...] = ()
+    hold_out_criteria: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A whole recipe. Of `sources`, `task_types`, `languages` and `criteria` empty means all."""
@@ -68,6 +104,7 @@ class Recipe:
     settled: Settled = Settled.USE
     groups: bool = False
     seed: int = 0
+    splits: Splits = Splits()
     bench: Mix = Mix()
     validation: Mix = Mix(ties=Ties.DROP)
     train: Mix = Mix(ties=Ties.DROP)
@@ -94,6 +131,8 @@ class Recipe:
         given = {name: stored[name] for name in stored if name != "version"}
         for part in ("bench", "validation", "train"):
             given[part] = Mix(**{**given[part], "ties": Ties(given[part]["ties"])})
+        splits = {name: _tuple(value) for name, value in given["splits"].items()}
+        given["splits"] = Splits(**{**splits, "deal": Deal(**splits["deal"]) if splits["deal"] else None})
         lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
         return cls(**{**given, **lists, "settled": Settled(given["settled"])})
 
@@ -107,9 +146,15 @@ class Recipe:
         return text
 
 
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, tuple):
+        return list(value)
     return str(value) if isinstance(value, StrEnum) else value
 
 
@@ -118,6 +163,10 @@ def _written(recipe: Recipe) -> dict[str, Any]:
     told = recipe.as_json()
     for name in ("sources", "task_types", "languages", "criteria"):
         told[name] = told[name] or "all"
+    splits = told["splits"]
+    splits["near_duplicates"] = splits["near_duplicates"] or "none"
+    splits["deal"] = splits["deal"] or "none"
+    splits["hold_out"] = {of: splits.pop(f"hold_out_{of}") for of in ("models", "criteria")}
     for part in ("bench", "validation", "train"):
         mix = told[part]
         mix["min_judgments"] = mix["min_judgments"] or "project"
@@ -154,6 +203,13 @@ settled: use
 groups: false
 # Which rows weights, quotas and caps take is decided by a hash of this and the row's id.
 seed: 0
+splits:
+  # What that is nearly the same stands on one side: none, or a list of text (prompts) and image.
+  near_duplicates: [text, image]
+  # none: by the partitions that imports fixed; or dealt anew, such as {{test: 0.1, validation: 0.1, seed: 0}}.
+  deal: none
+  # Rows with a response of these models, by these criteria, stand in test or in no split.
+  hold_out: {{models: [], criteria: []}}
 bench:
 {_PART.format(ties="keep")}validation:
 {_PART.format(ties="drop")}train:
@@ -221,6 +277,7 @@ class _Reader:
             "settled": lambda node: Settled(_one_of(*map(str, Settled))(node)),
             "groups": _one_of(True, False),
             "seed": _whole(0, 2**63 - 1),
+            "splits": self._splits,
             **{part: self._mix(part, getattr(default, part)) for part in ("bench", "validation", "train")},
             "licences": _table(_text, _text),
         }
@@ -249,6 +306,37 @@ class _Reader:
             return Mix(**{**asdict(default), **given})
 
         return read
+
+    def _splits(self, node: yaml.Node) -> Splits:
+        fields: dict[str, _Read] = {
+            "near_duplicates": _or("none", _list_of(_one_of(*NEAR_DUPLICATES), empty=False)),
+            "deal": _or("none", self._deal),
+            "hold_out": lambda node: self._fields(
+                node, "splits.hold_out", {"models": _list_of(_text), "criteria": _list_of(_text)}
+            ),
+        }
+        found = self._fields(node, "splits", fields)
+        if "near_duplicates" in found:
+            found["near_duplicates"] = found["near_duplicates"] or ()
+        held = found.pop("hold_out", None) or {}
+        return Splits(**found, **{f"hold_out_{of}": some for of, some in held.items()})
+
+    def _deal(self, node: yaml.Node) -> Deal | None:
+        fields: dict[str, _Read] = {
+            "test": _number(0, 1),
+            "validation": _number(0, 1),
+            "seed": _whole(0, 2**63 - 1),
+        }
+        noted = len(self.problems)
+        found = self._fields(node, "splits.deal", fields)
+        if len(self.problems) > noted:
+            return None
+        if "test" not in found:
+            raise _Wrong(node, "names no share of test. Give it, such as {test: 0.1, validation: 0.1}.")
+        try:
+            return Deal(**found)
+        except ValueError as error:
+            raise _Wrong(node, str(error)) from None
 
     def _fields(self, node: yaml.Node, path: str, fields: Mapping[str, _Read]) -> dict[str, Any]:
         """The fields of a mapping that are there and right; what is not is noted."""

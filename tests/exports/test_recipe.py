@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from annotate.exports.choice import Limits, Rows, limited_by, steps_of
 from annotate.exports.formats import NAMES
-from annotate.exports.recipe import Mix, Recipe, RecipeError, Ties, default_text, parse
+from annotate.exports.recipe import (
+    NEAR_DUPLICATES,
+    Deal,
+    Mix,
+    Recipe,
+    RecipeError,
+    Splits,
+    Ties,
+    default_text,
+    parse,
+)
 from annotate.models import Partition, Project, TaskType
 from annotate.stats.labels import Settled
 from tests.factories import judge, make_comparison, make_pair, make_project
@@ -36,6 +46,10 @@ train:
   quotas: {text_to_audio: 400}
   caps: {source: 100, criterion: 50}
 licences: {mine: CC-BY-4.0}
+splits:
+  near_duplicates: none
+  deal: {test: 0.2, validation: 0.1}
+  hold_out: {models: [small]}
 """
 
 
@@ -63,6 +77,7 @@ def test_everything_is_read() -> None:
             cap_criterion=50,
         ),
         licences={"mine": "CC-BY-4.0"},
+        splits=Splits((), Deal(0.2, 0.1), ("small",)),
     )
 
 
@@ -78,6 +93,13 @@ mixes = st.builds(
     cap_source=st.none() | st.integers(1, 10**9),
     cap_criterion=st.none() | st.integers(1, 10**9),
 )
+
+
+def dealt(test: float, rest: float, seed: int) -> Deal:
+    return Deal(test, rest * (1 - test) * 0.99, seed)
+
+
+deals = st.builds(dealt, st.floats(0.001, 0.99), st.floats(0, 1), st.integers(0, 2**63 - 1))
 several = st.lists(names, unique=True, max_size=3).map(tuple)
 recipes = st.builds(
     Recipe,
@@ -89,6 +111,13 @@ recipes = st.builds(
     settled=st.sampled_from(Settled),
     groups=st.booleans(),
     seed=st.integers(0, 2**63 - 1),
+    splits=st.builds(
+        Splits,
+        near_duplicates=st.lists(st.sampled_from(NEAR_DUPLICATES), unique=True).map(tuple),
+        deal=st.none() | deals,
+        hold_out_models=several,
+        hold_out_criteria=several,
+    ),
     bench=mixes,
     validation=mixes,
     train=mixes,
@@ -112,6 +141,16 @@ def test_what_is_written_is_read_again(recipe: Recipe) -> None:
             "formats: [omni]\nsedd: 1\n",
             "line 2, sedd: is no field of a recipe. Here there are: version, formats",
         ),
+        (
+            "splits: {deal: {test: 0.9, validation: 0.2}}\n",
+            "line 1, splits.deal: leaves nothing for one of the splits",
+        ),
+        ("splits:\n  deal: {validation: 0.2}\n", "line 2, splits.deal: names no share of test"),
+        (
+            "splits: {near_duplicates: [sound]}\n",
+            "line 1, splits.near_duplicates: is 'sound'; must be one of text, image",
+        ),
+        ("splits: {hold_out: {model: [a]}}\n", "line 1, splits.hold_out.model: is no field of a recipe"),
         ("seed: 1\nseed: 2\n", "line 2, seed: stands here twice"),
         ("version: 2\n", "line 1, version: is '2'; must be 1."),
         ("formats: [omni, parquet]\n", "line 1, formats: is 'parquet'; must be one of arena, csv"),

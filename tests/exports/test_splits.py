@@ -248,7 +248,7 @@ def test_held_out_models_and_criteria_stand_in_test_or_nowhere(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--split", "test=0.9,validation=0.1"), "leave nothing"),
+        (("--split", "test=0.9,validation=0.1"), "leaves nothing"),
         (("--split", "half"), "give it as test="),
         (("--split", "test=0.1,dev=0.1"), "give it as test="),
         (("--hold-out-model", "nobody"), "no response of a model 'nobody'"),

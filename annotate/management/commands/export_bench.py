@@ -9,20 +9,20 @@ from uuid import UUID, uuid4
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate.actions.jobs import AlreadyRunning, Refused
-from annotate.actions.releases import NEAR_DUPLICATES, ReleaseOptions, Split, recipe_of, start_release
+from annotate.actions.releases import ReleaseOptions, recipe_of, start_release
 from annotate.exports import files
 from annotate.exports.build import build
 from annotate.exports.formats import NAMES
 from annotate.exports.push import place_of
 from annotate.exports.push import push as send_release
-from annotate.exports.recipe import FILE, Recipe, RecipeError, default_text, parse
+from annotate.exports.recipe import FILE, NEAR_DUPLICATES, Deal, Recipe, RecipeError, default_text, parse
 from annotate.management.terminal import Bar, run_with_bar
 from annotate.models import JobState, Judgment, Project, Release, Resolution
 from annotate.quality import exclusions_changed
 from annotate.stats.labels import Settled
 
 
-def _shares(given: str, seed: int) -> Split:
+def _shares(given: str, seed: int) -> Deal:
     """What --split says.
 
     Raises:
@@ -32,9 +32,15 @@ def _shares(given: str, seed: int) -> Split:
         shares = {
             name.strip(): float(share) for name, share in (part.split("=") for part in given.split(","))
         }
-        return Split(test=shares.pop("test"), validation=shares.pop("validation", 0.0), seed=seed, **shares)
-    except (ValueError, KeyError, TypeError):
-        raise CommandError(f"--split is {given!r}: give it as test=0.1,validation=0.1.") from None
+        test, validation = shares.pop("test"), shares.pop("validation", 0.0)
+    except (ValueError, KeyError):
+        shares = {given: 0.0}
+    if shares:
+        raise CommandError(f"--split is {given!r}: give it as test=0.1,validation=0.1.")
+    try:
+        return Deal(test, validation, seed)
+    except ValueError as error:
+        raise CommandError(f"--split {error}") from None
 
 
 class Command(BaseCommand):
@@ -94,8 +100,7 @@ class Command(BaseCommand):
             "--near-duplicates",
             nargs="+",
             choices=[*NEAR_DUPLICATES, "none"],
-            default=list(NEAR_DUPLICATES),
-            help="of what nearly the same stands on one side of the splits only (default: all of these)",
+            help="of what nearly the same stands on one side of the splits only (default: as the recipe says, else all of these)",
         )
         parser.add_argument(
             "--split",
@@ -164,7 +169,7 @@ class Command(BaseCommand):
         source: list[str],
         settled: Settled | None,
         groups: bool,
-        near_duplicates: list[str],
+        near_duplicates: list[str] | None,
         split: str | None,
         split_seed: int,
         hold_out_model: list[str],
@@ -193,10 +198,10 @@ class Command(BaseCommand):
             groups=groups,
             formats=tuple(dict.fromkeys(filter(None, (name.strip() for name in formats.split(","))))),
             recipe=_read(recipe) if recipe else Recipe(),
-            near_duplicates=() if "none" in near_duplicates else tuple(near_duplicates),
-            split=_shares(split, split_seed) if split else None,
-            held_out_models=tuple(hold_out_model),
-            held_out_criteria=tuple(hold_out_criterion),
+            near_duplicates=near_duplicates and (() if "none" in near_duplicates else tuple(near_duplicates)),
+            deal=_shares(split, split_seed) if split else None,
+            hold_out_models=tuple(hold_out_model),
+            hold_out_criteria=tuple(hold_out_criterion),
             against=tuple(path.resolve() for path in against),
             drop_contaminated=drop_contaminated,
         )
