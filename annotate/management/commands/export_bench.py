@@ -198,7 +198,9 @@ class Command(BaseCommand):
             groups=groups,
             formats=tuple(dict.fromkeys(filter(None, (name.strip() for name in formats.split(","))))),
             recipe=_read(recipe) if recipe else Recipe(),
-            near_duplicates=near_duplicates and (() if "none" in near_duplicates else tuple(near_duplicates)),
+            near_duplicates=None
+            if near_duplicates is None
+            else tuple(name for name in near_duplicates if name != "none"),
             deal=_shares(split, split_seed) if split else None,
             hold_out_models=tuple(hold_out_model),
             hold_out_criteria=tuple(hold_out_criterion),
