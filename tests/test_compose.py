@@ -202,9 +202,10 @@ def test_health_of_workers_is_asked_by_the_names_they_run_under() -> None:
 
 def test_every_queue_is_served() -> None:
     always = {queue for name in ("worker", "export") for queue in queues_of(name)}
-    assert always == {queue for queues, _ in WORKERS.values() for queue in queues.split(",")}
-    assert {"default", *QUEUES.values()} <= always
     assert queues_of("gpu") == {"gpu"}
+    # On one machine the worker of long work trains large models, too.
+    assert always | {"gpu"} == {queue for queues, _ in WORKERS.values() for queue in queues.split(",")}
+    assert {"default", *QUEUES.values()} <= always
     profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
     assert profiles == {"gpu": ["gpu"], "vllm": ["vllm"]}
 
@@ -217,7 +218,7 @@ def test_the_reward_model_is_served_as_its_backend_asks_for_it() -> None:
     mounted = dict(text.split(":") for text in service["volumes"])["models"]
     assert options["--model"].startswith(f"{mounted}/")
     text = (ROOT / "docs" / "reward-models.md").read_text()
-    (spec,) = (block for block in code_blocks(text, "yaml") if "\nmodel: " in f"\n{block}")
+    (spec,) = (block for block in code_blocks(text, "yaml") if "//vllm:" in block)
     settings = VllmSettings.from_json(yaml.safe_load(spec))
     address = urlsplit(settings.url)
     assert (address.hostname, str(address.port)) == ("vllm", options["--port"])
