@@ -22,6 +22,7 @@ from tests.learning.world import LONG, SHORT, at_work, ended_well, learn, plante
 from workers import feature_table, loop, ranking
 from workers.feature_table import FeatureTable
 from workers.reward_models import base
+from workers.sampling.policies import VERSION
 
 pytestmark = pytest.mark.django_db
 
@@ -222,7 +223,7 @@ def test_a_broken_file_is_noted_and_the_revision_before_goes_on(ranked: None) ->
     second.refresh_from_db()
     assert second.state == "broken" and "is not the one that was stored" in second.problem
     assert {draw.policy for draw in Draw.objects.filter(project=project, route="policy")} == {
-        f"powerbald-1 r{first.number}"
+        f"powerbald-{VERSION} r{first.number}"
     }
 
 

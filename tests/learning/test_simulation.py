@@ -141,7 +141,10 @@ def test_all_that_a_release_has_labelled_is_replayed(
         for criterion, verdict in judged[str(n)]:
             judge(make_comparison(pair, criterion, k=1), verdict)
     release, out = tmp_path / "release", tmp_path / "out"
-    call_command("export_bench", "--project", "released", "--out", str(release), "--min-labels", "1")
+    call_command(
+        "export_bench", "--project", "released", "--out", str(release), "--min-labels", "1",
+        "--near-duplicates", "none",
+    )  # fmt: skip
     call_command(
         "simulate_campaign", "--release", str(release), "--out", str(out), "--seeds", "1", "--labels", "10",
         "--batch", "20", "--policies", "chance",
