@@ -397,11 +397,16 @@ def assert_card(out: Path, campaign: Campaign) -> None:
     labels: Counter[tuple[str, str]] = Counter()
     for unit in campaign.units():
         labels[plan.PAIRS[unit[0]], campaign.label(unit)] += 1
-    of_settled, of_labels = tables_of(card, "Labels")
+    of_settled, of_labels, of_steps, *_ = tables_of(card, "Labels")
     assert {row["config"] for row in of_labels} == set(plan.PAIRS.values())
     for row in of_labels:
-        for outcome in (*plan.USABLE, "no_consensus", "too_few"):
+        left_out = {
+            step["step"].strip("`"): step["left out"] for step in of_steps if step["config"] == row["config"]
+        }
+        for outcome in plan.USABLE:
             assert int(row[outcome]) == labels[row["config"], outcome], (row, outcome)
+        for outcome in ("no_consensus", "too_few"):
+            assert int(left_out.get(outcome, 0)) == labels[row["config"], outcome], (left_out, outcome)
     assert {(row["config"], row["settled"], row["other than people's"]) for row in of_settled} == {
         ("text_to_text", "2", "0"),
         ("text_to_image", "1", "1"),
