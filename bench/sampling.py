@@ -95,7 +95,7 @@ def models() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     verdicts = rng.choice(np.array([-1, 0, 1], dtype=np.int8), LABELS)
     criteria = ["Which answer follows the instruction more closely?", "Which answer is shorter?"]
-    vectors = rng.normal(size=(2, minilm.WIDTH)).astype(np.float32)
+    vectors = rng.normal(size=(2, 2 * minilm.WIDTH)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     embed(criteria)
     rows = noise(rng, LABELS, len(text.NAMES) + minilm.WIDTH)
