@@ -162,14 +162,6 @@ class Planted:
     verdict: int
 
 
-def texts(pairs: int, seed: int) -> list[Planted]:
-    return _plant(pairs, seed, TEXT_CRITERIA, ("length", "wandering", "repeating", "listing"), _text)
-
-
-def images(pairs: int, seed: int) -> list[Planted]:
-    return _plant(pairs, seed, IMAGE_CRITERIA, ("noise", "blur", "dark", "pale"), _image)
-
-
 def crossed(kind: str, pairs: int, seed: int) -> list[Planted]:
     """Pairs of "texts" or "images", each under every criterion, in one of the phrasings that training sees."""
     make: Callable[[random.Random, str, dict[str, float]], str | bytes]
@@ -196,29 +188,6 @@ def crossed(kind: str, pairs: int, seed: int) -> list[Planted]:
 def _verdict(rng: random.Random, difference: float) -> int:
     verdict = 0 if abs(difference) < TIE else (1 if difference > 0 else -1)
     return -verdict if rng.random() < FLIPPED else verdict
-
-
-def _plant(
-    pairs: int,
-    seed: int,
-    criteria: dict[str, tuple[str, int, tuple[str, str, str], str]],
-    traits: tuple[str, ...],
-    make: Callable[[random.Random, str, dict[str, float]], str | bytes],
-) -> list[Planted]:
-    """Each pair under three of the criteria, one of them in a phrasing kept out of training."""
-    rng = random.Random(seed)
-    made = []
-    for number in range(pairs):
-        topic = rng.choice(sorted(_TOPICS))
-        sides = [{trait: rng.random() for trait in traits} for _ in range(2)]
-        shown = [make(rng, topic, side) for side in sides]
-        for place, name in enumerate(rng.sample(sorted(criteria), 3)):
-            trait, sign, phrasings, held_out = criteria[name]
-            verdict = _verdict(rng, sign * (sides[0][trait] - sides[1][trait]))
-            phrasing = held_out if place == 2 else rng.choice(phrasings)
-            prompt = f"Tell me about {topic}, number {number}"
-            made.append(Planted(str(number), prompt, phrasing, place == 2, shown[0], shown[1], verdict))
-    return made
 
 
 def _text(rng: random.Random, topic: str, traits: dict[str, float]) -> str:

@@ -18,9 +18,9 @@ from annotate.tallies import SETTLED, STANDINGS
 
 _FREEZE = f"""
 WITH {STANDINGS}, {SETTLED}, comparisons AS (
-    INSERT INTO annotate_frozencomparison (release_id, pair_id, criterion_id, task_type, partition, kept_out, leaks,
-                                           settled, reviewers)
-    SELECT %(release)s, pair_id, criterion_id, task_type, partition, kept_out, kept_out <> '', settled, reviewers
+    INSERT INTO annotate_frozencomparison (release_id, pair_id, criterion_id, task_type, partition, kept_out, settled,
+                                           reviewers)
+    SELECT %(release)s, pair_id, criterion_id, task_type, partition, kept_out, settled, reviewers
     FROM (SELECT u.pair_id, u.criterion_id, u.task_type, side.partition,
                  CASE WHEN side.kept_out = '' AND side.partition <> 'reserve' AND u.criterion_id = ANY (%(held_out)s)
                       THEN '{KeptOut.HELD_OUT.value}' ELSE side.kept_out END AS kept_out,

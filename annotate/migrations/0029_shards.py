@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='frozencomparison',
             name='kept_out',
-            field=models.CharField(blank=True, db_default='', default='', help_text='and why: leaks, near_duplicate ...', max_length=14),
+            field=models.CharField(blank=True, db_default='', default='', help_text='why it stands in no split, whatever its label: leaks, near_duplicate ...; empty: it may', max_length=14),
         ),
         # Not an UPDATE: frozen rows are append-only, and a table that is written anew runs no triggers.
         migrations.RunSQL(
@@ -29,11 +29,7 @@ class Migration(migrations.Migration):
             name='contamination',
             field=models.JSONField(blank=True, null=True),
         ),
-        migrations.AlterField(
-            model_name='frozencomparison',
-            name='leaks',
-            field=models.BooleanField(help_text='it stands in no split, whatever its label'),
-        ),
+        migrations.RemoveField(model_name='frozencomparison', name='leaks'),
         migrations.CreateModel(
             name='Tombstone',
             fields=[

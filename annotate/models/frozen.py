@@ -42,9 +42,12 @@ class FrozenComparison(models.Model):
     criterion = models.ForeignKey(Criterion, models.CASCADE, related_name="+")
     task_type = models.CharField(max_length=32, choices=TaskType)
     partition = models.CharField(max_length=10, choices=Partition)
-    leaks = models.BooleanField(help_text="it stands in no split, whatever its label")
     kept_out = models.CharField(
-        max_length=14, blank=True, default="", db_default="", help_text="and why: leaks, near_duplicate ..."
+        max_length=14,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="why it stands in no split, whatever its label: leaks, near_duplicate ...; empty: it may",
     )
     settled = models.CharField(
         max_length=11,

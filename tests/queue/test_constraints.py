@@ -232,7 +232,7 @@ BREACHES: dict[str, str | Breach | list[str]] = {
         "DELETE FROM annotate_auditentry",
     ],
     "annotate_frozencomparison.append_only": [
-        "UPDATE annotate_frozencomparison SET leaks = true",
+        "UPDATE annotate_frozencomparison SET kept_out = 'leaks'",
         "DELETE FROM annotate_frozencomparison WHERE id = {frozen}",
     ],
     "annotate_frozenjudgment.append_only": [
@@ -482,7 +482,6 @@ def names() -> dict[str, Any]:
             criterion=comparison.criterion,
             task_type="text_to_text",
             partition="train",
-            leaks=False,
         )
         for _ in range(2)
     ]

@@ -5,13 +5,14 @@ failures (5xx) and connections that break or take too long. Everything else is s
 """
 
 import json
+import os
 import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import urllib3
@@ -216,3 +217,42 @@ def _message(content: bytes) -> str:
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return " ".join(str(said).split())[:_TOLD] or "nothing"
+
+
+class Specified(Protocol):
+    """What a specification says of its endpoint; the key stands in the environment, under the name `key_env`."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def key_env(self) -> str: ...
+    @property
+    def timeout(self) -> float: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def per_minute(self) -> float: ...
+    @property
+    def concurrency(self) -> int: ...
+
+
+def specified(spec: Specified) -> Endpoint:
+    """The endpoint that a specification names.
+
+    Raises:
+        ValueError: naming the field: the key's variable is not set, or the address is none.
+    """
+    key = os.environ.get(spec.key_env, "") if spec.key_env else ""
+    if spec.key_env and not key:
+        raise ValueError(f"key_env: the environment variable {spec.key_env} is not set")
+    try:
+        return Endpoint(
+            spec.url,
+            key=key,
+            timeout=spec.timeout,
+            retries=spec.retries,
+            per_minute=spec.per_minute,
+            connections=spec.concurrency,
+        )
+    except ValueError as error:
+        raise ValueError(f"url: {error}") from None

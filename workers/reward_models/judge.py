@@ -1,7 +1,6 @@
 """A generative judge behind an OpenAI-compatible chat endpoint: shown both responses, it says which is better, and why."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -10,7 +9,7 @@ from typing import Any, Self
 
 from workers.reward_models import tries
 from workers.reward_models.base import Compared, MediumRef, Opinion, Without
-from workers.reward_models.endpoint import Completion, Endpoint
+from workers.reward_models.endpoint import Completion, Endpoint, specified
 from workers.reward_models.judge_media import Part, parts, text
 from workers.reward_models.judge_template import DEFAULT, PROMPT, RESPONSE, Template, schema
 from workers.reward_models.reply_cache import ReplyCache, digest
@@ -238,20 +237,10 @@ def connected(spec: JudgeSpec) -> Endpoint:
     Raises:
         SpecError: the key's variable is not set, or the address is none.
     """
-    key = os.environ.get(spec.key_env, "") if spec.key_env else ""
-    if spec.key_env and not key:
-        raise SpecError(f"key_env: the environment variable {spec.key_env} is not set")
     try:
-        return Endpoint(
-            spec.url,
-            key=key,
-            timeout=spec.timeout,
-            retries=spec.retries,
-            per_minute=spec.per_minute,
-            connections=spec.concurrency,
-        )
+        return specified(spec)
     except ValueError as error:
-        raise SpecError(f"url: {error}") from None
+        raise SpecError(str(error)) from None
 
 
 def shown(item: Compared, spec: JudgeSpec) -> list[Part]:

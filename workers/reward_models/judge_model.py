@@ -5,7 +5,6 @@ verdicts: five steps from -1 to 1, of which a scale and a threshold of ties make
 no uncertainty: the variance is 0 and says nothing.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
@@ -13,10 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from workers.reward_models import progress
+from workers.reward_models import progress, served
 from workers.reward_models.base import (
     Compared,
     Floats,
@@ -147,31 +144,23 @@ class JudgeModel:
         """The words that it is asked in are kept with it: a template's file may change."""
         words = self.judge.words
         told = {name: value for name, value in asdict(self.judge.spec).items() if value is not None}
-        config = {
-            "backend": self.name,
-            "version": self.version,
-            "settings": told | {"template": ""},
-            "words": [words.name, words.system],
-            "replies": self.replies,
-            "scale": self.calibration.scale,
-            "threshold": self.calibration.threshold,
-            "labels": self.calibration.labels,
-        }
-        # A file of safetensors holds at least one tensor.
-        save_file(
-            {"empty": np.zeros(1, np.float32)}, path, metadata={"config": json.dumps(config, sort_keys=True)}
+        served.save(
+            path,
+            self.name,
+            self.version,
+            {
+                "settings": told | {"template": ""},
+                "words": [words.name, words.system],
+                "replies": self.replies,
+                "scale": self.calibration.scale,
+                "threshold": self.calibration.threshold,
+                "labels": self.calibration.labels,
+            },
         )
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        try:
-            with safe_open(path, framework="numpy") as file:
-                config = json.loads((file.metadata() or {}).get("config", "{}"))
-        except (SafetensorError, OSError, ValueError) as error:
-            raise UnfitArtefact(f"{path} is not a saved reward model: {error}.") from error
-        for key, value in {"backend": cls.name, "version": cls.version}.items():
-            if config.get(key) != value:
-                raise UnfitArtefact(f"{path} has {key} {config.get(key)!r}, this code reads {value!r}.")
+        config = served.load(path, cls.name, cls.version)
         try:
             spec = JudgeSpec.from_json(config["settings"])
             judge = ChatJudge.from_spec(spec, _kept_in(config["replies"]), words=Template(*config["words"]))

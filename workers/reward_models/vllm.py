@@ -10,7 +10,6 @@ It tells no hidden states, so there is no uncertainty here: the variance is 0 an
 import base64
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -18,10 +17,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from workers.reward_models import progress
+from workers.reward_models import progress, served
 from workers.reward_models.base import (
     Compared,
     Floats,
@@ -34,7 +31,7 @@ from workers.reward_models.base import (
     Verdicts,
     check_verdicts,
 )
-from workers.reward_models.endpoint import Endpoint, EndpointError
+from workers.reward_models.endpoint import Endpoint, EndpointError, specified
 from workers.reward_models.features.cache import FeatureCache
 from workers.reward_models.judge_media import wav
 from workers.reward_models.large.calibration import Calibration
@@ -80,20 +77,10 @@ class VllmSettings:
         return settings
 
     def endpoint(self) -> Endpoint:
-        key = os.environ.get(self.key_env, "") if self.key_env else ""
-        if self.key_env and not key:
-            raise SettingsError(f"key_env: the environment variable {self.key_env} is not set")
         try:
-            return Endpoint(
-                self.url,
-                key=key,
-                timeout=self.timeout,
-                retries=self.retries,
-                per_minute=self.per_minute,
-                connections=self.concurrency,
-            )
+            return specified(self)
         except ValueError as error:
-            raise SettingsError(f"url: {error}") from None
+            raise SettingsError(str(error)) from None
 
 
 @dataclass
@@ -205,29 +192,21 @@ class VllmModel:
         }
 
     def save(self, path: Path) -> None:
-        config = {
-            "backend": self.name,
-            "version": self.version,
-            "settings": asdict(self.settings),
-            "scale": self.calibration.scale,
-            "threshold": self.calibration.threshold,
-            "labels": self.calibration.labels,
-        }
-        # A file of safetensors holds at least one tensor.
-        save_file(
-            {"empty": np.zeros(1, np.float32)}, path, metadata={"config": json.dumps(config, sort_keys=True)}
+        served.save(
+            path,
+            self.name,
+            self.version,
+            {
+                "settings": asdict(self.settings),
+                "scale": self.calibration.scale,
+                "threshold": self.calibration.threshold,
+                "labels": self.calibration.labels,
+            },
         )
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        try:
-            with safe_open(path, framework="numpy") as file:
-                config = json.loads((file.metadata() or {}).get("config", "{}"))
-        except (SafetensorError, OSError, ValueError) as error:
-            raise UnfitArtefact(f"{path} is not a saved reward model: {error}.") from error
-        for key, value in {"backend": cls.name, "version": cls.version}.items():
-            if config.get(key) != value:
-                raise UnfitArtefact(f"{path} has {key} {config.get(key)!r}, this code reads {value!r}.")
+        config = served.load(path, cls.name, cls.version)
         try:
             settings = VllmSettings.from_json(config["settings"] | {"sees": list(config["settings"]["sees"])})
             endpoint = settings.endpoint()
