@@ -71,7 +71,7 @@ def pytest_xdist_setupnodes() -> None:
     os.environ.pop("DJANGO_SETTINGS_MODULE")
 
 
-_ONCE = ("race", "kill", "lock_order", "while_judging")
+_ONCE = ("race", "at_once", "kill", "lock_order", "while_judging")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

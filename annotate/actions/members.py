@@ -1,13 +1,62 @@
-"""Pausing and resuming a person in a project. What they judged stays, and what is on its way from them is taken."""
+"""Who works in a project: in with a role, paused and resumed, and out. What they judged stays."""
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from annotate import audit
-from annotate.access import Deed, require
+from annotate.access import Deed, highest, require
 from annotate.actions.queue import give_back
-from annotate.models import Annotator, Claim, Membership, User
+from annotate.actions.teams import require_no_team, role_by_teams
+from annotate.models import Annotator, Claim, Membership, Project, Role, User
+
+
+@transaction.atomic
+def add_member(*, by: User | None, project: Project, user: User, role: Role = Role.ANNOTATOR) -> Membership:
+    """Give an account a role in the project.
+
+    Raises:
+        ValidationError: it has one already.
+    """
+    require(by, Deed.MANAGE, project)
+    membership = Membership(project=project, user=user, role=role, own_role=role)
+    membership.full_clean()
+    membership.save()
+    audit.record(by, "add member", membership, project, user=user.pk, role=role)
+    return membership
+
+
+@transaction.atomic
+def change_role(*, by: User | None, membership: Membership, role: Role) -> None:
+    """Give a member a role of their own. A team that has a higher one here leaves them that.
+
+    Raises:
+        ValidationError: they are no member any more.
+    """
+    require(by, Deed.MANAGE, membership.project)
+    locked = _locked(membership)
+    if locked.own_role != role:
+        audit.record(
+            by, "change role", locked, membership.project, user=locked.user_id, role=[locked.own_role, role]
+        )
+        locked.own_role = role
+        locked.role = highest(role, role_by_teams(locked.user, membership.project)) or role
+        locked.full_clean()
+        locked.save(update_fields=["role", "own_role"])
+
+
+@transaction.atomic
+def remove_member(*, by: User | None, membership: Membership) -> None:
+    """Take the account out of the project. Its judgments stay; what it holds expires by itself.
+
+    Raises:
+        ValidationError: it is a member by a team, too, or is none any more.
+    """
+    require(by, Deed.MANAGE, membership.project)
+    locked = _locked(membership)
+    require_no_team(locked)
+    audit.record(by, "remove member", locked, membership.project, user=locked.user_id)
+    locked.delete()
 
 
 def pause_member(*, by: User | None, membership: Membership, reason: str = "") -> bool:
@@ -18,7 +67,7 @@ def pause_member(*, by: User | None, membership: Membership, reason: str = "") -
     claims that expire, or that are given back when it is paused again.
 
     Raises:
-        ValidationError: one would pause oneself, or the reason is too long.
+        ValidationError: one would pause oneself, the reason is too long, or they are no member any more.
     """
     with transaction.atomic():
         paused = _pause(by, membership, reason)
@@ -39,7 +88,7 @@ def _pause(by: User | None, membership: Membership, reason: str) -> bool:
         .filter(project=membership.project_id, user=membership.user_id)
         .values_list("pk")
     )
-    locked = Membership.objects.select_for_update(no_key=True).get(pk=membership.pk)
+    locked = _locked(membership)
     if locked.paused_at:
         return False
     locked.paused_at, locked.pause_reason = timezone.now(), reason.strip()
@@ -51,11 +100,24 @@ def _pause(by: User | None, membership: Membership, reason: str) -> bool:
 
 @transaction.atomic
 def resume_member(*, by: User | None, membership: Membership) -> bool:
-    """Let a paused member work again. False if they were not paused."""
+    """Let a paused member work again. False if they were not paused.
+
+    Raises:
+        ValidationError: they are no member any more.
+    """
     require(by, Deed.MANAGE, membership.project)
-    resumed = Membership.objects.filter(pk=membership.pk, paused_at__isnull=False).update(
-        paused_at=None, pause_reason=""
-    )
-    if resumed:
-        audit.record(by, "resume member", membership, membership.project, user=membership.user_id)
-    return bool(resumed)
+    locked = _locked(membership)
+    if not locked.paused_at:
+        return False
+    locked.paused_at, locked.pause_reason = None, ""
+    locked.save(update_fields=["paused_at", "pause_reason"])
+    audit.record(by, "resume member", locked, membership.project, user=locked.user_id)
+    return True
+
+
+def _locked(membership: Membership) -> Membership:
+    """The row as it stands now; another manager, or the person, may have taken it away since it was shown."""
+    found = Membership.objects.select_for_update().filter(pk=membership.pk).first()
+    if found is None:
+        raise ValidationError(f"{membership.user} is no member any more.")
+    return found

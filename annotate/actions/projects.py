@@ -1,4 +1,4 @@
-"""Projects and who works in them."""
+"""Projects: made, set up, opened, paused and closed."""
 
 from typing import Any
 
@@ -7,21 +7,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotate import audit
-from annotate.access import Deed, Denied, highest, require
+from annotate.access import Deed, Denied, require
 from annotate.actions.jobs import Lease, create_job, send
 from annotate.actions.queue import open_pairs
 from annotate.actions.review import start_refresh
-from annotate.actions.teams import require_no_team, role_by_teams
 from annotate.models import (
     Comparison,
     Job,
     JobKind,
-    Membership,
     Pair,
     Partition,
     Project,
     ProjectState,
-    Role,
     Route,
     User,
 )
@@ -206,46 +203,3 @@ def run_raise_k(lease: Lease) -> None:
             lower.filter(pair__in=pair_ids).update(k=k)
             open_pairs(job.project_id, queued, Route.REOPENED)
             lease.beat(done=job.done + len(pair_ids), place={"after": pair_ids[-1]})
-
-
-@transaction.atomic
-def add_member(*, by: User | None, project: Project, user: User, role: Role = Role.ANNOTATOR) -> Membership:
-    """Give an account a role in the project.
-
-    Raises:
-        ValidationError: it has one already.
-    """
-    require(by, Deed.MANAGE, project)
-    membership = Membership(project=project, user=user, role=role, own_role=role)
-    membership.full_clean()
-    membership.save()
-    audit.record(by, "add member", membership, project, user=user.pk, role=role)
-    return membership
-
-
-@transaction.atomic
-def change_role(*, by: User | None, membership: Membership, role: Role) -> None:
-    """Give a member a role of their own. A team that has a higher one here leaves them that."""
-    require(by, Deed.MANAGE, membership.project)
-    locked = Membership.objects.select_for_update().get(pk=membership.pk)
-    if locked.own_role != role:
-        audit.record(
-            by, "change role", locked, membership.project, user=locked.user_id, role=[locked.own_role, role]
-        )
-        locked.own_role = role
-        locked.role = highest(role, role_by_teams(locked.user, membership.project)) or role
-        locked.full_clean()
-        locked.save(update_fields=["role", "own_role"])
-
-
-@transaction.atomic
-def remove_member(*, by: User | None, membership: Membership) -> None:
-    """Take the account out of the project. Its judgments stay; what it holds expires by itself.
-
-    Raises:
-        ValidationError: it is a member by a team, too.
-    """
-    require(by, Deed.MANAGE, membership.project)
-    require_no_team(membership)
-    audit.record(by, "remove member", membership, membership.project, user=membership.user_id)
-    membership.delete()

@@ -1,5 +1,6 @@
 """Members of projects: who is paused, who may do what, and the buttons for it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -11,8 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from annotate.actions.members import pause_member, resume_member
-from annotate.actions.projects import change_role, remove_member
+from annotate.actions.members import change_role, pause_member, remove_member, resume_member
 from annotate.actions.trials import forgive_attempts, let_in
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter
@@ -176,16 +176,18 @@ class MembershipAdmin(ActingAdmin):
 
     @admin.action(description="Pause the selected members")
     def pause(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
-        paused = 0
-        for membership in queryset.select_related("project"):
-            try:
-                paused += pause_member(by=signed_in(request), membership=membership)
-            except ValidationError as error:
-                self.message_user(request, " ".join(error.messages), "warning")
-        self.message_user(request, f"Paused: {paused}.")
+        self.message_user(request, f"Paused: {self._each(request, queryset, pause_member)}.")
 
     @admin.action(description="Resume the selected members")
     def resume(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
-        members = queryset.select_related("project")
-        resumed = sum(resume_member(by=signed_in(request), membership=one) for one in members)
-        self.message_user(request, f"Resumed: {resumed}.")
+        self.message_user(request, f"Resumed: {self._each(request, queryset, resume_member)}.")
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Membership], deed: Callable[..., bool]) -> int:
+        """For how many of them it was done; of whom it cannot be done is told."""
+        done = 0
+        for membership in queryset.select_related("project", "user"):
+            try:
+                done += deed(by=signed_in(request), membership=membership)
+            except ValidationError as error:
+                self.message_user(request, " ".join(error.messages), "warning")
+        return done

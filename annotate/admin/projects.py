@@ -1,16 +1,19 @@
 """Projects with their members and their library of criteria."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Case, OuterRef, QuerySet, Subquery, Sum, When
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
-from annotate.actions import criteria, projects
+from annotate.actions import criteria, members, projects
 from annotate.actions.erasure import erase_demo, extent_of
 from annotate.actions.releases import ReleaseOptions, start_release
 from annotate.actions.teams import require_no_team
@@ -82,7 +85,7 @@ class MembershipFormSet(BaseInlineFormSet):
                 require_no_team(form.instance)
 
 
-class InlineOfOwnProject(admin.TabularInline):
+class InlineOfOwnProject(admin.StackedInline):
     """May be edited by whoever manages the project; each row is written by an action."""
 
     extra = 0
@@ -438,12 +441,21 @@ class ProjectAdmin(LearningAdmin):
             for criterion in formset.new_objects:
                 criteria.add_criterion(by=by, project=project, text=criterion.text)
             return
+        deeds: list[Callable[[], Any]] = []
         for membership in formset.deleted_objects:
-            projects.remove_member(by=by, membership=membership)
+            deeds.append(partial(members.remove_member, by=by, membership=membership))
         for membership, _ in formset.changed_objects:
-            projects.change_role(by=by, membership=membership, role=Role(membership.role))
+            deeds.append(
+                partial(members.change_role, by=by, membership=membership, role=Role(membership.role))
+            )
         for membership in formset.new_objects:
-            projects.add_member(by=by, project=project, user=membership.user, role=Role(membership.role))
+            role = Role(membership.role)
+            deeds.append(partial(members.add_member, by=by, project=project, user=membership.user, role=role))
+        for deed in deeds:
+            try:
+                deed()
+            except ValidationError as error:  # another manager was at it since the form was checked
+                self.message_user(request, " ".join(error.messages), "warning")
 
     @admin.display(description="pairs")
     def pairs(self, project: Any) -> int:

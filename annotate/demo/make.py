@@ -10,8 +10,8 @@ from django.db import transaction
 
 from annotate.actions.imports import start_import
 from annotate.actions.jobs import AlreadyRunning, Lease, Refused, cancel_job, run_job
+from annotate.actions.members import add_member
 from annotate.actions.people import annotator_for, create_user
-from annotate.actions.projects import add_member
 from annotate.demo import annotators, plan
 from annotate.imports.places import local_file
 from annotate.imports.publish import renew_plans

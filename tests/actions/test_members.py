@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from django.urls import reverse
 from annotate.access import Deed, Denied, Unknown, may, projects_where, require
 from annotate.actions import queue
 from annotate.actions.judging import Answer, save_draft, submit, undo
-from annotate.actions.members import pause_member, resume_member
+from annotate.actions.members import change_role, pause_member, remove_member, resume_member
 from annotate.integrity import violations
 from annotate.models import (
     Annotator,
@@ -224,3 +225,17 @@ def test_buttons_and_lists_pause_and_resume(project: Project, ada: Annotator) ->
     assert "Paused: 1." in told.content.decode() and "cannot pause yourself" in told.content.decode()
     client.post(listed, {"action": "resume", "_selected_action": [pk, own]})
     assert not Membership.objects.filter(paused_at__isnull=False).exists()
+
+
+def test_a_member_who_has_gone_meanwhile_is_said_to_be_none(ada: Annotator) -> None:
+    membership = membership_of(ada)
+    Membership.objects.filter(pk=membership.pk).delete()
+    for deed in (
+        pause_member,
+        resume_member,
+        remove_member,
+        partial(change_role, role=Role.MANAGER),
+    ):
+        with pytest.raises(ValidationError, match="is no member any more"):
+            deed(by=None, membership=membership)
+    assert not AuditEntry.objects.filter(deed__in=("pause member", "remove member", "change role")).exists()

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from annotate.access import Denied, Unknown
-from annotate.actions import projects
+from annotate.actions import members, projects
 from annotate.actions.jobs import run_job
 from annotate.models import AuditEntry, Comparison, Draw, Partition, Project, ProjectState, Role, Route, Seat
 from tests.factories import judge, make_comparison, make_member, make_pair, make_project, make_user
@@ -71,13 +71,13 @@ def test_pause_and_open_once() -> None:
 
 def test_members() -> None:
     project, user = make_project(), make_user()
-    membership = projects.add_member(by=None, project=project, user=user, role=Role.REVIEWER)
+    membership = members.add_member(by=None, project=project, user=user, role=Role.REVIEWER)
     with pytest.raises(ValidationError):
-        projects.add_member(by=None, project=project, user=user)
-    projects.change_role(by=None, membership=membership, role=Role.MANAGER)
+        members.add_member(by=None, project=project, user=user)
+    members.change_role(by=None, membership=membership, role=Role.MANAGER)
     membership.refresh_from_db()
     assert membership.role == Role.MANAGER
-    projects.remove_member(by=user, membership=membership)
+    members.remove_member(by=user, membership=membership)
     assert deeds(project) == ["add member", "change role", "remove member"]
     assert not project.memberships.exists()
 

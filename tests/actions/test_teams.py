@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from annotate.access import Denied, Unknown
 from annotate.actions.invitations import accept_invitation, make_link
-from annotate.actions.projects import add_member, change_role, remove_member
+from annotate.actions.members import add_member, change_role, remove_member
 from annotate.actions.teams import (
     add_to_team,
     give_team_role,

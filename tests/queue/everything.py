@@ -1,7 +1,8 @@
 """Annotators and staff who do at once all that there is to do in a project, each with a log of what was acknowledged.
 
-Whoever is told to send something again (a deadlock, a lock that was waited for too long: the API's 503) does so, with the
-same ids; it is counted. Any other error than those that an action documents is a failure of the test.
+Whoever is told to send something again (a deadlock, a lock that was waited for too long, a statement that was cut off
+since it waited for one after the other: the API's 503) does so, with the same ids; it is counted. Any other error than
+those that an action documents is a failure of the test.
 """
 
 import random
@@ -159,7 +160,7 @@ class Anyone:
                 return act()
             except OperationalError as error:
                 cause = type(error.__cause__).__name__
-                if cause not in ("DeadlockDetected", "LockNotAvailable"):
+                if cause not in ("DeadlockDetected", "LockNotAvailable", "QueryCanceled"):
                     raise
                 self.told.again[f"{type(self).__name__}: {cause}"] += 1
                 time.sleep(self.rng.uniform(0.01, 0.1))
@@ -444,7 +445,8 @@ class Manager(Anyone):
             self.try_to("resumed", partial(members.resume_member, by=None, membership=row))
 
     def take_back(self, one: Annotator) -> None:
-        if claim := Claim.objects.filter(annotator=one, closed_at__isnull=True).first():
+        held = Claim.objects.filter(annotator__project=one.project, closed_at__isnull=True)
+        if claim := held.order_by("?").first():
             self.try_to("claim taken back", partial(queue.release_claim, by=None, claim=claim))
 
     def withdraw(self, one: Annotator) -> None:

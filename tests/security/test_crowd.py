@@ -21,7 +21,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.access import Denied, Unknown
-from annotate.actions import crowd, projects, queue
+from annotate.actions import crowd, members, projects, queue
 from annotate.actions.judging import Answer, submit
 from annotate.actions.members import pause_member
 from annotate.actions.withdrawal import withdraw_annotator
@@ -351,7 +351,7 @@ def test_the_same_participant_in_another_study_is_the_same_person(project: Proje
 
 def test_who_was_taken_out_does_not_come_back_by_the_link(project: Project, key: str) -> None:
     client = come_in(url_of(project, key))
-    projects.remove_member(by=None, membership=project.memberships.get())
+    members.remove_member(by=None, membership=project.memberships.get())
     refused = client.post(url_of(project, key))
     assert refused.status_code == 403 and "no more" in refused.content.decode()
     assert not project.memberships.exists()

@@ -8,8 +8,9 @@ from uuid import uuid4
 from annotate.actions.erasure import erase_demo
 from annotate.actions.imports import start_import
 from annotate.actions.jobs import run_job
+from annotate.actions.members import add_member
 from annotate.actions.people import annotator_for, create_user
-from annotate.actions.projects import add_member, create_project
+from annotate.actions.projects import create_project
 from annotate.imports.spec import ImportSpec
 from annotate.models import UNFINISHED, Annotator, Job, JobKind, Partition, Project, Sampling, User
 from annotate.stats.labels import Label, label_of
