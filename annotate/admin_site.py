@@ -21,9 +21,33 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 _read_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
+# What the index and the navigation beside every page list, in the order of an effort: set up, ask, look, go back.
+SUBJECTS = {
+    "Projects": ("project", "team", "dataimport", "release", "job"),
+    "Work": ("pair", "criterion", "asset", "judgment", "claim", "draw"),
+    "People": ("user", "membership", "annotator", "invitation", "crowdarrival"),
+    "Traces": ("auditentry", "accessattempt", "accessfailurelog", "accesslog"),
+}
+
+
 class Site(AdminSite):
     site_header = site_title = "Evenhand"
     index_title = "Administration"
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """What the user may see, by subject instead of by the application that holds it."""
+        if app_label:
+            return super().get_app_list(request, app_label)
+        seen = {
+            model["object_name"].lower(): model
+            for app in super().get_app_list(request)
+            for model in app["models"]
+        }
+        subjects = [
+            {"name": name, "models": [seen[model] for model in models if model in seen]}
+            for name, models in SUBJECTS.items()
+        ]
+        return [subject for subject in subjects if subject["models"]]
 
     def has_permission(self, request: HttpRequest | Any) -> bool:
         user = request.user

@@ -37,7 +37,7 @@ class TeamMemberForm(forms.ModelForm):
         return username
 
 
-class TeamMemberInline(admin.TabularInline):
+class TeamMemberInline(admin.StackedInline):
     model = TeamMember
     form = TeamMemberForm
     extra = 0

@@ -20,7 +20,7 @@ from webapp.static import HashedModules
 # Files of other pages, and the worker itself, which browsers keep by their own means.
 _OTHERS = "|".join(re.escape(name) for name in ENTRIES if name not in ("judge", "theme"))
 _NOT_OF_THE_PAGE = re.compile(
-    rf"js/({_OTHERS})\.|css/(?!base|judge|viewers)|(?!js/|css/|vendor/|tongues/|images/)"
+    rf"js/({_OTHERS})\.|css/(?!tokens|base|judge|viewers)|(?!js/|css/|vendor/|tongues/|images/)"
 )
 _ENTRY = "js/judge.js"
 
