@@ -24,6 +24,7 @@ WORKDIR /app
 COPY manage.py LICENSE pyproject.toml ./
 COPY annotate annotate
 COPY webapp webapp
+COPY wire wire
 COPY workers workers
 COPY templates templates
 COPY static static

@@ -65,6 +65,22 @@ def of_comparisons(comparisons: Collection[int]) -> dict[int, list[ModelSays]]:
     return found
 
 
+def reviewed_by(comparison: int) -> ModelSays | None:
+    """What review holds against people: the score of the current revision, or of the last one before it that has one
+    (as evenhand_review has it, annotate/migrations/0035_training.py)."""
+    scores = Score.objects.filter(
+        comparison=comparison,
+        revision__state=RevisionState.READY,
+        revision__scored_at__isnull=False,
+        revision__promoted_at__isnull=False,
+    )
+    score = scores.select_related("revision").order_by("-revision__promoted_at", "-revision__number").first()
+    if score is None:
+        return None
+    reason = Rationale.objects.filter(revision=score.revision_id, comparison=comparison).first()
+    return _said(score, score.revision_id in _current([comparison]), reason)
+
+
 def _current(comparisons: Collection[int]) -> set[int]:
     """The current revisions of these comparisons' projects: of one, as a page asks."""
     promoted = Revision.objects.filter(

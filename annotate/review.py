@@ -24,7 +24,7 @@ from annotate.models import (
     User,
     Verdict,
 )
-from annotate.opinions import ModelSays, of_comparisons
+from annotate.opinions import ModelSays, reviewed_by
 from annotate.queries import VISIBLE_IMPORT, Medium, Side
 
 PAGE = 50
@@ -167,7 +167,7 @@ class Reviewed:
     models: tuple[str, str]
     media: list[Medium]
     verdicts: list[Told]
-    model: ModelSays | None  # whose score the review item goes by: the newest
+    model: ModelSays | None  # whose score the review item goes by
     resolutions: list[Resolution]  # the newest first
     comments: list[Comment]
 
@@ -217,7 +217,7 @@ def reviewed(project: Project, comparison_id: int) -> Reviewed:
         models=(responses[0].model_name, responses[1].model_name),
         media=media,
         verdicts=_verdicts(found, asked),
-        model=next(iter(of_comparisons([found.pk])[found.pk]), None),
+        model=reviewed_by(found.pk),
         resolutions=list(
             Resolution.objects.filter(comparison=found).select_related("reviewer").order_by("-pk")
         ),

@@ -17,21 +17,23 @@ from typing import IO, Any
 import yaml
 
 from annotate.actions.jobs import Refused
-from annotate.imports.chat import ChatError, Poster
 from annotate.imports.files import reader_of
 from annotate.imports.places import opened
 from annotate.imports.record import RowError
 from annotate.imports.responses import turns_of
 from annotate.imports.schemas.published import content_name
 from annotate.imports.spec import FileSpec
+from wire.endpoint import Endpoint, EndpointBroken, EndpointError
 
 _KEYS = {"name", "url", "model", "key_env", "parameters", "system", "prices"}
 _PRICES = {"input", "output"}
+_PATH = "/chat/completions"
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """A model that is asked. `prices`: of a million tokens, in and out, in whatever currency."""
+class Model:
+    """A model that is asked at `url`, the address without the path. `prices`: of a million tokens, in and out, in whatever
+    currency."""
 
     name: str
     url: str
@@ -65,7 +67,7 @@ class Totals:
     unpriced: int = 0  # answers without usage or of models without prices
 
 
-def endpoints(text: str, environ: Mapping[str, str] = os.environ) -> list[Endpoint]:
+def endpoints(text: str, environ: Mapping[str, str] = os.environ) -> list[Model]:
     """The models of a YAML file.
 
     Raises:
@@ -87,7 +89,7 @@ def endpoints(text: str, environ: Mapping[str, str] = os.environ) -> list[Endpoi
     return made
 
 
-def _endpoint(given: Any, where: str, environ: Mapping[str, str]) -> Endpoint:
+def _endpoint(given: Any, where: str, environ: Mapping[str, str]) -> Model:
     if not isinstance(given, dict):
         raise Refused(f"{where} must be an object with name and url.")
     if unknown := sorted(str(key) for key in given.keys() - _KEYS):
@@ -112,9 +114,14 @@ def _endpoint(given: Any, where: str, environ: Mapping[str, str]) -> Endpoint:
         or not all(isinstance(one, (int, float)) and one >= 0 for one in prices.values())
     ):
         raise Refused(f"{where}.prices must have input and output: the price of a million tokens.")
-    return Endpoint(
+    url = given["url"].rstrip("/").removesuffix(_PATH)
+    try:
+        Endpoint(url)
+    except ValueError as error:
+        raise Refused(f"{where}.url: {error}.") from None
+    return Model(
         name=given["name"],
-        url=given["url"].rstrip("/").removesuffix("/chat/completions") + "/chat/completions",
+        url=url,
         model=given.get("model") or given["name"],
         key=key,
         parameters=parameters,
@@ -197,11 +204,12 @@ class AnswerFile:
 
 def fetch(
     prompts: Sequence[Prompt],
-    models: Sequence[Endpoint],
+    models: Sequence[Model],
     answers: AnswerFile,
     *,
     concurrency: int,
-    poster: Poster,
+    timeout: float = 120.0,
+    tries: int = 6,
     budget: float | None = None,
     told: Callable[[Totals], object] = lambda totals: None,
 ) -> Totals:
@@ -213,18 +221,23 @@ def fetch(
         Refused: answers of a model are there that were asked for otherwise.
     """
     totals = Totals()
+    # Each has its own pace: one that asks for a pause holds up no other.
+    asked_at = {
+        one.name: Endpoint(one.url, key=one.key, timeout=timeout, retries=tries - 1, connections=concurrency)
+        for one in models
+    }
     missing = list(_missing(prompts, models, answers, totals))
     todo = iter(missing)
     totals.asked = len(missing)
     pool = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="asking")
-    at_work: dict[Future[dict[str, Any]], Endpoint] = {}
+    at_work: dict[Future[dict[str, Any]], Model] = {}
     try:
         while True:
             while len(at_work) < concurrency and (budget is None or totals.cost < budget):
                 pair = next(todo, None)
                 if pair is None:
                     break
-                at_work[pool.submit(_ask, *pair, poster)] = pair[1]
+                at_work[pool.submit(_ask, *pair, asked_at[pair[1].name])] = pair[1]
             if not at_work:
                 return totals
             done, _ = wait(at_work, return_when=FIRST_COMPLETED)
@@ -242,8 +255,8 @@ def fetch(
 
 
 def _missing(
-    prompts: Sequence[Prompt], models: Sequence[Endpoint], answers: AnswerFile, totals: Totals
-) -> Iterator[tuple[Prompt, Endpoint]]:
+    prompts: Sequence[Prompt], models: Sequence[Model], answers: AnswerFile, totals: Totals
+) -> Iterator[tuple[Prompt, Model]]:
     # By prompts, so that what is there when it stops can be paired.
     for prompt in prompts:
         for model in models:
@@ -259,12 +272,12 @@ def _missing(
                 totals.there += 1
 
 
-def _asked(prompt: Prompt, model: Endpoint) -> str:
+def _asked(prompt: Prompt, model: Model) -> str:
     content = json.dumps([list(map(dict, prompt.turns)), model.digest], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _ask(prompt: Prompt, model: Endpoint, poster: Poster) -> dict[str, Any]:
+def _ask(prompt: Prompt, model: Model, endpoint: Endpoint) -> dict[str, Any]:
     """One line of the file: the answer, or the error."""
     messages = [{"role": turn["role"], "content": turn["text"]} for turn in prompt.turns]
     if model.system:
@@ -277,11 +290,8 @@ def _ask(prompt: Prompt, model: Endpoint, poster: Poster) -> dict[str, Any]:
         "asked": _asked(prompt, model),
     }
     try:
-        answer = poster.post(
-            model.url, {"model": model.model, "messages": messages, **model.parameters}, key=model.key
-        )
-        row |= _told(answer)
-    except ChatError as error:
+        row |= _told(endpoint.ask(_PATH, {"model": model.model, "messages": messages, **model.parameters}))
+    except (EndpointError, EndpointBroken) as error:
         row["error"] = str(error)
     return row | {"at": datetime.now(UTC).isoformat(timespec="seconds")}
 
@@ -290,14 +300,14 @@ def _told(answer: Mapping[str, Any]) -> dict[str, Any]:
     """What a chat completion says, by the documented schema.
 
     Raises:
-        ChatError: it is none.
+        EndpointError: it is none.
     """
     choices = answer.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
     content = message.get("content") if isinstance(message, dict) else None
     if not isinstance(choice, dict) or not isinstance(content, str):
-        raise ChatError("the answer has no choices[0].message.content", permanent=True)
+        raise EndpointError("its reply has no choices[0].message.content")
     usage = answer.get("usage")
     tokens = {
         key: usage[key]
@@ -312,7 +322,7 @@ def _told(answer: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _note(row: dict[str, Any], model: Endpoint, totals: Totals, answers: AnswerFile) -> None:
+def _note(row: dict[str, Any], model: Model, totals: Totals, answers: AnswerFile) -> None:
     if row["response"] is None:
         totals.failed += 1
     else:

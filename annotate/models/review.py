@@ -22,7 +22,7 @@ class ReviewItem(models.Model):
 
     `people` is how far the usable counted verdicts lie apart: the mean distance of two of them, a tie half-way between
     the responses (0 to 1). It is 0 unless the comparison is full and they conflict: both responses were chosen, or the
-    majority's share is below the project's `review_majority`. `model` is the probability that the newest score of the
+    majority's share is below the project's `review_majority`. `model` is the probability that the current revision's score of the
     comparison gives to the response that people's majority did not choose, ties aside, the margin's variance taken
     into account; 0 unless the comparison is full and it is at least the project's `review_against`.
     """

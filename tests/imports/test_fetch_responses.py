@@ -19,9 +19,9 @@ from django.core.management import CommandError, call_command
 
 from annotate.actions.jobs import Refused
 from annotate.imports.asking import endpoints
-from annotate.imports.chat import MAX_PAUSE, ChatError, Poster
 from tests.imports.reading import write_lines
 from tests.paths import ROOT
+from wire.endpoint import MOST_HOLD, Endpoint
 
 # The parts that are used of the documented request of POST /v1/chat/completions.
 REQUEST = {
@@ -137,16 +137,17 @@ def running(made: Server) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses are noted and not waited for."""
+    """Pauses are noted and not waited for: the clock goes on by them."""
     pauses: list[float] = []
     monkeypatch.setenv("KEY_OF_A", "secret-a")
-    original = Poster.__post_init__
+    original = Endpoint.__post_init__
 
-    def made(self: Poster) -> None:
+    def made(self: Endpoint) -> None:
         original(self)
-        self.pause = pauses.append
+        self.sleep = pauses.append
+        self.clock = lambda: sum(pauses)
 
-    monkeypatch.setattr(Poster, "__post_init__", made)
+    monkeypatch.setattr(Endpoint, "__post_init__", made)
     return pauses
 
 
@@ -219,7 +220,7 @@ def test_a_server_that_falters_is_asked_again(tmp_path: Path, server: Server, qu
     rows = run(files(tmp_path, server, prompts=1), concurrency=1)
     assert [row["response"] is not None for row in rows] == [True, True]
     assert len(server.requests) == 7 and len(quick) == 5
-    assert quick[0] == 7 and 0.99 < quick[1] <= 2 and 4 <= quick[3] <= 8 and quick[4] == MAX_PAUSE
+    assert quick[0] == 7 and 0.99 < quick[1] <= 2 and 4 <= quick[3] <= 8 and quick[4] == MOST_HOLD
 
 
 def test_a_time_out_is_asked_again(tmp_path: Path, server: Server) -> None:
@@ -240,7 +241,7 @@ def test_what_is_refused_is_noted_and_asked_anew_next_time(tmp_path: Path, serve
     with pytest.raises(CommandError, match="2 answers did not come"):
         run(paths, concurrency=1)
     rows = answers(paths[2])
-    assert [row.get("error", "")[:8] for row in rows] == ["HTTP 400", "HTTP 400", "", ""]
+    assert [row.get("error", "") for row in rows] == ["it answered 400: too long"] * 2 + ["", ""]
     assert len(server.requests) == 4  # not tried again at once
     rows = run(paths, concurrency=1)
     assert len(rows) == 6 and all(row["response"] for row in rows[2:])
@@ -341,6 +342,8 @@ def test_two_at_once_are_refused(tmp_path: Path, server: Server) -> None:
         ("[]", "a list `models`"),
         ("models: [{name: a}]", r"models\[0\].url must be a text"),
         ("models: [{name: a, url: 'ftp://x'}]", "must begin with https"),
+        ("models: [{name: a, url: 'http://x/v1?key=y'}]", r"models\[0\].url: .* is no address of a server"),
+        ("models: [{name: a, url: 'http://me:y@x'}]", r"models\[0\].url: the address holds a password"),
         ("models: [{name: a, url: 'http://x', key: y}]", r"models\[0\].key means nothing"),
         ("models: [{name: a, url: 'http://x', key_env: NOT_SET}]", "NOT_SET is not set"),
         ("models: [{name: a, url: 'http://x', parameters: {stream: true}}]", "without model, messages"),
@@ -356,8 +359,3 @@ def test_models_that_cannot_be_asked(given: str, words: str) -> None:
 def test_the_example_is_read() -> None:
     made = endpoints((ROOT / "docs/examples/models.yaml").read_text(), {"MODELS_KEY": "k"})
     assert [one.model for one in made] == ["small-model", "large-model"] and "k'" not in repr(made[0])
-
-
-def test_an_address_that_is_none() -> None:
-    with pytest.raises(ChatError):
-        Poster(tries=2).post("http://127.0.0.1:9/v1", {})

@@ -184,17 +184,23 @@ def test_the_model_is_against_people_only_where_it_is_sure() -> None:
         assert item_of(comparison).model == pytest.approx(against, abs=1e-6), (verdicts, margin, variance)
 
 
-def test_the_newest_score_of_a_model_that_can_be_used_counts() -> None:
+def test_the_score_of_the_current_revision_counts() -> None:
     project = make_project()
     comparison = judged(project, ["response1", "response1"])
-    scored(make_revision(project, 1), comparison, -5)
-    scored(make_revision(project, 2), comparison, 5)
-    unscored = make_revision(project, 3, scored_at=None)
-    scored(unscored, comparison, -5)
+    now = timezone.now()
+    first = make_revision(project, 1, promoted_at=now)
+    scored(first, comparison, 5)
+    scored(make_revision(project, 2, promoted_at=None), comparison, -5)
+    later = make_revision(project, 3, promoted_at=now + timedelta(hours=1), scored_at=None)
+    scored(later, comparison, -5)
     assert item_of(comparison).model == 0, "scores alone change nothing"
     list(refresh_items(project))
-    assert item_of(comparison).model == 0, "the second, which agrees"
-    Revision.objects.filter(pk=unscored.pk).update(scored_at=timezone.now())
+    assert item_of(comparison).model == 0, (
+        "the first: nobody promoted the second, the third has not scored the pool"
+    )
+    shown = review.reviewed(project, comparison.pk).model
+    assert shown and shown.revision == 1
+    Revision.objects.filter(pk=later.pk).update(scored_at=now)
     list(refresh_items(project))
     assert item_of(comparison).model > 0.99
     shown = review.reviewed(project, comparison.pk).model
@@ -203,6 +209,21 @@ def test_the_newest_score_of_a_model_that_can_be_used_counts() -> None:
         and shown.revision == 3
         and shown.p_response1 == pytest.approx(1 - item_of(comparison).model, abs=1e-6)
     )
+    Revision.objects.filter(pk=first.pk).update(promoted_at=now + timedelta(hours=2))
+    list(refresh_items(project))
+    assert item_of(comparison).model == 0, "rolled back to the first"
+
+
+def test_what_the_current_revision_has_not_scored_goes_by_the_one_before() -> None:
+    project = make_project()
+    comparison = judged(project, ["response1", "response1"])
+    now = timezone.now()
+    scored(make_revision(project, 1, promoted_at=now), comparison, -5)
+    make_revision(project, 2, promoted_at=now + timedelta(hours=1))
+    list(refresh_items(project))
+    assert item_of(comparison).model > 0.99
+    shown = review.reviewed(project, comparison.pk).model
+    assert shown and shown.revision == 1
 
 
 def test_settings_count_at_once_for_all() -> None:

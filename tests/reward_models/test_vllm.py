@@ -120,7 +120,7 @@ def test_what_it_is_not_shown_is_said(server: PoolingServer) -> None:
 @pytest.mark.parametrize(
     ("raw", "told"),
     [
-        (b"no", "its reply is no single value"),
+        (b"[1]", "its reply is no JSON object"),
         (b"{}", "its reply is no single value"),
         (json.dumps({"data": [{"index": 0, "data": [0.1, 0.2]}]}).encode(), "is it served with one label"),
         (

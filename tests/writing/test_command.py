@@ -273,7 +273,7 @@ def test_a_server_that_asks_for_patience_or_fails_is_asked_again(tmp_path: Path)
         told = write(ill, as_file(tmp_path, recipe(server.url)))
     assert "1 pairs could not be asked about. The same command asks them again." in told
     (row,) = Proposal.objects.filter(run__project=ill)
-    assert row.state == "failed" and "is no chat completion" in row.reason
+    assert row.state == "failed" and "its reply is no JSON" in row.reason
 
 
 def test_a_pair_that_could_not_be_asked_about_is_asked_by_the_next_run(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from wire.endpoint import Completion, Endpoint, specified
 from workers.reward_models import tries
 from workers.reward_models.base import Compared, MediumRef, Opinion, Without
-from workers.reward_models.endpoint import Completion, Endpoint, specified
 from workers.reward_models.judge_media import Part, parts, text
 from workers.reward_models.judge_template import DEFAULT, PROMPT, RESPONSE, Template, schema
 from workers.reward_models.reply_cache import ReplyCache, digest

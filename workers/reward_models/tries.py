@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
-from workers.reward_models.base import Without
-from workers.reward_models.endpoint import Completion, Endpoint, EndpointError
+from wire.endpoint import Completion, Endpoint, EndpointBroken, EndpointError
+from workers.reward_models.base import JudgeBroken, Without
 from workers.reward_models.reply_cache import ReplyCache, digest
 
 T = TypeVar("T")
@@ -56,6 +56,8 @@ def ask(
             try:
                 made = made or body()
                 found = endpoint.complete(made | {"seed": attempt})
+            except EndpointBroken as error:
+                raise JudgeBroken(str(error)) from None
             except (EndpointError, OSError, ValueError) as error:
                 counted = (tokens_in, tokens_out, spent_in, spent_out, replies)
                 return Tried(None, Without.ERROR, str(error)[:500], "", *counted)

@@ -8,7 +8,6 @@ It tells no hidden states, so there is no uncertainty here: the variance is 0 an
 """
 
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +17,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from wire.endpoint import Endpoint, EndpointBroken, EndpointError, specified
 from workers.reward_models import progress, served
 from workers.reward_models.base import (
     Compared,
     Floats,
-    JudgeBroken,
     MediumRef,
     NothingToLearn,
     Scored,
@@ -31,7 +30,6 @@ from workers.reward_models.base import (
     Verdicts,
     check_verdicts,
 )
-from workers.reward_models.endpoint import Endpoint, EndpointError, specified
 from workers.reward_models.features.cache import FeatureCache
 from workers.reward_models.judge_media import wav
 from workers.reward_models.large.calibration import Calibration
@@ -160,7 +158,7 @@ class VllmModel:
             return _number(self.endpoint.ask("/pooling", self.body(item, side)))
         except (EndpointError, OSError, ValueError) as error:
             return str(error)[:300]
-        except JudgeBroken as error:
+        except EndpointBroken as error:
             raise UnfitArtefact(str(error)) from error
 
     def body(self, item: Compared, side: Side) -> dict[str, Any]:
@@ -239,18 +237,18 @@ def _shown(medium: MediumRef) -> Part:
     return shown | {"uuid": f"{medium.modality}-{medium.sha256.hex()}"}
 
 
-def _number(content: bytes) -> float:
+def _number(said: dict[str, Any]) -> float:
     """The one number of a reply.
 
     Raises:
         EndpointError: it is another reply than a pooling endpoint of a model with one label gives.
     """
     try:
-        (only,) = json.loads(content)["data"]
+        (only,) = said["data"]
         data = only["data"]
         (number,) = data[0] if isinstance(data[0], list) and len(data) == 1 else data
         value = float(number)
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, IndexError, TypeError) as error:
         raise EndpointError(
             f"its reply is no single value ({type(error).__name__}: {error}); is it served with one label and LAST pooling?"[
                 :300

@@ -8,7 +8,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate.actions.jobs import Refused
 from annotate.imports.asking import AnswerFile, Totals, endpoints, fetch, prompts_of
-from annotate.imports.chat import Poster
 from annotate.imports.places import local_file
 from annotate.management.terminal import Bar
 
@@ -36,9 +35,6 @@ class Command(BaseCommand):
             answers = AnswerFile(options["output"])
         except (Refused, OSError, UnicodeDecodeError) as error:
             raise CommandError(str(error)) from None
-        poster = Poster(
-            timeout=options["timeout"], tries=options["tries"], connections=options["concurrency"]
-        )
         totals = Totals()
         try:
             with Bar("answers") as bar:
@@ -47,7 +43,8 @@ class Command(BaseCommand):
                     models,
                     answers,
                     concurrency=options["concurrency"],
-                    poster=poster,
+                    timeout=options["timeout"],
+                    tries=options["tries"],
                     budget=options["budget"],
                     told=lambda now: bar.tell(
                         done=now.answered + now.failed, total=now.asked, step=_cost(now)

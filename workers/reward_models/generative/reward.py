@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from workers.reward_models.endpoint import Completion
+from wire.endpoint import Completion
 from workers.reward_models.judge import read
 
 # Reasons first, then one verdict, and nothing after it.

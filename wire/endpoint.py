@@ -1,7 +1,7 @@
 """A model's endpoint over HTTP, as OpenAI, vLLM, SGLang and others serve it: POST <url>/chat/completions and others.
 
 What is worth trying again is tried again: what the server refuses for now (429, with its Retry-After), its own
-failures (5xx) and connections that break or take too long. Everything else is said at once.
+failures (5xx), replies that are no JSON, and connections that break or take too long. Everything else is said at once.
 """
 
 import json
@@ -17,8 +17,6 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from workers.reward_models.base import JudgeBroken
-
 _AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 # Whatever item is sent, these are answered.
 _NEVER = {
@@ -30,11 +28,16 @@ _NEVER = {
 }
 _MOST_BYTES = 8 * 1024 * 1024
 _FIRST_WAIT, _MOST_WAIT = 1.0, 60.0  # seconds
+MOST_HOLD = 600.0  # seconds, whatever the server asks for
 _TOLD = 300  # characters of what a server says
 
 
 class EndpointError(Exception):
     """One request could not be answered. The message says why."""
+
+
+class EndpointBroken(Exception):
+    """No request would be answered. The message says why, and how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Endpoint:
         retries: how often a request is sent again.
         per_minute: requests a minute at most; 0: no limit.
         connections: requests at a time.
+        sleep, clock: waits so many seconds, and tells the time in seconds; tests put their own.
     """
 
     url: str
@@ -67,6 +71,7 @@ class Endpoint:
     per_minute: float = 0.0
     connections: int = 8
     sleep: Callable[[float], object] | None = field(default=None, repr=False)
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -83,7 +88,7 @@ class Endpoint:
         self._stopped = threading.Event()
         # Whoever waits is woken when nobody wants an answer any more.
         self.sleep = self.sleep or self._stopped.wait
-        self._next = 0.0  # when the next request may be sent, by the monotonic clock
+        self._next = 0.0  # when the next request may be sent, by the clock
 
     def stop(self) -> None:
         """From here on nothing is sent; who waits to send something is told so."""
@@ -93,12 +98,12 @@ class Endpoint:
         """Ask for a chat completion; see `ask`."""
         return _completion(self.ask("/chat/completions", body))
 
-    def ask(self, path: str, body: dict[str, Any]) -> bytes:
-        """What is answered to this body at this path under the address.
+    def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The JSON object that is answered to this body at this path under the address.
 
         Raises:
             EndpointError: this request was not answered.
-            JudgeBroken: none would be.
+            EndpointBroken: none would be.
         """
         data = json.dumps(body).encode()
         problem, told = "", None
@@ -124,10 +129,19 @@ class Endpoint:
                 )
                 continue
             if status == 200:
-                return content
+                try:
+                    said = json.loads(content)
+                except (ValueError, RecursionError):
+                    problem = f"its reply is no JSON: {_message(content)}"
+                    continue
+                if not isinstance(said, dict):
+                    raise EndpointError(f"its reply is no JSON object: {_message(content)}")
+                return said
             problem = f"it answered {status}: {_message(content)}"
             if status in _NEVER:
-                raise JudgeBroken(f"{self.url}: {_NEVER[status]} It answered {status}: {_message(content)}")
+                raise EndpointBroken(
+                    f"{self.url}: {_NEVER[status]} It answered {status}: {_message(content)}"
+                )
             if status not in _AGAIN:
                 raise EndpointError(problem)
             told = retry_after(headers.get("Retry-After"), time.time())
@@ -162,7 +176,7 @@ class Endpoint:
     def _take_turn(self) -> None:
         """Wait until this request may be sent: as many a minute as allowed, none while the server asks for a pause."""
         with self._lock:
-            now = time.monotonic()
+            now = self.clock()
             at = max(self._next, now)
             self._next = at + (60.0 / self.per_minute if self.per_minute else 0.0)
         if at > now:
@@ -174,7 +188,7 @@ class Endpoint:
 
     def _hold(self, seconds: float) -> None:
         with self._lock:
-            self._next = max(self._next, time.monotonic() + min(seconds, 10 * _MOST_WAIT))
+            self._next = max(self._next, self.clock() + min(seconds, MOST_HOLD))
 
 
 def retry_after(value: str | None, now: float) -> float | None:
@@ -191,9 +205,8 @@ def retry_after(value: str | None, now: float) -> float | None:
     return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None
 
 
-def _completion(content: bytes) -> Completion:
+def _completion(said: dict[str, Any]) -> Completion:
     try:
-        said = json.loads(content)
         choice = said["choices"][0]
         message = choice["message"]
         text = message.get("content") or message.get("refusal") or ""
@@ -201,7 +214,7 @@ def _completion(content: bytes) -> Completion:
         tokens = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
         if not isinstance(text, str):
             raise TypeError("its content is no text")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise EndpointError(
             f"its reply is no chat completion ({type(error).__name__}: {error})"[:_TOLD]
         ) from None
