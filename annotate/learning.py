@@ -66,6 +66,15 @@ def sampling_revision(project: Project) -> Revision | None:
     return scored.order_by("-promoted_at", "-number").first()
 
 
+def training_jobs(revisions: Collection[Revision]) -> dict[int, int]:
+    """By revision the job that has trained it, where that is still there."""
+    wanted = {one.pk for one in revisions}
+    jobs = Job.objects.filter(
+        project__in={one.project_id for one in revisions}, kind=JobKind.TRAIN, spec__revision__in=list(wanted)
+    )
+    return {job.spec["revision"]: job.pk for job in jobs}
+
+
 def keeps_features(project: Project) -> Revision | None:
     """The newest that has scored the pool and kept features of what it saw: a small head may learn from them."""
     kept = Revision.objects.filter(project=project, state=RevisionState.READY, scored_at__isnull=False)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,8 @@ from django.utils import timezone
 from annotate import media
 from annotate.actions.jobs import Lease, Refused, in_own_process
 from annotate.actions.learning import HeldOut, Learned, add_revision, take_up
+from annotate.curves import KEY as CURVES
+from annotate.curves import Curves
 from annotate.models import Partition
 from annotate.stats.labels import Label, label_of
 from annotate.tallies import Unit, judged_units
@@ -52,7 +54,7 @@ def run(lease: Lease) -> None:
     try:
         with _source(lease, reserve) as source:
             lease.beat(step=f"training on {source.judgments:,} judgments")
-            with heard_by(_beating(lease)):
+            with heard_by(_beating(lease, Curves(spec.get(CURVES)))):
                 model = source.train(False)
             lease.beat(step="testing on the reserve", finishing=True)
             with heard_by(_beating(lease)):
@@ -129,16 +131,19 @@ def _checkpoints(lease: Lease) -> Path:
     return Path(settings.DATA_DIR) / "checkpoints" / f"job-{lease.job.pk}"
 
 
-def _beating(lease: Lease) -> Listener:
-    """Notes on the job's row how far a model says that it is, and ends it where the job was cancelled."""
+def _beating(lease: Lease, curves: Curves | None = None) -> Listener:
+    """Notes on the job's row how far a model says that it is, and its curves, and ends it where the job was cancelled."""
     last = -_EVERY
 
-    def told(done: int, total: int, step: str) -> None:
+    def told(done: int, total: int, step: str, figures: Mapping[str, float]) -> None:
         nonlocal last
         now = time.monotonic()
+        if curves is not None and figures:
+            curves.add(done, total, figures)
         if done == total or now - last >= _EVERY:
             last = now
-            lease.beat(done=done, total=total, step=step, finishing=True)
+            place = {CURVES: curves.as_json()} if curves else None
+            lease.beat(done=done, total=total, step=step, place=place, finishing=True)
 
     return told
 

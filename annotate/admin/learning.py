@@ -27,6 +27,7 @@ from annotate.learning import (
     last_epochs,
     pool_by_criterion,
     sampling_revision,
+    training_jobs,
 )
 from annotate.models import Job, Project, Revision, RevisionState, RevisionTest, Sampling
 from annotate.specifications import MAX_CHARACTERS, names
@@ -232,6 +233,7 @@ class LearningAdmin(ActingAdmin):
             lag = lag_of(project)
         revisions = list(Revision.objects.filter(project=project).order_by("-number")[:_REVISIONS_SHOWN])
         words = in_words(revisions)
+        trainings = training_jobs(revisions)
         context = {
             **self.admin_site.each_context(request),
             "title": "Learning",
@@ -244,7 +246,7 @@ class LearningAdmin(ActingAdmin):
                 for act in LEARNING_ACTS
                 if act.offered(project)
             ],
-            "revisions": revisions,
+            "revisions": [(one, trainings.get(one.pk)) for one in revisions],
             "in_words": [(one, words[one.pk]) for one in revisions if one.pk in words],
             "silent": bool(pool)
             and not any(row["nats"] for row in pool)

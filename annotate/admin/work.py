@@ -18,6 +18,7 @@ from django.http import (
     JsonResponse,
     StreamingHttpResponse,
 )
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -26,11 +27,12 @@ from annotate.access import Denied
 from annotate.actions.imports import preview_upload, start_import_of_upload
 from annotate.actions.jobs import Refused, cancel_job, retry_job
 from annotate.actions.releases import fetch_release
+from annotate.admin import curves
 from annotate.admin.acts import Act, ActingAdmin
 from annotate.admin.base import OwnProjectFilter, ScopedAdmin
 from annotate.admin_site import projects_for, signed_in
 from annotate.imports.schemas import LAYOUTS
-from annotate.models import UNFINISHED, DataImport, Job, JobState, Project, Release, TaskType
+from annotate.models import UNFINISHED, DataImport, Job, JobKind, JobState, Project, Release, TaskType
 
 _ROWS_SHOWN = 200
 _BLOCK = 2**18
@@ -125,12 +127,16 @@ class JobAdmin(WatchedAdmin, ActingAdmin):
             "data_import": data_import,
             "refused": data_import.report[:_ROWS_SHOWN] if data_import else [],
             "release": release,
+            "trains": job.kind == JobKind.TRAIN,
+            "curves": curves.pictures(job),
         }
         return TemplateResponse(request, "admin/annotate/job.html", context)
 
     def progress_json(self, request: HttpRequest, job_id: int) -> HttpResponse:
-        """{"state", "step", "share", "done", "total", "ended"}: what the page's bar follows."""
+        """{"state", "step", "share", "done", "total", "ended", "curves"}: what the page's bar follows, and what its curves are
+        drawn by, "" where there are none."""
         job = self._job(request, job_id)
+        drawn = curves.pictures(job)
         told = {
             "state": job.get_state_display(),
             "step": job.step,
@@ -138,6 +144,7 @@ class JobAdmin(WatchedAdmin, ActingAdmin):
             "done": job.done,
             "total": job.total,
             "ended": job.state in _ENDED,
+            "curves": render_to_string("admin/annotate/curves.html", {"curves": drawn}) if drawn else "",
         }
         return JsonResponse(told, headers={"Cache-Control": "no-store"})
 

@@ -71,6 +71,7 @@ def test_page_tells_how_it_stands(client: Client, project: Project) -> None:
         "<th>Short &amp; &lt;b&gt;sweet&lt;/b&gt;?</th><td>1</td><td>0</td><td>-</td>",
         "0.38 to 0.38</td><td>3</td>",
         "trained again as judgments come in: revision 1",
+        f'<a href="{reverse("admin:annotate_job_progress", args=[Job.objects.get(kind=JobKind.TRAIN).pk])}">builtin 1</a>',
     ):
         assert told in page, told
     assert "Let it learn" not in page and "Go uniform" in page

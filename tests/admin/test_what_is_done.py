@@ -388,6 +388,7 @@ def test_job_page_tells_progress_errors_and_the_report(ours: Site, as_manager: C
         "done": 3,
         "total": 10,
         "ended": False,
+        "curves": "",
     }
 
 

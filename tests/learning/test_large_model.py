@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from annotate.actions.jobs import run_job
 from annotate.actions.learning import start_scoring, start_training
+from annotate.curves import Curves
 from annotate.models import Draw, Job, JobKind, Rationale, Revision, Score
 from tests.factories import make_comparison, make_pair
 from tests.learning.stub import StubModel
@@ -45,6 +46,11 @@ def test_trained_by_a_specification_then_scored(spec: Path, capsys: pytest.Captu
     told = capsys.readouterr().out
     assert "revision 1 (transformers), trained on 12 judgments of 12 comparisons" in told
     assert "Accuracy on 8 labels of the reserve: 1.000" in told
+    # Its curves stand in the job, of the model alone: the one that sees no criterion draws none over them.
+    curves = Curves(Job.objects.get(kind=JobKind.TRAIN).spec["curves"])
+    losses = curves.points("loss")
+    assert [step for step, _ in losses] == list(range(1, 61)) and losses[-1][1] < 0.2 < 0.6 < losses[0][1]
+    assert curves.points("accuracy")[-1] == (60, 1.0)
     call_command("score_pairs", project=project.slug)
     assert "8 comparisons are scored by revision 1 (8 of them now)." in capsys.readouterr().out
     assert ended_well(project)

@@ -18,6 +18,7 @@ from workers.reward_models.features.cache import MemoryCache
 from workers.reward_models.large import lora, training, value_head
 from workers.reward_models.large.looks import best_of
 from workers.reward_models.large.model import TransformersModel
+from workers.reward_models.progress import Listener, heard_by
 
 CACHE = MemoryCache()
 QUICK = {
@@ -195,16 +196,42 @@ def test_two_processes_are_as_one(words: Path, monkeypatch: pytest.MonkeyPatch) 
     items, verdicts = words_rule(16)
     watched = words_rule(7, seed=3)
     asked = settings(words, epochs=2, head_dropout=0.2, watch_every=2)
-    one = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked, watched=watched)
-    two = TransformersModel.train(
-        items, verdicts, cache=CACHE, settings=asked | {"processes": 2}, watched=watched
-    )
+    told: list[list[tuple[int, int, dict[str, float]]]] = [[], []]
+
+    def heard(which: int) -> Listener:
+        return lambda done, total, step, figures: told[which].append((done, total, dict(figures)))
+
+    with heard_by(heard(0)):
+        one = TransformersModel.train(items, verdicts, cache=CACHE, settings=asked, watched=watched)
+    with heard_by(heard(1)):
+        two = TransformersModel.train(
+            items, verdicts, cache=CACHE, settings=asked | {"processes": 2}, watched=watched
+        )
+    # Whoever listens hears of each step the same, whoever takes it.
+    assert len(told[0]) == len(told[1]) == len(one.losses)
+    for (*place, figures), (*same_place, same_figures) in zip(*told, strict=True):
+        assert place == same_place and figures == pytest.approx(same_figures, abs=1e-5)
+    assert told[0][1][2].keys() == {"loss", "accuracy", "validation_loss", "validation_accuracy"}
+    assert [figures["loss"] for *_, figures in told[0]] == one.losses
     assert one.losses == pytest.approx(two.losses, abs=1e-5)
     assert [(look.step, look.accuracy) for look in one.looks] == [
         (look.step, look.accuracy) for look in two.looks
     ]
     assert [look.loss for look in one.looks] == pytest.approx([look.loss for look in two.looks], abs=1e-5)
     same(one, two, items, within=1e-3)
+
+
+def test_who_listens_may_end_all_processes(words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    items, verdicts = words_rule(16)
+    asked = settings(words, epochs=5000, processes=2)
+
+    def enough(done: int, total: int, step: str, figures: object) -> None:
+        raise KeyboardInterrupt
+
+    with heard_by(enough), pytest.raises(KeyboardInterrupt):
+        TransformersModel.train(items, verdicts, cache=CACHE, settings=asked)
+    assert not [one for one in torch.multiprocessing.active_children() if one.is_alive()]
 
 
 def test_shards_are_as_one_and_kept_whole(

@@ -27,7 +27,7 @@ from torch.nn.functional import logsigmoid, softplus
 from workers.reward_models import progress
 from workers.reward_models.base import Compared, Verdicts
 from workers.reward_models.large import backbone as backbones
-from workers.reward_models.large import lora, sharding, value_head
+from workers.reward_models.large import lora, sharding, spread, value_head
 from workers.reward_models.large.backbone import Backbone
 from workers.reward_models.large.encode import Encoded
 from workers.reward_models.large.looks import Look, Told, best_of, is_enough
@@ -111,7 +111,7 @@ def train(
     """
     prepare(model, seed)
     if model.settings.processes > 1:
-        return _in_processes(model, head, pairs, verdicts, seed, name, watched)
+        return _in_processes(model, head, pairs, verdicts, seed, name, watched, told)
     return _loop(model, head, pairs, verdicts, seed, name, watched, told)
 
 
@@ -181,14 +181,18 @@ def _loop(
             for parameter in trained:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-            total = torch.zeros((), device=model.device)
+            total = torch.zeros(
+                3, device=model.device
+            )  # the loss; decided pairs, and how many margins were right
             for some, counts in _parts(mine, batch, settings.micro_batch, world):
                 said = torch.tensor(np.asarray(verdicts)[some], device=model.device, dtype=torch.float32)
                 blanked = _dropout(settings.head_dropout, [seed, step], some, model.width)
-                each_loss = pair_loss(margins(some, blanked), said, softplus(raw) if ties else None)
-                loss = counts * each_loss.sum() / len(batch)
+                found = margins(some, blanked)
+                loss = counts * pair_loss(found, said, softplus(raw) if ties else None).sum() / len(batch)
                 loss.backward()
-                total += loss.detach()
+                decided = said != 0
+                right = (found.detach().sign() == said) & decided
+                total += torch.stack([loss.detach(), counts * decided.sum(), counts * right.sum()])
             if world > 1:
                 # Of a sharded layer each process has the sum of its part already.
                 for tensor in (*(parameter.grad for parameter in trained), total):
@@ -196,19 +200,23 @@ def _loop(
                         dist.all_reduce(tensor)
             sharding.clip(trained, settings.clip)
             optimizer.step()
-            state.losses.append(float(total))
+            state.losses.append(float(total[0]))
             if not math.isfinite(state.losses[-1]):
                 raise FloatingPointError(
                     f"The loss is {state.losses[-1]} at step {step + 1}: lower learning_rate, or look at the data."
                 )
+            figures = {"loss": state.losses[-1]}
+            if total[1]:
+                figures["accuracy"] = float(total[2] / total[1])
             if look and ((step + 1) % (settings.watch_every or each) == 0 or step + 1 == steps):
                 state.looks.append(Look(step + 1, *look()))
+                seen = state.looks[-1]
+                figures |= {"validation_loss": seen.loss, "validation_accuracy": seen.accuracy}
                 if state.looks[-1] == best_of(state.looks):
                     state.best = [parameter.detach().clone() for parameter in trained]
             if (step + 1) % settings.checkpoint_every == 0 or step + 1 == steps:
                 kept.save(trained, optimizer, state, write=rank == 0)
-            if rank == 0:
-                progress.tell(step + 1, steps, f"training, loss {state.losses[-1]:.4f}")
+            progress.tell(step + 1, steps, f"training, loss {state.losses[-1]:.4f}", figures)
             if told:
                 told(step + 1, steps, state.losses[-1])
     finally:
@@ -411,6 +419,7 @@ def _in_processes(
     seed: int,
     name: str,
     watched: Watched | None,
+    told: Told | None,
 ) -> Trained:
     """Each on its own device where there are as many. What towers saw travels by a file that all of them map."""
     with TemporaryDirectory(prefix="evenhand-train-") as directory:
@@ -421,15 +430,15 @@ def _in_processes(
         save_file(value_head.tensors(head), place / "head.safetensors")
         seen = np.asarray(watched.verdicts) if watched else None
         asked = (place, model.settings, np.asarray(verdicts), seen, seed, name)
-        torch.multiprocessing.spawn(_worker, asked, nprocs=model.settings.processes)
+        spread.run(_worker, asked, model.settings.processes, place, told)
         found = load_file(place / "trained.safetensors")
         with safe_open(place / "trained.safetensors", framework="pt") as file:
-            told = json.loads(file.metadata()["told"])
+            kept = json.loads(file.metadata()["told"])
     with torch.no_grad():
         for weight_name, weight in weights(model).items():
             weight.copy_(found.pop(weight_name))
     trained = value_head.of(found, model.width, "what was trained").to(model.device)
-    return Trained(trained, told["threshold"], told["losses"], [Look(*look) for look in told["looks"]])
+    return Trained(trained, kept["threshold"], kept["losses"], [Look(*look) for look in kept["looks"]])
 
 
 def _worker(
@@ -442,16 +451,7 @@ def _worker(
     name: str,
 ) -> None:
     device = backbones.pick_device(rank)
-    apart = device.type == "cuda" and torch.cuda.device_count() >= settings.processes
-    if device.type == "cpu":
-        torch.set_num_threads(max(1, torch.get_num_threads() // settings.processes))
-    dist.init_process_group(
-        "nccl" if apart else "gloo",
-        init_method=f"file://{place / 'meeting'}",
-        rank=rank,
-        world_size=settings.processes,
-    )
-    try:
+    with spread.meeting(rank, settings.processes, place, device), spread.telling(rank, place):
         model = backbones.load(settings, device)
         if settings.adapter:
             lora.merge(model.language, lora.read(Path(settings.adapter)), settings.adapter)
@@ -480,5 +480,3 @@ def _worker(
                 place / "trained.safetensors",
                 metadata={"told": json.dumps(told)},
             )
-    finally:
-        dist.destroy_process_group()
