@@ -1,5 +1,6 @@
 """Replies drawn by a model of ours, their probabilities, and a judge that learns what is worth more."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,45 @@ def test_it_goes_on_where_it_was_interrupted(judge: Path, tmp_path: Path) -> Non
         training.weights(talker.model).values(), training.weights(whole_talker.model).values(), strict=True
     ):
         assert torch.allclose(layer, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_two_processes_are_as_one(judge: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Of five comparisons in steps of two, the last step leaves nothing to the second process."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    rate = 0.01 if method == "lora" else 0.002
+    asked = settings(
+        judge, method=method, learning_rate=rate, prompts=2, rollouts=3, updates=2, watch_every=2, patience=0
+    )
+    talkers, trained, heard, told = [], [], [], []
+    for processes in (1, 2):
+        talkers.append(local.load_talker(asked))
+        rollouts: list[training.Rollout] = []
+        steps: list[int] = []
+        trained.append(
+            train(
+                talkers[-1],
+                replace(asked, processes=processes),
+                count=5,
+                watched=comparisons(3),
+                heard=rollouts.append,
+                told=lambda step, of, reward, steps=steps: steps.append(step),
+            )
+        )
+        heard.append(rollouts)
+        told.append(steps)
+    assert told[0] == told[1] == [1, 2, 3]
+    assert np.allclose(trained[0].figures, trained[1].figures, atol=1e-5)
+    assert trained[0].looks == trained[1].looks and len(trained[0].looks) == 2
+    assert heard[0] == heard[1] and len(heard[0]) == 5 * 2 * 3, "every reply is heard once, in the same order"
+    one, two = (training._trained(talker) for talker in talkers)
+    assert one.keys() == two.keys() and ("lm_head.weight" in one) == (method == "full")
+    fresh = local.load_talker(asked)
+    training.prepare(fresh.model, 5)
+    before = training._trained(fresh)
+    assert any((one[name] - before[name]).abs().max() > 1e-3 for name in one), "it has learned"
+    for name in one:
+        assert torch.allclose(one[name], two[name], atol=2e-5), name
 
 
 def test_several_updates_cut_what_has_moved_too_far(judge: Path) -> None:

@@ -26,6 +26,7 @@ class JudgeSettings:
         format_reward: what a well-formed reply is worth beside the 1 of a right verdict.
         temperature, most_reply: of replies in training. Evaluation takes the likeliest word each time.
         watch_every, watch_most: steps between two looks at the validation split (0: an epoch), and comparisons looked at.
+        processes: of this machine, which share each step's comparisons, each on its own GPU where there are as many.
         patience: after how many looks without more right verdicts training stops (0: never); the best look's weights stay.
     """
 
@@ -59,6 +60,7 @@ class JudgeSettings:
     patience: int = _number(3, 0)
     checkpoints: str = ""
     checkpoint_every: int = _number(10, 1)
+    processes: int = _number(1, 1, 64)
 
     @classmethod
     def from_json(cls, values: Any) -> Self:

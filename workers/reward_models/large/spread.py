@@ -1,33 +1,42 @@
 """Processes of one machine that train together: started, let meet, heard and ended.
 
-What the first of them tells of its progress goes through a file to the process that has started them, whose listener may end
-it all.
+What the first of them tells goes through a file to the process that has started them, whose listener may end it all.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from workers.reward_models import progress
-from workers.reward_models.large.looks import Told
 
 _FILE = "told.jsonl"
 _EVERY = 0.5  # seconds
+# Says something of a kind, which who has started the processes hears.
+Say = Callable[..., None]
 
 
 def run(
-    worker: Callable[..., None], asked: tuple[Any, ...], processes: int, place: Path, told: Told | None = None
+    worker: Callable[..., None],
+    asked: tuple[Any, ...],
+    processes: int,
+    place: Path,
+    hears: Mapping[str, Callable[..., None]],
 ) -> None:
-    """Run `worker(rank, *asked)` in so many processes to their end. `place`: a folder that all of them see.
+    """Run `worker(rank, *asked)` in so many processes to their end.
 
-    Whatever a listener raises ends the processes, and is raised.
+    Whatever is raised where something is heard ends the processes, and is raised.
+
+    Args:
+        place: a folder that all of them see.
+        hears: by kind what is called with what the first process says; its progress is told on besides.
     """
-    said = _Said(place / _FILE, told)
+    said = _Said(place / _FILE, {"progress": progress.tell, **hears})
     context = torch.multiprocessing.spawn(worker, asked, nprocs=processes, join=False)
     try:
         while not context.join(timeout=_EVERY):
@@ -41,10 +50,10 @@ def run(
 
 
 class _Said:
-    """Whole lines that were written since the last time, told on."""
+    """Whole lines that were written since the last time."""
 
-    def __init__(self, path: Path, told: Told | None) -> None:
-        self._path, self._told, self._read = path, told, 0
+    def __init__(self, path: Path, hears: Mapping[str, Callable[..., None]]) -> None:
+        self._path, self._hears, self._read = path, hears, 0
 
     def relay(self) -> None:
         if not self._path.is_file():
@@ -55,25 +64,25 @@ class _Said:
         whole = new[: new.rfind(b"\n") + 1]
         self._read += len(whole)
         for line in whole.splitlines():
-            done, total, step, figures = json.loads(line)
-            progress.tell(done, total, step, figures)
-            if self._told and "loss" in figures:
-                self._told(done, total, figures["loss"])
+            kind, *told = json.loads(line)
+            if hear := self._hears.get(kind):
+                hear(*told)
 
 
 @contextmanager
-def telling(rank: int, place: Path) -> Iterator[None]:
-    """Within, what the first process tells is written down for who has started it."""
+def telling(rank: int, place: Path) -> Iterator[Say]:
+    """Within, what the first process tells of its progress is written down for who has started it, and so is what it says by
+    what this gives. The others say nothing."""
     if rank:
-        yield
+        yield lambda kind, *told: None
         return
     with (place / _FILE).open("a", encoding="utf-8", buffering=1) as file:
 
-        def written(*told: Any) -> None:
-            file.write(json.dumps(told) + "\n")
+        def say(kind: str, *told: Any) -> None:
+            file.write(json.dumps((kind, *told)) + "\n")
 
-        with progress.heard_by(written):
-            yield
+        with progress.heard_by(lambda *told: say("progress", *told)):
+            yield say
 
 
 @contextmanager
@@ -92,3 +101,10 @@ def meeting(rank: int, processes: int, place: Path, device: torch.device) -> Ite
         yield
     finally:
         dist.destroy_process_group()
+
+
+def summed(tensor: Tensor, world: int) -> Tensor:
+    """The sum over all processes, in each of them."""
+    if world > 1:
+        dist.all_reduce(tensor)
+    return tensor

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -430,7 +431,8 @@ def _in_processes(
         save_file(value_head.tensors(head), place / "head.safetensors")
         seen = np.asarray(watched.verdicts) if watched else None
         asked = (place, model.settings, np.asarray(verdicts), seen, seed, name)
-        spread.run(_worker, asked, model.settings.processes, place, told)
+        hears = {"step": told} if told else {}
+        spread.run(_worker, asked, model.settings.processes, place, hears)
         found = load_file(place / "trained.safetensors")
         with safe_open(place / "trained.safetensors", framework="pt") as file:
             kept = json.loads(file.metadata()["told"])
@@ -451,7 +453,7 @@ def _worker(
     name: str,
 ) -> None:
     device = backbones.pick_device(rank)
-    with spread.meeting(rank, settings.processes, place, device), spread.telling(rank, place):
+    with spread.meeting(rank, settings.processes, place, device), spread.telling(rank, place) as say:
         model = backbones.load(settings, device)
         if settings.adapter:
             lora.merge(model.language, lora.read(Path(settings.adapter)), settings.adapter)
@@ -467,16 +469,17 @@ def _worker(
             shown = torch.load(place / "watched.pt", mmap=True, weights_only=False)
             watched = Watched(shown.__getitem__, seen)
         head = value_head.read(place / "head.safetensors", model.width)
+        told = partial(say, "step")
         trained = _loop(
-            model, head, encoded.__getitem__, verdicts, seed, name, watched, None, rank, settings.processes
+            model, head, encoded.__getitem__, verdicts, seed, name, watched, told, rank, settings.processes
         )
         found = {key: sharding.whole(weight.detach()).cpu() for key, weight in weights(model).items()}
         if rank == 0:
             looks = [[look.step, look.loss, look.accuracy] for look in trained.looks]
-            told = {"threshold": trained.threshold, "losses": trained.losses, "looks": looks}
+            kept = {"threshold": trained.threshold, "losses": trained.losses, "looks": looks}
             save_file(
                 {key: weight.contiguous() for key, weight in found.items()}
                 | value_head.tensors(trained.head),
                 place / "trained.safetensors",
-                metadata={"told": json.dumps(told)},
+                metadata={"told": json.dumps(kept)},
             )
