@@ -22,13 +22,16 @@ ANY_TORCH := sed -i.old 's/^torch==2\.13\.0+cpu/torch==2.13.0 \\\n    --hash=sha
 # Other projects' code, which releases are loaded with: a venv over ours, since their pins clash with it.
 CONSUMERS := .venv-consumers
 CONSUMERS_DONE := $(CONSUMERS)/.requirements
+# ms-swift, likewise: two steps of its GRPO take minutes, most of which is its import and its compilers.
+SWIFT := .venv-swift
+SWIFT_DONE := $(SWIFT)/.requirements
 ARGS ?=
 KILL_TESTS := tests/kills tests/workers/test_killed.py tests/imports/test_killed.py tests/exports/test_killed.py \
 	tests/media/test_derive_killed.py tests/learning/test_killed.py
 TORCH_HINT := echo "If pip found no torch that fits: on Linux x86-64 the CPU build of torch 2.13.0 is wanted. \
 See 'What it needs' in README.md." >&2
 
-.PHONY: help setup setup-dev run test test-consumers kills lint format messages bench clean lock browser
+.PHONY: help setup setup-dev run test test-consumers test-swift kills lint format messages bench clean lock browser
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,6 +48,9 @@ test: setup-dev browser  ## the whole suite, lint included; ARGS="-k name" picks
 
 test-consumers: setup-dev $(CONSUMERS_DONE)  ## load a release with TRL (a step of its RewardTrainer) and LLaMA-Factory's parser
 	@CONSUMERS=$(CURDIR)/$(CONSUMERS)/bin/python exec $(PY) -m pytest -s tests/consumers/loads.py $(ARGS)
+
+test-swift: setup-dev $(SWIFT_DONE)  ## train a tiny judge of sound and video by ms-swift's GRPO on a release's rows: nightly, never in CI
+	@SWIFT=$(CURDIR)/$(SWIFT)/bin/python exec $(PY) -m pytest -s tests/consumers/trains.py $(ARGS)
 
 kills: setup-dev  ## kill -9 of everything, 20 times each, at random instants; KILLS=n kills as often as that
 	@KILLS=$${KILLS:-20} exec $(PY) -m pytest $(KILL_TESTS)
@@ -63,7 +69,7 @@ bench: setup-dev  ## measure everything that has a number; each bench/NAME.py --
 	  set -- $$bench; script=bench/$$1.py; shift; echo "$$script $$*"; $(PY) $$script "$$@"; done
 
 clean:  ## remove what set-up and tests made; your data stay in data/
-	rm -rf $(VENV) $(CONSUMERS) node_modules build locale/*/LC_MESSAGES/*.mo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CONSUMERS) $(SWIFT) node_modules build locale/*/LC_MESSAGES/*.mo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: setup-dev  ## lock the newest allowed versions of every dependency (takes minutes)
@@ -103,6 +109,14 @@ $(CONSUMERS_DONE): requirements-consumers.lock $(DEV_DONE)
 	@echo $(CURDIR)/$(VENV)/lib/python3.11/site-packages > $(CONSUMERS)/lib/python3.11/site-packages/evenhand.pth
 	@$(CONSUMERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes \
 		-r requirements-consumers.lock
+	@touch $@
+
+$(SWIFT_DONE): requirements-swift.lock $(DEV_DONE)
+	@echo "Installing the Python packages of requirements-swift.lock ..."
+	@$(PY) -m venv --clear $(SWIFT)
+	@echo $(CURDIR)/$(VENV)/lib/python3.11/site-packages > $(SWIFT)/lib/python3.11/site-packages/evenhand.pth
+	@$(SWIFT)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes \
+		-r requirements-swift.lock
 	@touch $@
 
 $(PACKAGES_DONE): package-lock.json package.json $(if $(OWN_NODE),,$(NODE_DONE))

@@ -1,6 +1,6 @@
 """The curves of a training as pictures of lines without a script or a style, and as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ def pictures(job: Job) -> dict[str, Any] | None:
     return {"pictures": drawn, "rows": _rows(curves), "validation": bool(curves.points("validation_loss"))}
 
 
-def _picture(title: str, series: dict[str, Points], scale: tuple[float, float] | None) -> Picture:
+def _picture(title: str, series: Mapping[str, Points], scale: tuple[float, float] | None) -> Picture:
     values = [value for points in series.values() for _, value in points]
     steps = [step for points in series.values() for step, _ in points]
     low, high = scale or (min(values), max(values))

@@ -3,15 +3,18 @@
 from collections import Counter
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.imports.record import PairRow, Place, Side
 from annotate.imports.schemas.context import OVERALL
+from tests.paths import ROOT
 from workers.evaluation.benches import BenchRow
 from workers.released.mix import Mix, mixed
 from workers.released.presets import names, preset
 from workers.released.rows import Row
+from workers.reward_models.generative.settings import JudgeSettings
 from workers.reward_models.large.settings import LargeSettings
 from workers.reward_models.settings import SettingsError
 
@@ -90,3 +93,10 @@ def test_the_published_settings_are_those_of_the_paper() -> None:
     assert (settings.max_tokens, settings.image_pixels, settings.frame_pixels) == (18_000, 768**2, 256**2)
     with pytest.raises(LookupError, match="There are: omni-reward"):
         preset("omni")
+
+
+@pytest.mark.parametrize("name", ["rm-ddp", "rm-fsdp", "judge-ddp"])
+def test_the_examples_for_many_gpus_are_read(name: str) -> None:
+    values = yaml.safe_load((ROOT / f"docs/examples/{name}.yaml").read_text()) | {"backbone": "/models/any"}
+    kind = JudgeSettings if name.startswith("judge") else LargeSettings
+    assert kind.from_json(values).processes == 8
