@@ -36,7 +36,7 @@ _WRITTEN: dict[type, Callable[[Any], str]] = {
 }
 
 
-def _line(row: Iterable[Any]) -> str:
+def line(row: Iterable[Any]) -> str:
     """One row in the text format: texts, numbers, truth values, bytes, times with their zone, and None for NULL."""
     return "\t".join([_WRITTEN.get(type(value), _text)(value) for value in row])
 
@@ -48,14 +48,18 @@ def copy(
 
     The names of table and columns are ours, never anybody's input.
     """
+    copy_lines(table, columns, map(line, rows), same)
+
+
+def copy_lines(table: str, columns: str, given: Iterable[str], same: Mapping[str, Any] | None = None) -> None:
+    """As `copy`, of rows that are lines of the text format already."""
     if same:
         columns = f"{columns}, {', '.join(same)}"
-    end = "\t".join(["", *map(_line, zip(same.values(), strict=True))]) + "\n" if same else "\n"
+    end = "\t".join(["", *map(line, zip(same.values(), strict=True))]) + "\n" if same else "\n"
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as into:
         lines: list[str] = []
         size = 0
-        for row in rows:
-            written = _line(row)
+        for written in given:
             lines.append(written)
             size += len(written)
             if size >= _BLOCK:
@@ -63,3 +67,26 @@ def copy(
                 lines, size = [], 0
         if lines:
             into.write(end.join(lines) + end)
+
+
+def array_of_numbers(given: Iterable[int]) -> str:
+    """An array of numbers as PostgreSQL writes it: psycopg looks at each element of a list, which takes longer."""
+    return "{" + ",".join(map(str, given)) + "}"
+
+
+def array_of_bytes(given: Iterable[bytes]) -> str:
+    """Likewise of bytea."""
+    return "{" + ",".join(['"\\\\x' + one.hex() + '"' for one in given]) + "}"
+
+
+def array_of_texts(given: Iterable[str]) -> str:
+    """Likewise of texts."""
+    return "{" + ",".join(map(_quoted, given)) + "}"
+
+
+def _quoted(text: str) -> str:
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if '"' in text:
+        text = text.replace('"', '\\"')
+    return f'"{text}"'

@@ -22,9 +22,10 @@ _JUDGMENTS = UUID("5f0e7d0c-5f5e-4b8e-9d4b-6c1c3d0f2a11")
 def _digest(*parts: bytes) -> bytes:
     """SHA-256 of the parts, each with its length before it, so that no two lists of parts read alike."""
     # One call on the whole costs half of two calls a part.
-    return hashlib.sha256(
-        b"".join([piece for part in parts for piece in (_LENGTH(len(part)), part)])
-    ).digest()
+    pieces = [b""] * (2 * len(parts))
+    pieces[::2] = map(_LENGTH, map(len, parts))
+    pieces[1::2] = parts
+    return hashlib.sha256(b"".join(pieces)).digest()
 
 
 def _json(value: dict[str, Any]) -> bytes:
@@ -38,14 +39,22 @@ def prompt_digest(turns: Sequence[tuple[str, str]], media: Sequence[bytes]) -> b
 
 def pair_digest(row: PairRow, prompt: bytes, media: tuple[bytes | None, bytes | None]) -> bytes:
     """Of everything that a pair holds, but not of its criteria: those may come later, from another row or file."""
-    sides = (
-        part
-        for side, sha256 in zip((row.response1, row.response2), media, strict=True)
-        for part in (side.text.encode(), sha256 or b"", side.model.encode(), _json(side.metadata))
+    one, two = row.response1, row.response2
+    return _digest(
+        prompt,
+        one.text.encode(),
+        media[0] or b"",
+        one.model.encode(),
+        _json(one.metadata),
+        two.text.encode(),
+        media[1] or b"",
+        two.model.encode(),
+        _json(two.metadata),
+        row.task_type.encode(),
+        b"" if row.group is None else b"=" + row.group.encode(),
+        b"sensitive" if row.sensitive else b"",
+        _json(row.metadata),
     )
-    group = b"" if row.group is None else b"=" + row.group.encode()
-    sensitive = b"sensitive" if row.sensitive else b""
-    return _digest(prompt, *sides, row.task_type.encode(), group, sensitive, _json(row.metadata))
 
 
 def of_text(row: PairRow) -> tuple[bytes, bytes] | None:
@@ -56,37 +65,45 @@ def of_text(row: PairRow) -> tuple[bytes, bytes] | None:
     return prompt, pair_digest(row, prompt, (None, None))
 
 
-def _salted(salt: str, purpose: str, *parts: bytes) -> bytes:
-    message = b"\0".join((purpose.encode(), *parts))
-    return hmac.digest(salt.encode(), message, "sha256")
-
-
 def _signed(digest: bytes) -> int:
     """The first eight bytes as PostgreSQL's bigint."""
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def group_number(salt: str, row: PairRow, prompt: bytes) -> int:
-    """The prompt group: pairs of one prompt, or of one group that the rows name."""
-    if row.group is not None:
-        return _signed(_salted(salt, "named group", row.group.encode()))
-    return _signed(_salted(salt, "group", prompt))
+class Chance:
+    """What a project's salt decides: nobody who does not know it can tell how."""
 
+    def __init__(self, salt: str) -> None:
+        # To set the key costs most of one; it is set once.
+        self._keyed = {
+            purpose: hmac.new(salt.encode(), purpose.encode() + b"\0", "sha256")
+            for purpose in ("group", "named group", "shuffle", "partition")
+        }
 
-def shuffle_number(salt: str, source: str, external_id: str) -> int:
-    """The pair's place in the order of uniform draws."""
-    return _signed(_salted(salt, "shuffle", source.encode(), external_id.encode()))
+    def _salted(self, purpose: str, message: bytes) -> bytes:
+        keyed = self._keyed[purpose].copy()
+        keyed.update(message)
+        return keyed.digest()
 
+    def group(self, row: PairRow, prompt: bytes) -> int:
+        """The prompt group: pairs of one prompt, or of one group that the rows name."""
+        if row.group is not None:
+            return _signed(self._salted("named group", row.group.encode()))
+        return _signed(self._salted("group", prompt))
 
-def partition_of(salt: str, group: int, reserve_share: float, validation_share: float) -> Partition:
-    """Where a group goes that the project has not seen before. With a larger share, what was in stays in."""
-    digest = _salted(salt, "partition", group.to_bytes(8, "big", signed=True))
-    place = int.from_bytes(digest[:6], "big") / 2**48  # in [0, 1)
-    if place < reserve_share:
-        return Partition.RESERVE
-    if place >= 1 - validation_share:
-        return Partition.VALIDATION
-    return Partition.TRAIN
+    def shuffle(self, source: str, external_id: str) -> int:
+        """The pair's place in the order of uniform draws."""
+        return _signed(self._salted("shuffle", f"{source}\0{external_id}".encode()))
+
+    def partition(self, group: int, reserve_share: float, validation_share: float) -> Partition:
+        """Where a group goes that the project has not seen before. With a larger share, what was in stays in."""
+        digest = self._salted("partition", group.to_bytes(8, "big", signed=True))
+        place = int.from_bytes(digest[:6], "big") / 2**48  # in [0, 1)
+        if place < reserve_share:
+            return Partition.RESERVE
+        if place >= 1 - validation_share:
+            return Partition.VALIDATION
+        return Partition.TRAIN
 
 
 def pseudonym(key: str, source: str, annotator: str) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from annotate.actions.judging import text_key
 from annotate.imports import digests
 from annotate.imports.assets import BatchMedia, Seen
 from annotate.imports.checks import MAX_LABELS
+from annotate.imports.copying import array_of_texts
+from annotate.imports.drafts import Draft, Drafts
 from annotate.imports.record import AskedCriterion, KnownAnswer, Label, PairRow, RowError
 from annotate.models import DataImport, KnownKind, Project
 
@@ -35,10 +38,10 @@ class PairPlan:
 
     row: PairRow
     media: list[Seen]
-    prompt: bytes
-    digest: bytes
+    draft: Draft
     known_id: int | None
-    known_partition: str = ""
+    pair_id: int = 0  # once it is known or given
+    partition: str = ""
     asked: dict[bytes, Asked] = field(default_factory=dict)
 
 
@@ -58,14 +61,19 @@ def plan_batch(
     rows: Sequence[PairRow],
     media: BatchMedia,
     refused: list[tuple[int, RowError]],
-    texts: Sequence[tuple[bytes, bytes] | None],
+    drafts: Drafts,
+    made: Sequence[Draft | None],
 ) -> dict[Name, PairPlan]:
     """Rows of one pair gathered, each checked against the others and against what the project holds.
 
-    `texts`: the digests of each row, where they are known already (`digests.of_text`).
+    `made`: the draft of each row that has no media.
     """
-    known = _known_pairs(project, {(row.source, row.external_id) for row in rows})
-    stored = _stored_judgments(project, [row for row in rows if (row.source, row.external_id) in known])
+    known = _known_pairs(project, rows)
+    stored = (
+        _stored_judgments(project, [row for row in rows if (row.source, row.external_id) in known])
+        if known
+        else {}
+    )
     here = _known_here(project, data_import, rows, [pair[0] for pair in known.values()])
     plans: dict[Name, PairPlan] = {}
     for index, row in enumerate(rows):
@@ -73,8 +81,9 @@ def plan_batch(
         if files is None:
             continue  # refused for its media
         try:
-            held = known.get((row.source, row.external_id))
-            _add_row(project, plans, row, files, held, stored, here, texts[index])
+            held = known.get((row.source, row.external_id)) if known else None
+            draft = made[index] or drafts.of_media(row, [seen.sha256 for seen in files])
+            _add_row(project, plans, row, files, held, stored, here, draft)
         except RowError as error:
             refused.append((index, error))
     return plans
@@ -88,25 +97,14 @@ def _add_row(
     known: tuple[int, bytes, str] | None,
     stored: dict[UUID, tuple[Any, ...]],
     here: _KnownHere,
-    made: tuple[bytes, bytes] | None,
+    draft: Draft,
 ) -> None:
     name = (row.source, row.external_id)
-    shas = [seen.sha256 for seen in files]
-    count = len(row.media)
-    sides: list[bytes | None] = []
-    for side in (row.response1, row.response2):
-        sides.append(shas[count] if side.media else None)
-        count += side.media is not None
-    if made is None:
-        prompt = digests.prompt_digest(row.turns, shas[: len(row.media)])
-        digest = digests.pair_digest(row, prompt, (sides[0], sides[1]))
-    else:
-        prompt, digest = made
     plan = plans.get(name)
-    expected = plan.digest if plan else known[1] if known else digest
-    if digest != expected:
+    expected = plan.draft.digest if plan else known[1] if known else draft.digest
+    if draft.digest != expected:
         raise RowError(
-            _differing_field(row, prompt, sides, plan, known),
+            _differing_field(row, draft.prompt, files, plan, known),
             f"differs from the pair {row.external_id!r:.80} of source {row.source!r:.80} that is there already."
             " A pair never changes: give the row another id, or another --source.",
         )
@@ -116,20 +114,31 @@ def _add_row(
             f"differs from that of another row of the pair {row.external_id!r:.80}. Write the same in all of them.",
         )
     if plan is None:
-        plan = PairPlan(row, files, prompt, digest, known[0] if known else None, known[2] if known else "")
-    asked = [(text_key(one.text), one) for one in row.criteria]
+        plan = PairPlan(row, files, draft, None)
+        if known:
+            plan.known_id = plan.pair_id = known[0]
+            plan.partition = known[2]
+    asked = [(_key(one.text), one) for one in row.criteria]
     for key, one in asked:
         if one.labels:
             _check_labels(project, row, key, one, plan.asked.get(key), stored)
-        _check_known(plan, key, one, here)
+        if one.known:
+            _check_known(plan, key, one, one.known, here)
     # Only a row that is taken as a whole leaves anything in the plan.
     plans[name] = plan
     for key, one in asked:
-        have = plan.asked.setdefault(key, Asked(one.text, one.k, {}))
+        have = plan.asked.get(key)
+        if have is None:
+            have = plan.asked[key] = Asked(one.text, one.k, {})
         have.known = have.known or one.known
         have.objective |= one.objective
         have.k = max(have.k or 0, one.k or 0) or None
-        have.labels |= {label.annotator: label for label in one.labels}
+        if one.labels:
+            have.labels |= {label.annotator: label for label in one.labels}
+
+
+# Most files ask by the same few criteria, row after row.
+_key = lru_cache(4096)(text_key)
 
 
 def _check_labels(
@@ -163,14 +172,13 @@ def _check_labels(
             )
 
 
-def _check_known(plan: PairPlan, key: bytes, one: AskedCriterion, here: _KnownHere) -> None:
+def _check_known(
+    plan: PairPlan, key: bytes, one: AskedCriterion, known: KnownAnswer, here: _KnownHere
+) -> None:
     """
     Raises:
         RowError: the criterion can have no known answer, or another answer is known already.
     """
-    known = one.known
-    if known is None:
-        return
     criterion_id, objective, ours = here.criteria.get(key, (0, False, True))
     if known.kind != KnownKind.ATTENTION and not objective and not (ours and one.objective):
         raise RowError(
@@ -199,7 +207,7 @@ def _check_known(plan: PairPlan, key: bytes, one: AskedCriterion, here: _KnownHe
 def _known_here(
     project: Project, data_import: DataImport, rows: Iterable[PairRow], pair_ids: list[int]
 ) -> _KnownHere:
-    keys = list({text_key(one.text) for row in rows for one in row.criteria if one.known})
+    keys = list({_key(one.text) for row in rows for one in row.criteria if one.known})
     here = _KnownHere({}, {})
     if not keys:
         return here
@@ -231,14 +239,14 @@ def _label_values(label: Label) -> tuple[Any, ...]:
 def _differing_field(
     row: PairRow,
     prompt: bytes,
-    sides: list[bytes | None],
+    files: list[Seen],
     plan: PairPlan | None,
     known: tuple[int, bytes, str] | None,
 ) -> str:
     """The first field that differs from the pair that is there."""
     if plan:
         other = plan.row
-        if prompt != plan.prompt:
+        if prompt != plan.draft.prompt:
             return "prompt"
         for name in ("response1", "response2"):
             if getattr(row, name) != getattr(other, name):
@@ -259,6 +267,8 @@ def _differing_field(
             [known[0]],
         )
         there = cursor.fetchone()
+    shas = iter([seen.sha256 for seen in files[len(row.media) :]])
+    sides = [next(shas) if side.media else None for side in (row.response1, row.response2)]
     here: list[Any] = [prompt, row.response1.text, sides[0], row.response1.model]
     here += [row.response2.text, sides[1], row.response2.model, row.task_type, row.sensitive, row.metadata]
     fields = ["prompt", *["response1"] * 2, "response1.model", *["response2"] * 2, "response2.model"]
@@ -270,25 +280,27 @@ def _differing_field(
     return "id"
 
 
-def _known_pairs(project: Project, names: set[Name]) -> dict[Name, tuple[int, bytes, str]]:
-    """(id, digest, partition) of the pairs that the project has under these names."""
+def _known_pairs(project: Project, rows: Iterable[PairRow]) -> dict[Name, tuple[int, bytes, str]]:
+    """(id, digest, partition) of the pairs that the project has under the names of these rows."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        names.setdefault(row.source, []).append(row.external_id)
+    found: dict[Name, tuple[int, bytes, str]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT p.source, p.external_id, p.id, p.digest, p.partition
-            FROM unnest(%s::text[], %s::text[]) AS asked (source, external_id)
-            JOIN annotate_pair p ON p.project_id = %s AND p.source = asked.source
-                                AND p.external_id = asked.external_id
-            """,
-            [[source for source, _ in names], [external_id for _, external_id in names], project.pk],
-        )
-        return {(source, name): (pk, bytes(digest), part) for source, name, pk, digest, part in cursor}
+        for source, external_ids in names.items():
+            cursor.execute(
+                "SELECT external_id, id, digest, partition FROM annotate_pair"
+                " WHERE project_id = %s AND source = %s AND external_id = ANY (%s::varchar[])",
+                [project.pk, source, array_of_texts(external_ids)],
+            )
+            found |= {(source, name): (pk, bytes(digest), part) for name, pk, digest, part in cursor}
+    return found
 
 
 def _stored_judgments(project: Project, rows: Iterable[PairRow]) -> dict[UUID, tuple[Any, ...]]:
     """The labels of these rows that the project has already, by their ids."""
     ids = [
-        digests.judgment_id(project.pk, row.source, row.external_id, text_key(one.text), label.annotator)
+        digests.judgment_id(project.pk, row.source, row.external_id, _key(one.text), label.annotator)
         for row in rows
         for one in row.criteria
         for label in one.labels

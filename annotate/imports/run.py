@@ -10,9 +10,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotate.actions.jobs import Cancelled, Lease, Refused
-from annotate.imports import digests, near_duplicates
+from annotate.imports import near_duplicates
 from annotate.imports.ahead import ahead
 from annotate.imports.assets import MediaDesk
+from annotate.imports.drafts import Draft, Drafts
 from annotate.imports.files import reader_of
 from annotate.imports.places import media_source, opened
 from annotate.imports.publish import discard, only_import_of, publish, remove_folders, renew_plans
@@ -25,7 +26,7 @@ from annotate.imports.write import write_batch
 from annotate.modalities.sandbox import MediaSandbox
 from annotate.models import DataImport
 
-BATCH_ROWS = 4000
+BATCH_ROWS = 8000
 BATCH_CHARACTERS = 16 * 1024 * 1024
 BATCH_MEDIA = 128
 BATCH_MEDIA_BYTES = 64 * 1024 * 1024
@@ -83,20 +84,22 @@ class _Batch:
 
     def __init__(self) -> None:
         self.rows: list[PairRow] = []
-        self.texts: list[tuple[bytes, bytes] | None] = []  # digests, made while the database writes
+        self.drafts: list[Draft | None] = []  # made while the database writes; None of a row with media
         self.refused: list[tuple[Place, str, RowError]] = []
         self.last: Place | None = None
         self.read_to = 0  # bytes of the file
         self._characters = self._media = self._bytes = 0
 
-    def add(self, row: PairRow) -> None:
+    def add(self, row: PairRow, draft: Draft | None) -> None:
         self.rows.append(row)
-        self.texts.append(digests.of_text(row))
+        self.drafts.append(draft)
         self._characters += len(row.response1.text) + len(row.response2.text)
-        self._characters += sum(len(text) for _, text in row.turns)
-        for ref in row.media_refs():
-            self._media += 1
-            self._bytes += len(ref.data or b"")
+        for _, text in row.turns:
+            self._characters += len(text)
+        if draft is None:
+            for ref in row.media_refs():
+                self._media += 1
+                self._bytes += len(ref.data or b"")
 
     @property
     def full(self) -> bool:
@@ -114,6 +117,7 @@ class _Import:
         self._project = data_import.project
         self._lease = lease
         self._spec = ImportSpec.from_json(data_import.spec)
+        self._drafts = Drafts(data_import.project)
 
     def run(self) -> None:
         remove_folders(self._import)  # of a batch that was killed before its rows were written
@@ -179,15 +183,14 @@ class _Import:
             mapping=spec.mapping,
         )
 
-    @staticmethod
-    def _take(batch: _Batch, schema: Schema | None, raw: RawRow, file: int) -> None:
+    def _take(self, batch: _Batch, schema: Schema | None, raw: RawRow, file: int) -> None:
         place = batch.last = Place(file, raw.number)
         try:
             if raw.problem:
                 raise raw.problem
             assert schema
             for row in schema(raw.values, place):
-                batch.add(row)
+                batch.add(row, self._drafts.of_text(row))
         except RowError as error:
             given = raw.values.get("id")
             batch.refused.append((place, str(given)[:200] if isinstance(given, (str, int)) else "", error))
@@ -203,7 +206,9 @@ class _Import:
         ]
         data_import = self._import
         with transaction.atomic():
-            written = write_batch(self._project, data_import, batch.rows, found, timezone.now(), batch.texts)
+            written = write_batch(
+                self._project, data_import, batch.rows, found, timezone.now(), self._drafts, batch.drafts
+            )
             refused += [
                 (batch.rows[n].place, batch.rows[n].external_id, error) for n, error in written.refused
             ]

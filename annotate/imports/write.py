@@ -15,10 +15,11 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from annotate.actions.pools import needs_for
-from annotate.imports import digests
+from annotate.imports import digests, drafts
 from annotate.imports.assets import BatchMedia
 from annotate.imports.checks import MAX_LABELS
-from annotate.imports.copying import copy
+from annotate.imports.copying import array_of_bytes, array_of_numbers, copy, copy_lines
+from annotate.imports.drafts import Draft, Drafts
 from annotate.imports.plan import Asked, PairPlan, plan_batch
 from annotate.imports.record import FileError, KnownAnswer, Label, PairRow, RowError
 from annotate.imports.references import checked, may_check_at_once
@@ -51,15 +52,16 @@ def write_batch(
     rows: Sequence[PairRow],
     media: BatchMedia,
     now: datetime,
-    texts: Sequence[tuple[bytes, bytes] | None],
+    drafting: Drafts,
+    made: Sequence[Draft | None],
 ) -> Written:
     """Write the rows whose media were found. Call it in a transaction, with no other import of the project.
 
-    `texts`: of each row `digests.of_text`, which whoever reads ahead has time for.
+    `made`: of each row `drafting.of_text`, which whoever reads ahead has time for.
     """
     written = Written()
     asset_ids = media.ids | _insert_assets(project, data_import, media, now)
-    plans = plan_batch(project, data_import, rows, media, written.refused, texts)
+    plans = plan_batch(project, data_import, rows, media, written.refused, drafting, made)
     _Writer(project, data_import, asset_ids, media.prepared, now).write(list(plans.values()), written)
     return written
 
@@ -121,22 +123,22 @@ class _Writer:
         self._now = now
         self._ours = {"project_id": project.pk, "data_import_id": data_import.pk}
         self._at_once = may_check_at_once()
-        self._of_import = {"annotate_project": [project.pk], "annotate_dataimport": [data_import.pk]}
+        # What no row of this transaction has referred to yet; afterwards it is locked until the end.
+        self._unlocked = {"annotate_project": [project.pk], "annotate_dataimport": [data_import.pk]}
 
     def _checked(self, **others: Collection[int]) -> AbstractContextManager[None]:
         """Within, rows are copied that refer to the project, the import, these, and what this batch has made before."""
+        unlocked, self._unlocked = self._unlocked, {}
         return checked(
-            self._of_import | {f"annotate_{name}": ids for name, ids in others.items()}, at_once=self._at_once
+            unlocked | {f"annotate_{name}": ids for name, ids in others.items()}, at_once=self._at_once
         )
 
     def write(self, plans: list[PairPlan], written: Written) -> None:
         new = [plan for plan in plans if plan.known_id is None]
         written.pairs_new += len(new)
         written.pairs_same += len(plans) - len(new)
-        pair_ids = {id(plan): plan.known_id for plan in plans if plan.known_id is not None}
-        partitions = {id(plan): plan.known_partition for plan in plans}
         if new:
-            self._write_pairs(new, pair_ids, partitions)
+            self._write_pairs(new)
         asked = [(plan, key, one) for plan in plans for key, one in plan.asked.items()]
         if not asked:
             return
@@ -144,124 +146,89 @@ class _Writer:
             {key: one.text for _, key, one in asked}, {key for _, key, one in asked if one.objective}
         )
         there = self._comparisons([plan.known_id for plan in plans if plan.known_id is not None])
-        self._write_comparisons(asked, pair_ids, partitions, criteria, there, written)
+        self._write_comparisons(asked, criteria, there, written)
 
-    def _write_pairs(
-        self, plans: list[PairPlan], pair_ids: dict[int, int], partitions: dict[int, str]
-    ) -> None:
-        project = self._project
+    def _write_pairs(self, plans: list[PairPlan]) -> None:
         prompts = self._prompts(plans)
         try:
-            needs = needs_for(project.pk, [(plan.row.task_type, plan.row.asked) for plan in plans])
+            needs = needs_for(self._project.pk, [(plan.row.task_type, plan.row.asked) for plan in plans])
         except ValidationError as error:
             raise FileError(" ".join(error.messages)) from error
-        groups = [digests.group_number(project.salt, plan.row, plan.prompt) for plan in plans]
-        where = self._partitions(groups)
-        ids = _ids("annotate_pair", len(plans))
-        response_ids = _ids("annotate_response", 2 * len(plans))
+        self._place(plans)
+        response_ids = iter(_ids("annotate_response", 2 * len(plans)))
         responses = []
         pairs = []
-        for number, (plan, group) in enumerate(zip(plans, groups, strict=True)):
-            row = plan.row
-            first, second = response_ids[2 * number], response_ids[2 * number + 1]
-            at = len(row.media)
-            for response_id, side in ((first, row.response1), (second, row.response2)):
-                asset_id = None
-                if side.media:
-                    asset_id = self._assets[plan.media[at].sha256]
-                    at += 1
-                about = json.dumps(side.metadata) if side.metadata else "{}"
-                responses.append((response_id, side.text, asset_id, side.model, about))
-            pair_ids[id(plan)] = ids[number]
-            partitions[id(plan)] = where[group]
+        for plan, pair_id in zip(plans, _ids("annotate_pair", len(plans)), strict=True):
+            row, draft = plan.row, plan.draft
+            one, two = next(response_ids), next(response_ids)
+            assets: list[int | str] = ["\\N", "\\N"]
+            ready = "t"
+            if plan.media:
+                files = iter(plan.media[len(row.media) :])
+                assets = [
+                    self._assets[next(files).sha256] if side.media else "\\N"
+                    for side in (row.response1, row.response2)
+                ]
+                ready = "t" if all(seen.sha256 in self._prepared for seen in plan.media) else "f"
+            responses.append(f"{one}\t{assets[0]}\t{draft.response1}")
+            responses.append(f"{two}\t{assets[1]}\t{draft.response2}")
+            need = needs[row.task_type, row.asked]
             pairs.append(
-                (
-                    ids[number],
-                    row.source,
-                    row.external_id,
-                    plan.digest,
-                    row.task_type,
-                    prompts[plan.prompt],
-                    first,
-                    second,
-                    row.sensitive,
-                    json.dumps(row.metadata) if row.metadata else "{}",
-                    needs[row.task_type, row.asked],
-                    group,
-                    where[group],
-                    digests.shuffle_number(project.salt, row.source, row.external_id),
-                    all(seen.sha256 in self._prepared for seen in plan.media),
-                )
+                f"{pair_id}\t{prompts[draft.prompt]}\t{one}\t{two}\t{need}\t{plan.partition}\t{ready}\t{draft.pair}"
             )
+            plan.pair_id = pair_id
         with self._checked(asset=self._assets.values()):
-            copy(
-                "annotate_response",
-                "id, text, asset_id, model_name, metadata",
-                responses,
-                self._ours,
-            )
+            copy_lines("annotate_response", f"id, asset_id, {drafts.RESPONSE}", responses, self._ours)
         with self._checked(prompt=self._known_prompts, need=needs.values()):
-            copy(
+            copy_lines(
                 "annotate_pair",
-                "id, source, external_id, digest, task_type, prompt_id, response1_id, response2_id,"
-                ' sensitive, metadata, need_id, "group", partition, shuffle, ready',
+                f"id, prompt_id, response1_id, response2_id, need_id, partition, ready, {drafts.PAIR}",
                 pairs,
                 self._ours | {"queued": False, "created_at": self._now},
             )
 
     def _prompts(self, plans: list[PairPlan]) -> dict[bytes, int]:
         """Ids of the prompts by digest; those that are new are written."""
-        first = {plan.prompt: plan for plan in plans}
+        first = {plan.draft.prompt: plan for plan in plans}
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT digest, id FROM annotate_prompt WHERE project_id = %s AND digest = ANY (%s)",
-                [self._project.pk, list(first)],
+                "SELECT digest, id FROM annotate_prompt WHERE project_id = %s AND digest = ANY (%s::bytea[])",
+                [self._project.pk, array_of_bytes(first)],
             )
             ids = {bytes(digest): pk for digest, pk in cursor}
         self._known_prompts = list(ids.values())
         new = [plan for digest, plan in first.items() if digest not in ids]
         if new:
-            ids |= zip((plan.prompt for plan in new), _ids("annotate_prompt", len(new)), strict=True)
+            ids |= zip((plan.draft.prompt for plan in new), _ids("annotate_prompt", len(new)), strict=True)
             with self._checked():
-                copy(
+                copy_lines(
                     "annotate_prompt",
-                    "id, digest, turns",
-                    (
-                        (
-                            ids[plan.prompt],
-                            plan.prompt,
-                            json.dumps([{"role": role, "text": text} for role, text in plan.row.turns]),
-                        )
-                        for plan in new
-                    ),
+                    f"id, {drafts.TURNS}",
+                    (f"{ids[plan.draft.prompt]}\t{plan.draft.turns}" for plan in new),
                     self._ours,
                 )
             copy(
                 "annotate_promptasset",
                 "prompt_id, asset_id, position",
                 [
-                    (ids[plan.prompt], self._assets[plan.media[position].sha256], position)
+                    (ids[plan.draft.prompt], self._assets[plan.media[position].sha256], position)
                     for plan in new
                     for position in range(len(plan.row.media))
                 ],
             )
         return ids
 
-    def _partitions(self, groups: list[int]) -> dict[int, str]:
-        """Where each group goes: where the project has it already, whatever its shares say today."""
-        project = self._project
+    def _place(self, plans: list[PairPlan]) -> None:
+        """Say where each pair goes: where the project has its group already, whatever its shares say today."""
         with connection.cursor() as cursor:
             cursor.execute(
-                'SELECT DISTINCT "group", partition FROM annotate_pair WHERE project_id = %s AND "group" = ANY (%s)',
-                [project.pk, list(set(groups))],
+                'SELECT DISTINCT "group", partition FROM annotate_pair'
+                ' WHERE project_id = %s AND "group" = ANY (%s::bigint[])',
+                [self._project.pk, array_of_numbers({plan.draft.group for plan in plans})],
             )
             found: dict[int, str] = dict(cursor.fetchall())
-        for group in groups:
-            if group not in found:
-                found[group] = digests.partition_of(
-                    project.salt, group, project.reserve_share, project.validation_share
-                )
-        return found
+        for plan in plans:
+            plan.partition = found.get(plan.draft.group, plan.draft.partition)
 
     def _criteria(self, texts: dict[bytes, str], objective: set[bytes]) -> dict[bytes, int]:
         """Ids of the criteria by key; of one that was merged into another, the other's.
@@ -329,8 +296,6 @@ class _Writer:
     def _write_comparisons(
         self,
         asked: list[tuple[PairPlan, bytes, Asked]],
-        pair_ids: dict[int, int],
-        partitions: dict[int, str],
         criteria: dict[bytes, int],
         there: dict[tuple[int, int], _Comparison],
         written: Written,
@@ -345,12 +310,12 @@ class _Writer:
         labels: list[tuple[UUID, _Comparison, int, Label]] = []
         wanted = self._wanted(list(criteria.values()))
         spare_ids = iter(_ids("annotate_comparison", len(asked)))
+        reserve = Partition.RESERVE.value  # as a text: comparing with the choice itself is slow
         for plan, key, one in asked:
-            pair_id = pair_ids[id(plan)]
-            at = (pair_id, criteria[key])
+            at = (plan.pair_id, criteria[key])
             comparison = there.get(at) or fresh.get(at)
             if comparison is None:
-                kept = partitions[id(plan)] == Partition.RESERVE
+                kept = plan.partition == reserve
                 k = one.k or (project.reserve_k if kept else wanted.get(criteria[key], project.k))
                 comparison = fresh[at] = _Comparison(next(spare_ids), max(k, len(one.labels)), True, {})
             for name, label in one.labels.items():
@@ -371,21 +336,30 @@ class _Writer:
                 seats.append((comparison, n, annotator, judgment))
         known_pairs = {plan.known_id for plan, _, _ in asked if plan.known_id is not None}
         with self._checked(criterion=criteria.values(), pair=known_pairs):
-            copy(
+            copy_lines(
                 "annotate_comparison",
                 "id, pair_id, criterion_id, k",
-                ((c.id, pair, criterion, c.k) for (pair, criterion), c in fresh.items()),
+                (f"{c.id}\t{pair}\t{criterion}\t{c.k}" for (pair, criterion), c in fresh.items()),
                 {"data_import_id": self._import_id, "created_at": self._now},
             )
         self._known(
             {
                 (there.get(at) or fresh[at]).id: one.known
                 for plan, key, one in asked
-                if one.known and (at := (pair_ids[id(plan)], criteria[key]))
+                if one.known and (at := (plan.pair_id, criteria[key]))
             }
         )
-        made_now = {c.id for c in fresh.values()}
-        self._raise({c.id: c.k for c in raised if c.id not in made_now})
+        if new:
+            made_now = {c.id for c in fresh.values()}
+            self._raise({c.id: c.k for c in raised if c.id not in made_now})
+            self._write_labels(new, seats)
+            written.judgments_new += len(new)
+
+    def _write_labels(
+        self,
+        new: list[tuple[UUID, _Comparison, int, Label]],
+        seats: list[tuple[_Comparison, int, int, UUID]],
+    ) -> None:
         copy(
             "annotate_judgment",
             "id, annotator_id, comparison_id, verdict, strength, tie_kind, broken, rationale, evidence",
@@ -422,7 +396,6 @@ class _Writer:
             )
             cursor.execute("SET LOCAL evenhand.review_later = 'off'")
             cursor.execute("SELECT evenhand_review(%s)", [list({seat[0].id for seat in seats})])
-        written.judgments_new += len(new)
 
     def _known(self, answers: dict[int, KnownAnswer]) -> None:
         """Known answers by comparison: where none is known yet, seen once the import is.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.imports.digests import partition_of
+from annotate.imports.digests import Chance
 from annotate.models import Comparison, Pair, Partition
 from tests.factories import make_project
 from tests.imports.reading import import_files, row, write_lines
@@ -18,16 +18,17 @@ def test_partitions_depend_on_nothing_but_salt_and_group(
     salt: str, group: int, share: float, part: float
 ) -> None:
     reserve, validation = share, (1 - share) * part
-    found = partition_of(salt, group, reserve, validation)
-    assert found == partition_of(salt, group, reserve, validation)
+    found = Chance(salt).partition(group, reserve, validation)
+    assert found == Chance(salt).partition(group, reserve, validation)
     if found == Partition.RESERVE:  # a larger share keeps what is in
-        assert partition_of(salt, group, min(1.0, reserve + 0.1), 0) == Partition.RESERVE
-    assert partition_of(salt, group, 1, 0) == Partition.RESERVE
-    assert partition_of(salt, group, 0, 0) == Partition.TRAIN
+        assert Chance(salt).partition(group, min(1.0, reserve + 0.1), 0) == Partition.RESERVE
+    assert Chance(salt).partition(group, 1, 0) == Partition.RESERVE
+    assert Chance(salt).partition(group, 0, 0) == Partition.TRAIN
 
 
 def test_shares_are_kept() -> None:
-    counts = Counter(partition_of("salt", group, 0.1, 0.05) for group in range(20_000))
+    chance = Chance("salt")
+    counts = Counter(chance.partition(group, 0.1, 0.05) for group in range(20_000))
     assert 1800 < counts[Partition.RESERVE] < 2200 and 850 < counts[Partition.VALIDATION] < 1150
 
 
