@@ -1,5 +1,6 @@
 """Reading ahead: the next batch is read and checked while the database writes the one before."""
 
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
@@ -8,6 +9,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _WAIT = 0.2  # seconds between looks at whether anybody still wants more
+# Seconds that a thread keeps the interpreter while the other asks for it. The writer asks after each word with the database,
+# many times a batch; by Python's own 5 ms the database would stand idle for as long as it works.
+_TURN = 0.0005
 
 
 @contextmanager
@@ -54,9 +58,12 @@ def ahead(items: Generator[T, None, None]) -> Iterator[Iterator[T]]:
             yield item
 
     thread = Thread(target=work, name="import reader", daemon=True)
+    turn = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
     thread.start()
     try:
         yield take()
     finally:
         stopped.set()
         thread.join()
+        sys.setswitchinterval(turn)

@@ -110,7 +110,8 @@ def known_keys(value: Mapping[str, Any], allowed: set[str], field: str) -> None:
     Raises:
         RowError: the object has a key that means nothing here; a typing mistake would lose data silently.
     """
-    if unknown := value.keys() - allowed:
+    if not value.keys() <= allowed:
+        unknown = value.keys() - allowed
         first = min(str(key) for key in unknown)
         where = f"{field}.{first}" if field else first
         raise RowError(where[:MAX_NAME], f"is not known here. Known: {', '.join(sorted(allowed))}.")

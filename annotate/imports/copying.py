@@ -12,7 +12,7 @@ from django.db import connection
 _BLOCK = 256 * 1024  # characters, about
 
 
-def _text(value: Any) -> str:
+def escaped(value: Any) -> str:
     """A text with what the format gives a meaning escaped; of anything else, what it is written as."""
     text = str(value)
     if "\\" in text:
@@ -27,7 +27,7 @@ def _text(value: Any) -> str:
 
 
 _WRITTEN: dict[type, Callable[[Any], str]] = {
-    str: _text,
+    str: escaped,
     int: int.__repr__,
     bool: lambda value: "t" if value else "f",
     type(None): lambda value: "\\N",
@@ -38,7 +38,7 @@ _WRITTEN: dict[type, Callable[[Any], str]] = {
 
 def line(row: Iterable[Any]) -> str:
     """One row in the text format: texts, numbers, truth values, bytes, times with their zone, and None for NULL."""
-    return "\t".join([_WRITTEN.get(type(value), _text)(value) for value in row])
+    return "\t".join([_WRITTEN.get(type(value), escaped)(value) for value in row])
 
 
 def copy(

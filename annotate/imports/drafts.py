@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
+from typing import Any
 
 from annotate.imports import digests
-from annotate.imports.copying import line
+from annotate.imports.copying import escaped
 from annotate.imports.record import PairRow, Side
 from annotate.models import Project
 
@@ -66,26 +67,21 @@ class Drafts:
             digest,
             group,
             self._chance.partition(group, *self._shares).value,
-            line((prompt, _turns(row.turns))),
+            f"\\\\x{prompt.hex()}\t{escaped(_turns(row.turns))}",
             _response(row.response1),
             _response(row.response2),
-            line(
-                (
-                    row.source,
-                    row.external_id,
-                    digest,
-                    row.task_type,
-                    row.sensitive,
-                    json.dumps(row.metadata) if row.metadata else "{}",
-                    group,
-                    self._chance.shuffle(row.source, row.external_id),
-                )
-            ),
+            f"{escaped(row.source)}\t{escaped(row.external_id)}\t\\\\x{digest.hex()}\t{row.task_type}"
+            f"\t{'t' if row.sensitive else 'f'}\t{_json(row.metadata)}\t{group}"
+            f"\t{self._chance.shuffle(row.source, row.external_id)}",
         )
 
 
 def _response(side: Side) -> str:
-    return line((side.text, side.model, json.dumps(side.metadata) if side.metadata else "{}"))
+    return f"{escaped(side.text)}\t{escaped(side.model)}\t{_json(side.metadata)}"
+
+
+def _json(value: dict[str, Any]) -> str:
+    return escaped(json.dumps(value)) if value else "{}"
 
 
 def _turns(turns: Sequence[tuple[str, str]]) -> str:

@@ -4,9 +4,11 @@ from array import array
 from typing import Any
 
 import numpy as np
+from django.db import connection
 from django.db.models import Q
 
 from annotate import minhash
+from annotate.imports.copying import array_of_numbers
 from annotate.models import DataImport, Pair, Prompt, PromptAsset
 
 MAX_OTHERS = 200_000  # prompts that the project had before: of more, the import's own are compared alone
@@ -84,10 +86,12 @@ def _checked(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     for start in range(0, len(pairs), _AT_ONCE):
         some = pairs[start : start + _AT_ONCE]
         wanted = {pk for pair in some for pk in pair}
-        texts = {
-            pk: minhash.text_of(turns)
-            for pk, turns in Prompt.objects.filter(pk__in=wanted).values_list("pk", "turns")
-        }
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id, turns FROM annotate_prompt WHERE id = ANY (%s::bigint[])",
+                [array_of_numbers(wanted)],
+            )
+            texts = {pk: minhash.turns_text(turns) for pk, turns in cursor}
         like += [(a, b) for a, b in some if minhash.resemblance(texts[a], texts[b]) >= minhash.LIKE]
     return like
 

@@ -212,8 +212,8 @@ DELETE FROM annotate_seat WHERE head_id IN (SELECT id FROM annotate_judgment WHE
 DELETE FROM annotate_judgment WHERE data_import_id = %(import)s;
 DELETE FROM annotate_gold WHERE data_import_id = %(import)s;
 DELETE FROM annotate_comparison WHERE data_import_id = %(import)s;
-DELETE FROM annotate_pair WHERE data_import_id = %(import)s;
-DELETE FROM annotate_response WHERE data_import_id = %(import)s;
+WITH gone AS (DELETE FROM annotate_pair WHERE data_import_id = %(import)s RETURNING response1_id, response2_id)
+DELETE FROM annotate_response WHERE id IN (SELECT response1_id FROM gone UNION ALL SELECT response2_id FROM gone);
 DELETE FROM annotate_promptasset USING annotate_prompt p WHERE p.id = prompt_id AND p.data_import_id = %(import)s;
 DELETE FROM annotate_prompt WHERE data_import_id = %(import)s;
 -- An annotator may have written the same criterion meanwhile, and was given this row.

@@ -49,7 +49,7 @@ class MediaRef:
     expects: Modality | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a frozen one takes three times as long to make
 class Side:
     """One response of a row."""
 
@@ -99,7 +99,7 @@ class AskedCriterion:
 _NOTHING = Asks()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PairRow:
     """One row, checked. Several rows may name one pair: each adds its criteria."""
 

@@ -55,10 +55,20 @@ class Response(models.Model):
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="responses")
     text = models.TextField(blank=True)
-    asset = models.ForeignKey(Asset, models.PROTECT, null=True, blank=True, related_name="responses")
+    asset = models.ForeignKey(
+        Asset, models.PROTECT, null=True, blank=True, related_name="responses", db_index=False
+    )
     model_name = models.CharField(max_length=200, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
-    data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="responses")
+    # Looked for by way of the pairs.
+    data_import = models.ForeignKey(
+        "DataImport", models.PROTECT, null=True, related_name="responses", db_index=False
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["asset"], condition=Q(asset__isnull=False), name="response_asset"),
+        ]
 
     def __str__(self) -> str:
         return self.text[:80] or str(self.asset)
@@ -108,7 +118,8 @@ class Pair(models.Model):
             # Whether a line of the queue has more to come.
             models.Index(fields=["need"], condition=Q(queued=False, ready=True), name="pair_undrawn_need"),
             models.Index(fields=["project", "group"], name="pair_group"),
-            models.Index(fields=["project", "-id"], name="pair_list"),
+            # Read backwards. In descending order each new row would go to the front, where nothing is fast.
+            models.Index(fields=["project", "id"], name="pair_list"),
             # For looking up by the beginning, whatever the collation of the database.
             models.Index(OpClass("external_id", "varchar_pattern_ops"), name="pair_external_id"),
         ]
@@ -210,7 +221,9 @@ class Comparison(models.Model):
     extra = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="of k, labels that were added because annotators disagreed"
     )
-    author = models.ForeignKey(Annotator, models.SET_NULL, null=True, blank=True, related_name="authored")
+    author = models.ForeignKey(
+        Annotator, models.SET_NULL, null=True, blank=True, related_name="authored", db_index=False
+    )
     data_import = models.ForeignKey("DataImport", models.PROTECT, null=True, related_name="comparisons")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -221,6 +234,9 @@ class Comparison(models.Model):
             models.UniqueConstraint(fields=["id", "k"], name="comparison_id_k"),
             models.CheckConstraint(condition=Q(k__range=(1, 9)), name="comparison_k"),
             models.CheckConstraint(condition=Q(extra__lt=models.F("k")), name="comparison_extra"),
+        ]
+        indexes = [
+            models.Index(fields=["author"], condition=Q(author__isnull=False), name="comparison_author"),
         ]
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from annotate.actions.pools import Asks
 from annotate.imports import checks
 from annotate.imports.record import AskedCriterion, Label, MediaRef, PairRow, Place, RowError, Side
 from annotate.imports.schemas.context import Context
@@ -53,11 +54,13 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
 
     def read(values: Mapping[str, Any], place: Place) -> PairRow:
         checks.known_keys(values, _KNOWN, "")
-        row = {key: value for key, value in values.items() if value is not None and value != ""}
-        # An empty answer is an answer; an empty cell elsewhere is nothing.
-        row |= {key: "" for key in ("response1", "response2") if values.get(key) == ""}
+        row = values
+        if None in values.values() or "" in values.values():
+            row = {key: value for key, value in values.items() if value is not None and value != ""}
+            # An empty answer is an answer; an empty cell elsewhere is nothing.
+            row |= {key: "" for key in ("response1", "response2") if values.get(key) == ""}
         row_turns = turns(row.get("prompt", ""), "prompt")
-        row_media = media_list(_from_cell(row.get("media", []), "media"), "media")
+        row_media = media_list(_from_cell(row["media"], "media"), "media") if "media" in row else ()
         if not row_media and not any(text.strip() for _, text in row_turns):
             raise RowError("prompt", "is empty: give a prompt, or media that the responses are about.")
         return PairRow(
@@ -70,17 +73,28 @@ def schema(context: Context) -> Callable[[Mapping[str, Any], Place], PairRow]:
             response1=_response(row, 1),
             response2=_response(row, 2),
             criteria=_criteria(row, context),
-            asked=checks.asked(row.get("language", ""), _from_cell(row.get("expertise", []), "expertise")),
+            asked=_asked(row),
             group=checks.name(row["group"], "group") if "group" in row else None,
             sensitive=checks.flag(row.get("sensitive", False), "sensitive"),
-            metadata=checks.metadata(_from_cell(row.get("metadata", {}), "metadata"), "metadata"),
+            metadata=checks.metadata(_from_cell(row["metadata"], "metadata"), "metadata")
+            if "metadata" in row
+            else {},
         )
 
     return read
 
 
+def _asked(row: Mapping[str, Any]) -> Asks:
+    if "language" in row or "expertise" in row:
+        return checks.asked(row.get("language", ""), _from_cell(row.get("expertise", []), "expertise"))
+    return checks.ANYBODY
+
+
 def _task_type(row: Mapping[str, Any], context: Context) -> str:
-    given = checks.name(row.get("task_type", context.pair_task_type), "task_type")
+    given = row.get("task_type", context.pair_task_type)
+    if isinstance(given, str) and given in checks.TASK_TYPES:
+        return given
+    given = checks.name(given, "task_type")
     if given not in checks.TASK_TYPES:
         raise RowError("task_type", f"is {given!r}; must be one of {', '.join(sorted(checks.TASK_TYPES))}.")
     return given
@@ -145,18 +159,19 @@ def _response(row: Mapping[str, Any], number: int) -> Side:
     field = f"response{number}"
     value = row.get(field)
     model = row.get(f"model{number}")
-    flat_media = row.get(f"media{number}")
     if isinstance(value, dict):
         checks.known_keys(value, _RESPONSE_KEYS, field)
-        value = {key: item for key, item in value.items() if item is not None}
+        if None in value.values():
+            value = {key: item for key, item in value.items() if item is not None}
         if "text" not in value and "media" not in value:
             raise RowError(field, "has neither text nor media.")
         return Side(
             text=checks.text(value.get("text", ""), f"{field}.text"),
             media=media(value["media"], f"{field}.media") if "media" in value else None,
             model=checks.name(value.get("model", model or ""), f"{field}.model", empty=True),
-            metadata=checks.metadata(value.get("metadata", {}), f"{field}.metadata"),
+            metadata=checks.metadata(value["metadata"], f"{field}.metadata") if "metadata" in value else {},
         )
+    flat_media = row.get(f"media{number}")
     if value is None:
         if flat_media is None:
             raise RowError(field, "is missing: give the response's text or media.")
@@ -169,7 +184,7 @@ def _response(row: Mapping[str, Any], number: int) -> Side:
 
 
 def _criteria(row: Mapping[str, Any], context: Context) -> tuple[AskedCriterion, ...]:
-    if any(name in row for name in ("criterion", "verdict", *_FLAT_GOLD)):
+    if not _FLAT_CRITERION.isdisjoint(row):
         if "criteria" in row:
             raise RowError("criterion", "stands beside criteria: give one of them.")
         text = row.get("criterion", context.criterion)
@@ -195,6 +210,7 @@ def _criteria(row: Mapping[str, Any], context: Context) -> tuple[AskedCriterion,
 
 
 _FLAT_GOLD = ("gold", "gold_note", "gold_kind")
+_FLAT_CRITERION = frozenset(("criterion", "verdict", *_FLAT_GOLD))
 
 
 def _flat_gold(row: Mapping[str, Any]) -> dict[str, Any] | None:
