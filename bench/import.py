@@ -1,11 +1,12 @@
 """How fast pairs are imported: text pairs with one criterion each, as JSON lines, at 10,000 and 100,000.
 
-Pairs/s from the start of the job to its last row visible, the seconds that near-duplicates take after that, and the peak
-memory of the importing process. What a pair costs is told in CPU time, which another load on the machine hardly changes: of
-reading (parse, check, digest: a thread of its own), of writing (the rest of the importing process) and of PostgreSQL (the
-backend that it writes to), and of publishing, which is part of the last two. `bare_copy` puts the same rows once more into tables
-of the same columns without any key, index or trigger: no import into tables can be faster than that. Where the real data are
-there, also PandaLM's 999 pairs with three annotators each by the command itself, start-up and all.
+Pairs/s from the start of the job to its last row visible, the seconds that near-duplicates take after that, the peak memory of the
+importing process, and the load of the machine before and after. What a pair costs is told in CPU time, which another load on the
+machine changes less: of reading (parse, check, draft: a thread of its own), of writing (the rest of the importing process), of
+the backend that it writes to, of PostgreSQL's other processes, and of near-duplicates. `two_cores` is what that would come to if two
+cores did nothing else and never waited: no measurement, but the most that can be hoped for. `bare_copy` puts the same rows once more
+into tables of the same columns without any key, index or trigger: no import into tables can be faster than that. Where the real data
+are there, also PandaLM's 999 pairs with three annotators each by the command itself, start-up and all.
 Prints JSON. The servers are this run's own.
 """
 
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from place import ROOT, own_servers
+from place import ROOT, own_servers, postmaster, processor_seconds
 
 PANDALM = ROOT.parent / "shared/data/text/pandalm-testset-v1.json"
 WORDS = "the of and to in is that for it as was with be by on not he his but at are this have from".split()
@@ -65,7 +66,7 @@ def measure(path: Path, count: int) -> dict[str, object]:
 
     def timed(data_import: DataImport) -> None:
         after.append(time.monotonic())
-        used.extend((time.process_time(), backend_cpu()))
+        used.extend(so_far())
         noting(data_import)
 
     def read(*args: Any) -> Iterator[Any]:
@@ -87,7 +88,12 @@ def measure(path: Path, count: int) -> dict[str, object]:
 
     near_duplicates.note, run.publish = timed, publish
     setattr(run._Import, "_batches", read)  # noqa: B010
-    used = [time.process_time(), backend_cpu()]
+
+    def so_far() -> tuple[float, float, float]:
+        return time.process_time(), backend_cpu(), processor_seconds(postmaster())
+
+    load = os.getloadavg()[0]
+    used = [*so_far()]
     began = time.monotonic()
     data_import = start_import(
         by=None, project=project, spec=ImportSpec(files=(local_file(path),)), by_hand=True
@@ -96,13 +102,22 @@ def measure(path: Path, count: int) -> dict[str, object]:
     ended = time.monotonic()
     seconds = after[0] - began
     assert Pair.objects.filter(project=project).count() == count
-    python, postgresql = used[2] - used[0], used[3] - used[1]
-    spent = cpu | {"writing": python - cpu["reading"], "postgresql": postgresql}
+    used.extend(so_far())
+    python, backend, all_of_it = (used[3 + n] - used[n] for n in range(3))
+    spent = cpu | {"writing": python - cpu["reading"], "postgresql": backend}
+    spent |= {"postgresql_others": all_of_it - backend, "sum": python + all_of_it}
+    spent |= {
+        "near_duplicates_python": used[6] - used[3],
+        "near_duplicates_postgresql": used[8] - used[5],
+    }
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "pairs": count,
         "seconds": round(seconds, 2),
         "pairs_per_s": round(count / seconds),
+        "two_cores": round(2 * count / (python + all_of_it)),
+        "cpu_s": {"our_process": round(python, 2), "postgresql": round(all_of_it, 2)},
+        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
         "near_duplicates_s": round(ended - after[0], 2),
         "file_mb": round(path.stat().st_size / 1e6, 1),
         "peak_rss_mb": round(peak / 1024),

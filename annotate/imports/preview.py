@@ -11,6 +11,7 @@ from annotate.imports.files import parquet, reader_of
 from annotate.imports.record import FileError, MediaRef, PairRow, Place, RawRow, RowError, Side
 from annotate.imports.schemas import Schema, detect, schema_for
 from annotate.imports.schemas.context import Context
+from annotate.imports.schemas.nested import MAX_PATHS, places_in
 
 ROWS = 200  # read and checked
 ROWS_SHOWN = 10
@@ -26,11 +27,12 @@ _VALUES = 12  # different values of a column, where they are few
 
 @dataclass
 class Preview:
-    """`layout`: as recognised, "" if none is. `values`: of the columns that hold few different ones."""
+    """`layout`: as recognised, "" if none is. `nested`: paths within columns. `values`: of what holds few different ones."""
 
     layout: str = ""
     problem: str = ""
     columns: list[str] = field(default_factory=list)
+    nested: list[str] = field(default_factory=list)
     values: dict[str, list[str]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     pairs: list[dict[str, Any]] = field(default_factory=list)
@@ -84,17 +86,19 @@ def _raws(sample: BinaryIO, name: str) -> Iterator[RawRow]:
 
 def _tell_rows(told: Preview, raws: list[RawRow]) -> None:
     columns: dict[str, set[str] | None] = {}
+    nested: dict[str, set[str] | None] = {}
     for raw in raws:
         for column, value in raw.values.items():
-            shown = _cell(value)
-            values = columns.setdefault(str(column), set())
-            if values is not None:
-                values.add(shown)
-                if len(values) > _VALUES or len(shown) > 60:
-                    columns[str(column)] = None
+            _note(columns, str(column), value)
+            for path, inside in places_in(str(column), value):
+                if path in nested or len(nested) < MAX_PATHS:
+                    _note(nested, path, inside)
     told.columns = list(columns)
+    told.nested = [path for path in nested if path not in columns]
     told.values = {
-        column: sorted(value for value in values if value) for column, values in columns.items() if values
+        column: sorted(value for value in values if value)
+        for column, values in (nested | columns).items()
+        if values
     }
     told.rows = [
         {
@@ -103,6 +107,17 @@ def _tell_rows(told: Preview, raws: list[RawRow]) -> None:
         }
         for raw in raws[:ROWS_SHOWN]
     ]
+
+
+def _note(columns: dict[str, set[str] | None], column: str, value: Any) -> None:
+    """The different values of a column, as long as they are few."""
+    values = columns.setdefault(column, set())
+    if values is None:
+        return
+    shown = _cell(value)
+    values.add(shown)
+    if len(values) > _VALUES or len(shown) > 60:
+        columns[column] = None
 
 
 def _cell(value: Any) -> str:

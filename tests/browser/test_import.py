@@ -91,6 +91,30 @@ def test_errors_are_told_by_row_and_field(desk: Page, tmp_path: Path) -> None:
     said(page).to_contain_text("response2 is missing")
 
 
+def test_places_within_columns_are_chosen_and_errors_stand_beside_them(desk: Page, tmp_path: Path) -> None:
+    page = desk
+    rows = [
+        {"ask": {"text": "Why?"}, "outputs": [{"text": "So."}, {"text": "No."}], "vote": {"best": "L"}},
+        {"ask": {"text": "How?"}, "outputs": [{"text": "Thus."}], "vote": {"best": "L"}},
+    ]
+    choose(page, tmp_path, "mine.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    said(page).to_contain_text("No layout has these columns")
+    page.get_by_label("Prompt (needed)").select_option("ask.text")
+    page.get_by_label("Response 1 (needed)").select_option("outputs[0].text")
+    page.get_by_label("Response 2 (needed)").select_option("outputs[1].text")
+    said(page).to_contain_text("1 row cannot be taken")
+    second = page.get_by_label("Response 2 (needed)")
+    expect(second).to_have_accessible_description("Row 2: outputs has 1 entry here.")
+    expect(second).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Response 1 (needed)")).to_have_attribute("aria-invalid", "false")
+    page.get_by_label("Verdict", exact=True).select_option("vote.best")
+    page.get_by_label("“L” means").select_option("response1")
+    second.select_option("outputs[-1].text")
+    said(page).to_contain_text("the first 2 rows come to 2 pairs.")
+    expect(second).to_have_accessible_description("")
+    expect(page.get_by_role("article").first).to_contain_text("Which response is better overall? — response1")
+
+
 def test_the_mapping_of_an_earlier_import_is_offered_again(desk: Page, tmp_path: Path) -> None:
     page = desk
     choose(page, tmp_path, "mine.csv", TABLE)

@@ -1,5 +1,6 @@
 """Tables of other people's, read by a mapping; the real data sets that we know the answers of."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from annotate.actions.imports import read_mapping
 from annotate.actions.jobs import Refused
 from annotate.models import Comparison, Draw, Judgment, Pair, Seat
 from tests.factories import make_project
-from tests.imports.reading import import_files, refusal, write_csv, write_json
+from tests.imports.reading import import_files, refusal, write_csv, write_json, write_lines, write_parquet
 from tests.paths import ROOT, SHARED_DATA, needs_shared_data
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +107,60 @@ def test_several_criteria_with_their_own_columns(tmp_path: Path) -> None:
     import_files(make_project(), write_csv(tmp_path / "t.csv", rows), mapping=mapping)
     found = Counter(Judgment.objects.values_list("comparison__criterion__text", "verdict"))
     assert found == {("Truer?", "response1"): 1, ("Truer?", "tie"): 1, ("Kinder?", "response2"): 1}
+
+
+NESTED = {
+    "meta": {"uid": "u1"},
+    "chat": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}],
+    "outputs": [{"text": "So.", "by": {"name": "m1"}}, {"text": "No.", "by": None}],
+    "a.b": "dotted",
+    "votes": {"ann": {"best": 2}},
+}
+NESTED_MAPPING = {
+    "id": "meta.uid",
+    "prompt": "{chat[-1].content} ({a.b})",
+    "response1": {"text": "outputs[0].text", "model": "outputs[0].by.name"},
+    "response2": {"text": {"column": "outputs[1].text"}, "model": "outputs[1].by.name"},
+    "criterion": {"value": "Better?"},
+    "labels": [{"annotator": {"value": "ann"}, "verdict": "votes.ann.best"}],
+    "verdicts": {"1": "response1", "2": "response2"},
+}
+
+
+def test_places_within_columns(tmp_path: Path) -> None:
+    cells = {key: json.dumps(value) if key != "a.b" else value for key, value in NESTED.items()}
+    paths = [
+        write_lines(tmp_path / "lines.jsonl", [NESTED]),
+        write_csv(tmp_path / "cells.csv", [cells]),
+        write_parquet(tmp_path / "columns.parquet", [NESTED]),
+    ]
+    for path in paths:
+        project = make_project()
+        import_files(project, path, mapping=NESTED_MAPPING, source="s")
+        pair = Pair.objects.get(project=project)
+        assert pair.external_id == "u1"
+        assert pair.prompt.turns == [{"role": "user", "text": "Why? (dotted)"}]
+        assert (pair.response1.text, pair.response1.model_name) == ("So.", "m1")
+        assert (pair.response2.text, pair.response2.model_name) == ("No.", "")  # null on the way is null
+        assert Judgment.objects.get(comparison__pair=pair).verdict == "response2"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("outputs[2].text", "outputs[2].text: outputs has 2 entries here"),
+        ("outputs[0].texts", "outputs[0] has no 'texts' here. It has: text, by"),
+        ("outputs.text", "leads on from outputs, which is a list here"),
+        ("outputs[0].text.more", "leads on from outputs[0].text, which is a text here"),
+        ("output[0].text", "the row has no such column. It has: meta, chat, outputs"),
+        ("outputs[0]", "must be a text, is an object"),
+        ("a.b.c", "the row has no such column"),
+    ],
+)
+def test_a_place_that_is_not_there(tmp_path: Path, path: str, words: str) -> None:
+    file = write_lines(tmp_path / "lines.jsonl", [NESTED])
+    told = refusal(make_project(), file, mapping=NESTED_MAPPING | {"response1": path})
+    assert words in told and "row 1" in told
 
 
 @pytest.mark.parametrize(

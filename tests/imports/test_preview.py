@@ -17,6 +17,7 @@ from annotate.actions.jobs import Refused
 from annotate.imports import preview as house
 from annotate.imports.preview import ROWS, Preview, preview
 from annotate.imports.schemas.context import Context
+from annotate.imports.schemas.nested import MAX_PATHS
 from annotate.models import DataImport, Pair, Role
 from tests.factories import make_member, make_project
 from tests.imports.reading import import_files, row, write_csv
@@ -59,6 +60,40 @@ def test_wherever_the_beginning_ends_no_error_is_told_of_it(end: int, name: str)
     assert not told.errors and told.pairs_found == told.rows_read <= 30
     assert not told.problem or told.rows_read == 0
     assert [pair["turns"][0]["text"] for pair in told.pairs] == ["é 中 question"] * min(told.rows_read, 5)
+
+
+def test_places_within_columns_are_told() -> None:
+    rows = [
+        {
+            "q": {"text": f"Q{n}"},
+            "out": [{"t": "x"}, {"t": "y"}],
+            "won": {"by": "LR"[n % 2]},
+            "many": [*range(9)],
+        }
+        for n in range(3)
+    ]
+    told = seen("".join(json.dumps(one) + "\n" for one in rows).encode())
+    assert told.columns == ["q", "out", "won", "many"]
+    assert told.nested[:5] == ["q.text", "out[0].t", "out[1].t", "out[-1].t", "won.by"]
+    assert told.nested[5:] == ["many[0]", "many[1]", "many[2]", "many[3]", "many[-1]"]
+    assert told.values["won.by"] == ["L", "R"] and "q" in told.values
+    # All that is told can be mapped.
+    table = b"q,out\n" + b'"{""text"": ""Q""}","[{""t"": ""x""}, {""t"": ""y""}]"\n'
+    mapping = {"prompt": "q.text", "response1": "out[0].t", "response2": "out[-1].t"}
+    told = preview(
+        io.BytesIO(table),
+        "a.csv",
+        whole=True,
+        layout="mapping",
+        context=Context("a", "s", "other", mapping=mapping),
+    )
+    assert told.nested == ["q.text", "out[0].t", "out[1].t", "out[-1].t"]
+    assert [side["text"] for side in told.pairs[0]["responses"]] == ["x", "y"]
+
+
+def test_no_more_places_are_told_than_can_be_chosen_from() -> None:
+    wide = {"all": {f"k{n}": {"deep": [n] * 9} for n in range(400)}}
+    assert len(seen((json.dumps(wide) + "\n").encode()).nested) == MAX_PATHS
 
 
 def test_a_whole_file_that_is_broken_says_so() -> None:

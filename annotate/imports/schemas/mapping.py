@@ -8,6 +8,7 @@ from annotate.imports import checks
 from annotate.imports.record import AskedCriterion, FileError, Label, MediaRef, PairRow, Place, RowError, Side
 from annotate.imports.schemas.context import Context, task_type
 from annotate.imports.schemas.evenhand import media as own_media
+from annotate.imports.schemas.nested import value_of
 from annotate.imports.schemas.published import content_name, media_key, side_key
 
 Row = Mapping[str, Any]
@@ -77,7 +78,7 @@ def schema(context: Context) -> Callable[[Row, Place], PairRow]:
             criteria=criteria(row),
             group=checks.name(group(row), "group") if group else None,
             sensitive=checks.flag(sensitive(row), "sensitive") if sensitive else False,
-            metadata=checks.metadata({key: _column(row, key) for key in kept}, "metadata"),
+            metadata=checks.metadata({key: value_of(row, key) for key in kept}, "metadata"),
         )
 
     return read
@@ -104,22 +105,14 @@ def _literal(value: Any, where: str) -> str:
     return value
 
 
-def _column(row: Row, column: str) -> Any:
-    try:
-        return row[column]
-    except KeyError:
-        known = ", ".join(str(key) for key in list(row)[:20])
-        raise RowError(column, f"the row has no such column. It has: {known}.") from None
-
-
 def _value(given: Any, where: str) -> Read:
-    """A reader of one value: a column's name, a text with {column} in it, or one of
+    """A reader of one value: a column's name or a path within it, a text with {column} in it, or one of
     {value: text}, {column: name}, {column: name, split: text, part: number}.
     """
     if isinstance(given, str):
         if not _SLOT.search(given):
-            return lambda row: _column(row, given)
-        return lambda row: _SLOT.sub(lambda slot: _as_text(_column(row, slot[1]), slot[1]), given).strip()
+            return lambda row: value_of(row, given)
+        return lambda row: _SLOT.sub(lambda slot: _as_text(value_of(row, slot[1]), slot[1]), given).strip()
     if not isinstance(given, dict):
         raise FileError(
             f"mapping: {where} must be a column's name, a text with {{column}}, or {{value: ...}}."
@@ -131,13 +124,13 @@ def _value(given: Any, where: str) -> Read:
     _known(given, {"column", "split", "part"}, where)
     column = _literal(given.get("column"), f"{where}.column")
     if "split" not in given:
-        return lambda row: _column(row, column)
+        return lambda row: value_of(row, column)
     separator, part = _literal(given["split"], f"{where}.split"), given.get("part", 0)
     if not isinstance(part, int):
         raise FileError(f"mapping: {where}.part must be a whole number.")
 
     def cut(row: Row) -> str:
-        parts = _as_text(_column(row, column), column).split(separator)
+        parts = _as_text(value_of(row, column), column).split(separator)
         try:
             return parts[part]
         except IndexError:

@@ -43,6 +43,7 @@ const mappingText = form.elements.mapping_text;
 const controls = new Map();
 
 let columns = [];
+let choices = []; // the columns, and the places within those that hold more than a text
 let values = {};
 let meanings = {}; // what each value of the verdict's column means
 let known = ""; // the text that the controls stand for
@@ -113,6 +114,7 @@ function showNothing() {
 
 function show(told, text) {
   columns = told.columns ?? columns;
+  choices = told.columns ? [...columns, ...told.nested] : choices;
   values = told.values ?? values;
   const open = told.columns && (!told.layout || told.layout === "mapping");
   if (open) showMapping(told, text);
@@ -141,6 +143,34 @@ function showErrors({ errors = [], errors_found: found = 0 }) {
     rows.push(element("tr", {}, element("td", { colspan: 3, text: `… and ${found - errors.length} more.` })));
   }
   part("error-rows").replaceChildren(...rows);
+  showBeside(errors);
+}
+
+/** Each field of the mapping says what is wrong with the column chosen for it, where the eye is while choosing. */
+function showBeside(errors) {
+  const told = new Map();
+  for (const error of errors) {
+    const name = fieldOf(error.field);
+    if (name) told.set(name, [...(told.get(name) ?? []), error]);
+  }
+  for (const [name, { kind, wrong }] of controls) {
+    const those = told.get(name) ?? [];
+    wrong.hidden = !those.length;
+    wrong.textContent = those.length ? `Row ${those[0].row}: ${those[0].problem}` : "";
+    if (those.length > 1) wrong.append(` And ${those.length - 1} more.`);
+    if (those.length) kind.setAttribute("aria-describedby", wrong.id);
+    else kind.removeAttribute("aria-describedby");
+    kind.setAttribute("aria-invalid", String(Boolean(those.length)));
+  }
+}
+
+/** The field that an error is about: by the column that it names, else by the place in the mapping. */
+function fieldOf(told) {
+  const bare = told.replace(/^criterion\.labels\[\d+\]\./, "").replace(/\[\d+\](\..*)?$/, "");
+  const named = [told, bare, `${bare}.text`].find((name) => controls.has(name));
+  const inText = (text) => text.includes(`{${told}}`);
+  const chosen = [...controls].find(([, { kind, fixed }]) => kind.value === `=${told}` || (kind.value === "template" && inText(fixed.value)));
+  return chosen?.[0] ?? named;
 }
 
 function showPairs({ pairs = [] }) {
@@ -191,7 +221,7 @@ function showMapping(told, text) {
     element("option", { value: "", text: "—" }),
     ...earlier.map(({ label, mapping }) => element("option", { value: JSON.stringify(mapping), text: label })),
   );
-  const names = JSON.stringify(columns);
+  const names = JSON.stringify(choices);
   if (part("fields").dataset.columns !== names) {
     part("fields").dataset.columns = names;
     drawFields();
@@ -221,7 +251,7 @@ function drawFields() {
     const kind = element("select", { id, required: Boolean(needed) });
     kind.append(
       element("option", { value: "", text: "—" }),
-      ...columns.map((column) => element("option", { value: `=${column}`, text: column })),
+      ...choices.map((column) => element("option", { value: `=${column}`, text: column })),
       element("option", { value: "value", text: "the same text in every row …" }),
       element("option", { value: "template", text: "a text with {column} in it …" }),
     );
@@ -234,7 +264,9 @@ function drawFields() {
     });
     fixed.addEventListener("input", changed);
     controls.set(name, { kind, fixed });
-    return element("div", { class: "desk-row" }, element("label", { for: id, text: needed ? `${label} (needed)` : label }), kind, fixed);
+    const wrong = element("p", { class: "desk-wrong", id: `${id}-wrong`, hidden: true });
+    controls.get(name).wrong = wrong;
+    return element("div", { class: "desk-row" }, element("label", { for: id, text: needed ? `${label} (needed)` : label }), kind, fixed, wrong);
   });
   rows.splice(FIELDS.findIndex(({ name }) => name === "verdict") + 1, 0, element("div", { class: "desk-meanings", id: "desk-meanings" }));
   part("fields").replaceChildren(...rows);
@@ -249,7 +281,7 @@ function set(name, kind, text = "") {
 
 function guess() {
   for (const { name, guess: pattern } of FIELDS) {
-    const column = pattern && columns.find((one) => pattern.test(one));
+    const column = pattern && choices.find((one) => pattern.test(one));
     set(name, column === undefined ? "" : `=${column}`);
   }
   meanings = {};
@@ -361,11 +393,11 @@ function take(given) {
 
 function choice(value) {
   if (value === undefined || value === null) return [""];
-  if (typeof value === "string") return /\{[^{}]+\}/.test(value) ? ["template", value] : columns.includes(value) ? [`=${value}`] : null;
+  if (typeof value === "string") return /\{[^{}]+\}/.test(value) ? ["template", value] : choices.includes(value) ? [`=${value}`] : null;
   if (typeof value !== "object") return null;
   const keys = Object.keys(value).join();
   if (keys === "value") return ["value", String(value.value)];
-  return keys === "column" && columns.includes(value.column) ? [`=${value.column}`] : null;
+  return keys === "column" && choices.includes(value.column) ? [`=${value.column}`] : null;
 }
 
 // --- the form -----------------------------------------------------------------------------------------------------
