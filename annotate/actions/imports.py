@@ -15,10 +15,11 @@ from annotate.actions.jobs import Refused, create_job, send
 from annotate.imports import preview
 from annotate.imports.files import reader_of
 from annotate.imports.places import ZIP, members_of
+from annotate.imports.responses import design_of
 from annotate.imports.schemas import LAYOUTS
 from annotate.imports.schemas import mapping as mapping_schema
 from annotate.imports.schemas.context import Context, task_type
-from annotate.imports.spec import FileSpec, ImportSpec
+from annotate.imports.spec import FileSpec, ImportSpec, PairingSpec, names_in
 from annotate.models import UNFINISHED, DataImport, JobKind, Project, User
 
 MAX_MAPPING = 100_000  # characters
@@ -71,6 +72,12 @@ def check_spec(spec: ImportSpec, project: Project) -> None:
             raise Refused(f"{file.path} is a folder: name the files in it.")
     if spec.layout not in ("auto", *LAYOUTS):
         raise Refused(f"There is no layout {spec.layout!r}: choose from auto, {', '.join(LAYOUTS)}.")
+    if spec.pairing:
+        design_of(spec.pairing)
+        if spec.layout != "auto" or spec.mapping is not None:
+            raise Refused(
+                "A design makes pairs of a table of answers: it goes with no layout and no mapping."
+            )
     if (spec.layout == "mapping") > (spec.mapping is not None):
         raise Refused("The layout mapping needs a mapping.")
     if spec.on_error not in ("abort", "skip"):
@@ -124,17 +131,22 @@ def start_import_of_upload(
     uploads: Sequence[File],
     media_zip: File | None = None,
     mapping_text: str = "",
+    design: str = "",
+    per_prompt: int | None = None,
+    anchors: str = "",
     **options: Any,
 ) -> DataImport:
     """Store uploaded files and start their import as a job of the workers.
 
-    `options` are those of ImportSpec: layout, on_error, source, criterion, task_type, k, labels.
+    `options` are those of ImportSpec: layout, on_error, source, criterion, task_type, k, labels. With a `design` the files
+    are tables of answers (PairingSpec); `anchors` have commas between them.
 
     Raises:
         Denied, Unknown, Refused: as start_import; the files are removed again.
     """
     require(by, Deed.MANAGE, project)
     mapping = read_mapping(mapping_text) if mapping_text.strip() else None
+    pairing = _pairing(design, per_prompt, anchors)
     for upload in uploads:
         if not (upload.name or "").lower().endswith(ZIP):
             reader_of(upload.name or "")
@@ -147,11 +159,25 @@ def start_import_of_upload(
         media_file = _stored(folder, media_zip) if media_zip else None
         if media_file is None and len(stored) == 1 and files != stored:
             media_file = stored[0]  # a zip of both
-        spec = ImportSpec(files=tuple(files), media=media_file, mapping=mapping, **options)
+        spec = ImportSpec(files=tuple(files), media=media_file, mapping=mapping, pairing=pairing, **options)
         return start_import(by=by, project=project, spec=spec)
     except BaseException:
         media.remove_folder(folder)
         raise
+
+
+def _pairing(design: str, per_prompt: int | None, anchors: str) -> PairingSpec | None:
+    """
+    Raises:
+        Refused: the options do not go together.
+    """
+    if not design:
+        if per_prompt or anchors.strip():
+            raise Refused("Pairs of a prompt and anchors are of answers: say how their rows become pairs.")
+        return None
+    made = PairingSpec(design, per_prompt, names_in(anchors))
+    design_of(made)
+    return made
 
 
 def preview_upload(
@@ -168,6 +194,9 @@ def preview_upload(
     task_type: str = "",
     k: int | None = None,
     labels: bool = True,
+    design: str = "",
+    per_prompt: int | None = None,
+    anchors: str = "",
     **_: Any,
 ) -> dict[str, Any]:
     """What an import of the file that begins like this would come to (see preview.Preview); nothing is stored.
@@ -188,7 +217,15 @@ def preview_upload(
     context = Context(
         name, project.salt, project.task_type, source, criterion, task_type, k, labels, mapping=mapping
     )
-    shown = preview.preview(sample.file, name, whole=whole, layout=layout, context=context)  # type: ignore[arg-type]
+    pairing = _pairing(design, per_prompt, anchors)
+    shown = preview.preview(
+        sample.file,  # type: ignore[arg-type]
+        name,
+        whole=whole,
+        layout=layout,
+        context=context,
+        pairing=pairing,
+    )
     return shown.to_json() | {"mapping": mapping, "earlier": _earlier_mappings(project)}
 
 

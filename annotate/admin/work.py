@@ -161,6 +161,15 @@ class FilesField(forms.FileField):
         return [one(file) for file in data] if data else [one(None)]
 
 
+# Of imports.pairing.DESIGNS.
+_DESIGNS = {
+    "balanced": "as many pairs a prompt as told, all models equally often",
+    "random": "as many pairs a prompt as told, by chance",
+    "all": "every two models",
+    "anchors": "each model beside the anchors",
+}
+
+
 class ImportForm(forms.Form):
     """What an import is asked for; the options are those of ImportSpec."""
 
@@ -181,6 +190,21 @@ class ImportForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 8, "cols": 80}),
         help_text="YAML that says which column means what, for the layout mapping.",
+    )
+    design = forms.ChoiceField(
+        label="Rows are",
+        choices=[("", "pairs"), *((name, f"answers of models: {words}") for name, words in _DESIGNS.items())],
+        required=False,
+        help_text="Answers: a row is one (prompt, model, response), or a prompt with a column for each model.",
+    )
+    per_prompt = forms.IntegerField(
+        label="Pairs of a prompt",
+        required=False,
+        min_value=1,
+        help_text="Of answers. Empty: one; of anchors, all.",
+    )
+    anchors = forms.CharField(
+        required=False, max_length=1000, help_text="Of answers: names of models, with commas between them."
     )
     source = forms.CharField(
         required=False,

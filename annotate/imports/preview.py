@@ -7,11 +7,14 @@ from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO
 
+from annotate.actions.jobs import Refused
 from annotate.imports.files import parquet, reader_of
 from annotate.imports.record import FileError, MediaRef, PairRow, Place, RawRow, RowError, Side
+from annotate.imports.responses import AnswerTable, design_of
 from annotate.imports.schemas import Schema, detect, schema_for
 from annotate.imports.schemas.context import Context
 from annotate.imports.schemas.nested import MAX_PATHS, places_in
+from annotate.imports.spec import PairingSpec
 
 ROWS = 200  # read and checked
 ROWS_SHOWN = 10
@@ -45,10 +48,18 @@ class Preview:
         return asdict(self)
 
 
-def preview(sample: BinaryIO, name: str, *, whole: bool, layout: str, context: Context) -> Preview:
+def preview(
+    sample: BinaryIO,
+    name: str,
+    *,
+    whole: bool,
+    layout: str,
+    context: Context,
+    pairing: PairingSpec | None = None,
+) -> Preview:
     """The first rows as they stand, and the pairs and errors that they come to.
 
-    `whole`: the sample is the whole file, and not only its beginning.
+    `whole`: the sample is the whole file, and not only its beginning. `pairing`: its rows are answers.
     """
     told = Preview()
     raws: list[RawRow] = []
@@ -66,6 +77,10 @@ def preview(sample: BinaryIO, name: str, *, whole: bool, layout: str, context: C
     _tell_rows(told, raws)
     first = next((raw for raw in raws if raw.problem is None), None)
     if first is None:
+        return told
+    if pairing:
+        told.layout = "answers"
+        _tell_answers(told, raws, name, pairing, context)
         return told
     try:
         told.layout = detect(set(first.values), context) if layout == "auto" else layout
@@ -136,6 +151,34 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def _tell_error(told: Preview, number: int, error: RowError) -> None:
+    told.errors_found += 1
+    if len(told.errors) < ERRORS_SHOWN:
+        told.errors.append(
+            {"row": number, "field": _cut(error.field, _CELL), "problem": _cut(error.problem, _CELL * 2)}
+        )
+
+
+def _tell_answers(
+    told: Preview, raws: list[RawRow], name: str, pairing: PairingSpec, context: Context
+) -> None:
+    """Pairs of the answers in these rows alone: of the whole table the design may choose others."""
+    with AnswerTable() as table:
+        for raw in raws:
+            try:
+                table.take(raw, name, pairing.models)
+            except RowError as error:
+                _tell_error(told, raw.number, error)
+        try:
+            schema = schema_for("evenhand", set(), context)
+            for row in table.pairs(design_of(pairing)):
+                told.pairs_found += 1
+                if len(told.pairs) < PAIRS_SHOWN:
+                    told.pairs.append(_pair(schema(row, Place(0, told.pairs_found))[0]))
+        except (Refused, RowError) as error:
+            told.problem = str(error)
+
+
 def _tell_pairs(told: Preview, raws: list[RawRow], schema: Schema) -> None:
     for raw in raws:
         try:
@@ -143,15 +186,7 @@ def _tell_pairs(told: Preview, raws: list[RawRow], schema: Schema) -> None:
                 raise raw.problem
             pairs = schema(raw.values, Place(0, raw.number))
         except RowError as error:
-            told.errors_found += 1
-            if len(told.errors) < ERRORS_SHOWN:
-                told.errors.append(
-                    {
-                        "row": raw.number,
-                        "field": _cut(error.field, _CELL),
-                        "problem": _cut(error.problem, _CELL * 2),
-                    }
-                )
+            _tell_error(told, raw.number, error)
             continue
         told.pairs_found += len(pairs)
         told.pairs += [_pair(pair) for pair in pairs[: PAIRS_SHOWN - len(told.pairs)]]

@@ -7,27 +7,29 @@ the memory; what is decided about it is numbers.
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from tempfile import NamedTemporaryFile
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from annotate.actions.jobs import Refused
 from annotate.imports import checks
 from annotate.imports.files import reader_of
 from annotate.imports.pairing import Design, pairs_of
 from annotate.imports.places import opened
-from annotate.imports.record import RowError
+from annotate.imports.record import RawRow, RowError
 from annotate.imports.schemas import preference
 from annotate.imports.schemas.published import content_name
-from annotate.imports.spec import FileSpec
+from annotate.imports.spec import FileSpec, PairingSpec
 
 LONG = {"model", "response"}
 # Columns of a wide table that are no model's.
 _OWN = {"id", "prompt_id", "prompt", "messages", "media", "group", "metadata", "responses"}
 MAX_MODELS = 1000
+_BEAT = 10_000  # rows
 
 _TABLES = """
 CREATE TABLE prompt (number INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, about TEXT NOT NULL);
@@ -67,24 +69,35 @@ class AnswerTable:
         self._base.close()
         self._file.close()
 
-    def read(self, file: FileSpec, models: Sequence[str] = ()) -> None:
+    def read(
+        self, file: FileSpec, models: Sequence[str] = (), beat: Callable[[], None] | None = None
+    ) -> None:
         """Take a file's answers. `models`: the columns of a wide table; else all that mean nothing else.
+
+        `beat` is called now and then, and may end the work by what it raises.
 
         Raises:
             Refused: a row cannot be taken; the message names it.
         """
         with opened(file) as there:
             for raw in reader_of(file.name)(there):
-                place = f"{file.name}, row {raw.number}"
+                if beat and raw.number % _BEAT == 0:
+                    beat()
                 try:
-                    if raw.problem:
-                        raise raw.problem
-                    self._take(raw.values, place, models)
+                    self.take(raw, file.name, models)
                 except RowError as error:
                     where = f", {error.field}" if error.field else ""
-                    raise Refused(f"{place}{where}: {error.problem}") from None
+                    raise Refused(f"{file.name}, row {raw.number}{where}: {error.problem}") from None
 
-    def _take(self, row: Mapping[str, Any], place: str, models: Sequence[str]) -> None:
+    def take(self, raw: RawRow, name: str, models: Sequence[str] = ()) -> None:
+        """Take the answers of one row of the file of this name.
+
+        Raises:
+            RowError: it cannot be taken.
+        """
+        if raw.problem:
+            raise raw.problem
+        row, place = raw.values, f"{name}, row {raw.number}"
         long = row.keys() >= LONG and not models
         turns = turns_of(row)
         about = json.dumps({"prompt": turns} | {key: row[key] for key in ("media", "group") if row.get(key)})
@@ -169,6 +182,47 @@ class AnswerTable:
                     "response2": said[second] | {"model": second},
                     **({"criteria": list(criteria)} if criteria else {}),
                 }
+
+
+def design_of(spec: PairingSpec) -> Design:
+    """
+    Raises:
+        Refused: there is no such design, or its options do not go together.
+    """
+    per_prompt = spec.per_prompt
+    if spec.design in ("random", "balanced") and per_prompt is None:
+        per_prompt = 1
+    try:
+        return Design(spec.design, per_prompt, frozenset(spec.anchors), spec.seed)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise Refused(f"Pairing: {error}") from None
+
+
+@contextmanager
+def pairs_file(
+    files: Sequence[FileSpec], spec: PairingSpec, beat: Callable[[], None]
+) -> Iterator[tuple[FileSpec, BinaryIO]]:
+    """The pairs of these tables, as a file of Evenhand's own layout. The same tables make the same file.
+
+    Raises:
+        Refused: a row or an option cannot be taken, or no two answers meet.
+    """
+    with AnswerTable() as table, NamedTemporaryFile(suffix=".jsonl") as made:
+        for file in files:
+            table.read(file, spec.models, beat)
+        for number, row in enumerate(table.pairs(design_of(spec))):
+            made.write(json.dumps(row).encode() + b"\n")
+            if number % _BEAT == 0:
+                beat()
+        if not table.counts.pairs:
+            raise Refused(
+                f"No prompt of {table.counts.prompts:,} has two answers that may meet: is this a table of answers?"
+            )
+        size = made.tell()
+        made.seek(0)
+        first = files[0]
+        stem = PurePath(first.member or first.path or first.name).stem[:200]
+        yield FileSpec(name=f"{stem}.jsonl", size=size), made  # type: ignore[misc]
 
 
 def turns_of(row: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ from annotate.imports.files import reader_of
 from annotate.imports.places import media_source, opened
 from annotate.imports.publish import discard, only_import_of, publish, remove_folders, renew_plans
 from annotate.imports.record import FileError, PairRow, Place, RawRow, RowError
+from annotate.imports.responses import pairs_file
 from annotate.imports.schemas import Schema, schema_for
 from annotate.imports.schemas.context import Context
 from annotate.imports.spec import FileSpec, ImportSpec
@@ -117,6 +118,7 @@ class _Import:
         self._project = data_import.project
         self._lease = lease
         self._spec = ImportSpec.from_json(data_import.spec)
+        self._files = self._spec.files
         self._drafts = Drafts(data_import.project)
 
     def run(self) -> None:
@@ -125,15 +127,25 @@ class _Import:
             source = stack.enter_context(media_source(self._spec.media))
             sandbox = stack.enter_context(MediaSandbox())
             desk = MediaDesk(self._project.pk, source, sandbox, self._announce)
-            sizes = [file.size for file in self._spec.files]
+            made: BinaryIO | None = None
+            if self._spec.pairing:
+                self._lease.beat(step="making pairs of answers")
+                pairs = pairs_file(self._files, self._spec.pairing, self._lease.beat)
+                file, made = stack.enter_context(pairs)
+                self._files = (file,)
+            sizes = [file.size for file in self._files]
             self._lease.beat(total=sum(sizes), step="reading")
-            for index, file in enumerate(self._spec.files):
+            for index, file in enumerate(self._files):
                 if index >= self._import.position.get("file", 0):
-                    with opened(file) as local:
+                    with nullcontext(made) if made else opened(file) as local:
                         self._read_file(index, local, desk, sum(sizes[:index]))
         self._lease.beat(step="publishing")
         publish(self._import, send_follow_up=not self._lease.by_hand)
         renew_plans()
+
+    @property
+    def _layout(self) -> str:
+        return "evenhand" if self._spec.pairing else self._spec.layout
 
     def _announce(self, folder: str) -> None:
         """Note where files are about to be stored, before they are."""
@@ -147,7 +159,7 @@ class _Import:
 
     def _batches(self, index: int, opened: BinaryIO) -> Generator[_Batch, None, None]:
         """The rows of a file that come after what was written already. Touches no database."""
-        file = self._spec.files[index]
+        file = self._files[index]
         position = self._import.position
         done = position.get("row", 0) if index == position.get("file", 0) else 0
         schema: Schema | None = None
@@ -155,7 +167,7 @@ class _Import:
         try:
             for raw in reader_of(file.name)(opened):
                 if schema is None and raw.problem is None:
-                    schema = schema_for(self._spec.layout, set(raw.values), self._context(file))
+                    schema = schema_for(self._layout, set(raw.values), self._context(file))
                 if raw.number <= done:
                     continue
                 self._take(batch, schema, raw, index)
@@ -198,7 +210,7 @@ class _Import:
     def _write(self, batch: _Batch, desk: MediaDesk, bytes_done: int) -> None:
         """Write a batch with the place it reached, all in one transaction."""
         assert batch.last
-        file = self._spec.files[batch.last.file]
+        file = self._files[batch.last.file]
         self._lease.beat()  # ends here, before the work, if cancelled meanwhile
         found = desk.resolve(batch.rows)
         refused = batch.refused + [
@@ -234,7 +246,7 @@ class _Import:
 
     def _refusal(self, place: Place, external_id: str, error: RowError) -> dict[str, Any]:
         return {
-            "file": self._spec.files[place.file].name,
+            "file": self._files[place.file].name,
             "row": place.row,
             "id": _printable(external_id),
             "field": _printable(error.field),

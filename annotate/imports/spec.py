@@ -23,8 +23,27 @@ class FileSpec:
 
 
 @dataclass(frozen=True)
+class PairingSpec:
+    """How tables of answers become pairs (see pairing.Design). `models`: the columns of a wide table."""
+
+    design: str
+    per_prompt: int | None = None
+    anchors: tuple[str, ...] = ()
+    seed: int = 0
+    models: tuple[str, ...] = ()
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@dataclass(frozen=True)
 class ImportSpec:
-    """`k`: labels wanted a comparison where the file does not say. `labels`: take the file's judgments."""
+    """`k`: labels wanted a comparison where the file does not say. `labels`: take the file's judgments.
+
+    `pairing`: the files are tables of answers, and not of pairs.
+    """
 
     files: tuple[FileSpec, ...]
     media: FileSpec | None = None
@@ -36,12 +55,21 @@ class ImportSpec:
     task_type: str = ""
     k: int | None = None
     labels: bool = True
+    pairing: PairingSpec | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"files": [asdict(file) for file in self.files]}
+        made = asdict(self) | {"files": [asdict(file) for file in self.files]}
+        if self.pairing is None:
+            del made["pairing"]  # an import that was begun before there was any is known again
+        return made
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
         files = tuple(FileSpec(**file) for file in stored["files"])
         media = FileSpec(**stored["media"]) if stored["media"] else None
-        return cls(**{**stored, "files": files, "media": media})
+        given = stored.get("pairing")
+        pairing = None
+        if given:
+            lists = {name: tuple(given[name]) for name in ("anchors", "models")}
+            pairing = PairingSpec(**{**given, **lists})
+        return cls(**{**stored, "files": files, "media": media, "pairing": pairing})

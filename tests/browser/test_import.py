@@ -140,6 +140,31 @@ def test_the_mapping_of_an_earlier_import_is_offered_again(desk: Page, tmp_path:
     expect(page.get_by_label("Prompt (needed)")).to_be_visible()
 
 
+def test_a_table_of_answers_becomes_pairs(desk: Page, tmp_path: Path) -> None:
+    page = desk
+    rows = "".join(f"Question {n}?,alpha {n},beta {n},gamma {n}\n" for n in range(4))
+    choose(page, tmp_path, "answers.csv", "prompt,alpha,beta,gamma\n" + rows)
+    said(page).to_contain_text("No layout has these columns")
+    page.get_by_label("Rows are").select_option("balanced")
+    page.get_by_label("Pairs of a prompt").fill("2")
+    page.get_by_label("Pairs of a prompt").blur()
+    said(page).to_contain_text("Read as answers: the first 4 rows come to 8 pairs. Of the whole table")
+    expect(page.get_by_text("Which column means what")).to_be_hidden()
+    expect(page.get_by_role("article").first).to_contain_text("Pair 1: answers")
+    page.get_by_label("Rows are").select_option("anchors")
+    said(page).to_contain_text("anchors are named for the design anchors")
+    page.get_by_label("Anchors").fill("beta")
+    page.get_by_label("Anchors").blur()
+    page.get_by_label("Pairs of a prompt").fill("")
+    page.get_by_label("Pairs of a prompt").blur()
+    said(page).to_contain_text("come to 8 pairs")
+    page.get_by_role("button", name="Import").click()
+    page.wait_for_url("**/progress/")
+    run_job(DataImport.objects.get().job_id)
+    models = Pair.objects.values_list("response1__model_name", "response2__model_name")
+    assert len(models) == 8 and all("beta" in pair for pair in models)
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
 def test_it_looks_right(desk: Page, watch: Watch, tmp_path: Path, look: tuple[str, int, int]) -> None:
     watch.allow("inline style|widgets.*css")  # of axe itself, which follows what style sheets import

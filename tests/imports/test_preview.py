@@ -142,6 +142,25 @@ def test_nothing_is_stored_and_earlier_mappings_are_told(tmp_path: Any) -> None:
 
 
 @pytest.mark.django_db
+def test_answers_are_shown_as_the_pairs_that_they_make() -> None:
+    project = make_project()
+    text = "prompt,alpha,beta\nWhy?,So.,No.\nHow?,Thus.,\n,x,y\n"
+    asked: dict[str, Any] = {"by": None, "project": project, "name": "t.csv", "whole": True}
+    told = preview_upload(**asked, sample=sample(text), design="all", criterion="Truer?")
+    assert (told["layout"], told["problem"], told["pairs_found"]) == ("answers", "", 1)
+    sides = {side["model"]: side["text"] for side in told["pairs"][0]["responses"]}
+    assert sides == {"alpha": "So.", "beta": "No."}
+    assert told["pairs"][0]["criteria"][0]["text"] == "Truer?"
+    assert [(one["row"], one["field"]) for one in told["errors"]] == [(4, "prompt")]
+    told = preview_upload(**asked, sample=sample(text), design="anchors", anchors="gamma")
+    assert "No answer is of the anchor 'gamma'" in told["problem"]
+    with pytest.raises(Refused, match="anchors are named for the design"):
+        preview_upload(**asked, sample=sample(text), design="all", anchors="alpha")
+    with pytest.raises(Refused, match="are of answers"):
+        preview_upload(**asked, sample=sample(text), per_prompt=2)
+
+
+@pytest.mark.django_db
 def test_who_may_not_and_what_is_refused() -> None:
     project = make_project()
     with pytest.raises(Denied):

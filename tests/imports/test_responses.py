@@ -8,11 +8,24 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from annotate.actions.imports import start_import
+from annotate.actions.jobs import run_job
+from annotate.imports import run
 from annotate.imports.places import local_file
 from annotate.imports.responses import AnswerTable
+from annotate.imports.spec import ImportSpec, PairingSpec
 from annotate.models import Comparison, Pair
 from tests.factories import make_project
-from tests.imports.reading import import_files, write_csv, write_json, write_lines, write_parquet
+from tests.imports.reading import (
+    content,
+    import_files,
+    refusal,
+    spec_of,
+    write_csv,
+    write_json,
+    write_lines,
+    write_parquet,
+)
 
 MODELS = ("alpha", "beta", "gamma")
 LONG = [
@@ -121,3 +134,79 @@ def test_the_same_answer_twice_is_one(tmp_path: Path) -> None:
         table.read(local_file(write_lines(tmp_path / "a.jsonl", LONG)))
         table.read(local_file(write_lines(tmp_path / "b.jsonl", LONG)))
         assert table.counts.answers == 12
+
+
+@pytest.mark.django_db
+def test_an_import_makes_the_pairs_that_the_command_makes(tmp_path: Path) -> None:
+    table = write_csv(tmp_path / "answers.csv", WIDE)
+    paired(table, design="balanced", per_prompt=2)
+    project = make_project(salt="same")
+    import_files(project, tmp_path / "pairs.jsonl", source="answers", criterion="Clearer?")
+    other = make_project(salt="same")
+    pairing = PairingSpec("balanced", 2)
+    made = import_files(other, table, pairing=pairing, criterion="Clearer?")
+    assert content(other) == content(project) and made.pairs_new == 8
+    assert ImportSpec.from_json(made.spec).pairing == pairing
+    again = import_files(other, table, pairing=pairing, criterion="Clearer?")
+    assert (again.pairs_new, again.pairs_same) == (0, 8)
+
+
+@pytest.mark.django_db
+def test_an_import_of_answers_goes_on_where_it_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotate.imports.run.BATCH_ROWS", 3)
+    table = write_lines(tmp_path / "long.jsonl", LONG)
+    spec = spec_of(table, pairing=PairingSpec("all"))
+    whole, project = make_project(salt="same"), make_project(salt="same")
+    run_job(start_import(by=None, project=whole, spec=spec, by_hand=True).job_id, by_hand=True)
+    begun = start_import(by=None, project=project, spec=spec, by_hand=True)
+    writing = run.write_batch
+    written: list[Any] = []
+
+    def killed(*args: Any) -> Any:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(writing(*args))
+        return written[-1]
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(run, "write_batch", killed)
+        run_job(begun.job_id, by_hand=True)
+    begun.refresh_from_db()
+    assert (begun.pairs_new, begun.visible) == (6, False)
+    assert start_import(by=None, project=project, spec=spec, by_hand=True) == begun
+    run_job(begun.job_id, by_hand=True)
+    begun.refresh_from_db()
+    assert (begun.pairs_new, begun.visible) == (12, True)
+    assert content(project) == content(whole)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("rows", "options", "words"),
+    [
+        ([{"prompt": "Q", "model": "a", "response": 7}], {}, "t.jsonl, row 1, response: must be a text"),
+        ([{"prompt": "Q", "model": "a", "response": "x"}], {}, "No prompt of 1 has two answers"),
+        (LONG, {"pairing": PairingSpec("anchors")}, "anchors are named for the design anchors"),
+        (LONG, {"pairing": PairingSpec("anchors", anchors=("delta",))}, "No answer is of the anchor 'delta'"),
+        (LONG, {"layout": "omni"}, "goes with no layout"),
+        (LONG, {"mapping": {"prompt": "prompt", "response1": "a", "response2": "b"}}, "and no mapping"),
+    ],
+)
+def test_answers_that_cannot_be_imported(
+    tmp_path: Path, rows: list[dict[str, Any]], options: dict[str, Any], words: str
+) -> None:
+    table = write_lines(tmp_path / "t.jsonl", rows)
+    assert words in refusal(make_project(), table, **{"pairing": PairingSpec("all"), **options})
+
+
+@pytest.mark.django_db
+def test_answers_by_the_command(tmp_path: Path) -> None:
+    project = make_project()
+    table = write_csv(tmp_path / "wide.csv", [row | {"topic": "x"} for row in WIDE])
+    given = ("import_pairs", str(table), "--project", project.slug, "--anchors", "beta")
+    with pytest.raises(CommandError, match="--anchors says how answers become pairs"):
+        call_command(*given)
+    call_command(*given, "--design", "anchors", "--models", ",".join(MODELS))
+    assert Pair.objects.filter(project=project).count() == 8

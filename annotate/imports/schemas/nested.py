@@ -68,7 +68,8 @@ def _step(value: Any, step: str | int, path: str, before: tuple[str | int, ...])
     except IndexError:
         count = f"{len(value)} entr{'y' if len(value) == 1 else 'ies'}"
         raise RowError(path, f"{written(before)} has {count} here.") from None
-    kind = {dict: "an object", list: "a list", str: "a text"}.get(type(value), "a single value")
+    kinds: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+    kind = kinds.get(type(value), "a single value")
     raise RowError(path, f"leads on from {written(before)}, which is {kind} here.")
 
 

@@ -14,6 +14,7 @@ from annotate.actions.projects import create_project
 from annotate.imports.places import files_at, media_at
 from annotate.imports.schemas import LAYOUTS
 from annotate.imports.spec import ImportSpec
+from annotate.management.pairing import add_pairing, pairing_of
 from annotate.management.terminal import run_with_bar, tell_problems
 from annotate.models import DataImport, Job, JobKind, JobState, Project, TaskType
 
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--criterion", default="", help="for rows that name none")
         parser.add_argument("--k", type=int, help="labels wanted where the file does not say")
         parser.add_argument("--no-labels", action="store_true", help="leave the file's judgments out")
+        add_pairing(parser, default=None)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -84,6 +86,10 @@ class Command(BaseCommand):
             raise CommandError("; ".join(error.messages)) from None
 
     def _spec(self, options: dict[str, Any]) -> ImportSpec:
+        other = [name for name in ("per_prompt", "anchors", "models") if options[name]]
+        if other and not options["design"]:
+            flag = "--" + other[0].replace("_", "-")
+            raise CommandError(f"{flag} says how answers become pairs: it goes with --design.")
         mapping = None
         if options["mapping"]:
             try:
@@ -106,6 +112,7 @@ class Command(BaseCommand):
             task_type=options["task_type"] or "",
             k=options["k"],
             labels=not options["no_labels"],
+            pairing=pairing_of(options) if options["design"] else None,
         )
 
     def _run(self, data_import: DataImport) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate.actions.jobs import Refused
-from annotate.imports.pairing import DESIGNS, Design
+from annotate.imports.pairing import Design
 from annotate.imports.places import files_at
-from annotate.imports.responses import AnswerTable, Counts
+from annotate.imports.responses import AnswerTable, Counts, design_of
+from annotate.management.pairing import add_pairing, pairing_of
 
 
 class Command(BaseCommand):
@@ -22,28 +23,20 @@ class Command(BaseCommand):
             "tables", nargs="+", metavar="TABLE", help="JSON, JSONL, CSV or Parquet, long or wide"
         )
         parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.jsonl")
-        parser.add_argument("--design", choices=DESIGNS, default="balanced")
-        parser.add_argument("--per-prompt", type=int, metavar="N", help="pairs of one prompt")
-        parser.add_argument("--anchors", default="", metavar="A,B", help="the models that all others meet")
-        parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--models", default="", metavar="A,B", help="the columns of a wide table")
+        add_pairing(parser, default="balanced")
         parser.add_argument("--criterion", action="append", default=[], help="of every pair; may be repeated")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        per_prompt = options["per_prompt"]
-        if options["design"] in ("random", "balanced") and per_prompt is None:
-            per_prompt = 1
+        spec = pairing_of(options)
         try:
-            design = Design(
-                options["design"], per_prompt, frozenset(_names(options["anchors"])), options["seed"]
-            )
+            design = design_of(spec)
             with AnswerTable() as table:
                 for place in options["tables"]:
                     for file in files_at(place)[0]:
-                        table.read(file, _names(options["models"]))
+                        table.read(file, spec.models)
                 self._write(options["output"], table, design, options["criterion"])
                 self._tell(table.counts)
-        except (Refused, ValueError) as error:
+        except Refused as error:
             raise CommandError(str(error)) from None
 
     def _write(self, path: Path, table: AnswerTable, design: Design, criteria: list[str]) -> None:
@@ -72,7 +65,3 @@ class Command(BaseCommand):
             self.stdout.write(f"{counts.lonely:,} prompts have no two answers that may meet: left out.")
         if counts.failed:
             self.stdout.write(f"{counts.failed:,} rows tell of an answer that never came: left out.")
-
-
-def _names(given: str) -> list[str]:
-    return [name.strip() for name in given.split(",") if name.strip()]

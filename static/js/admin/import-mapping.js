@@ -85,7 +85,7 @@ async function ask() {
     return;
   }
   const body = new FormData();
-  for (const name of ["csrfmiddlewaretoken", "project", "layout", "mapping_text", "source", "task_type", "criterion", "k", "on_error"]) {
+  for (const name of ["csrfmiddlewaretoken", "project", "layout", "mapping_text", "source", "task_type", "criterion", "k", "on_error", "design", "per_prompt", "anchors"]) {
     body.set(name, form.elements[name].value);
   }
   if (form.elements.labels.checked) body.set("labels", "on");
@@ -129,9 +129,10 @@ function show(told, text) {
 function summary(told, unmapped) {
   if (unmapped) return "No layout has these columns. Choose below which column means what.";
   if (told.problem) return told.problem;
+  const more = told.layout === "answers" ? " Of the whole table, the design may choose others." : "";
   const count = (number, one, more) => `${number.toLocaleString("en")} ${number === 1 ? one : more}`;
   const refused = told.errors_found ? `; ${count(told.errors_found, "row", "rows")} cannot be taken` : "";
-  return `Read as ${told.layout}: the first ${count(told.rows_read, "row comes", "rows come")} to ${count(told.pairs_found, "pair", "pairs")}${refused}.`;
+  return `Read as ${told.layout}: the first ${count(told.rows_read, "row comes", "rows come")} to ${count(told.pairs_found, "pair", "pairs")}${refused}.${more}`;
 }
 
 function showErrors({ errors = [], errors_found: found = 0 }) {
@@ -173,12 +174,12 @@ function fieldOf(told) {
   return chosen?.[0] ?? named;
 }
 
-function showPairs({ pairs = [] }) {
+function showPairs({ pairs = [], layout }) {
   part("pairs-part").hidden = !pairs.length;
-  part("pairs").replaceChildren(...pairs.map(drawPair));
+  part("pairs").replaceChildren(...pairs.map((pair) => drawPair(pair, layout === "answers" ? "Pair" : "Row")));
 }
 
-function drawPair(pair) {
+function drawPair(pair, counted) {
   const media = (path) => element("p", { class: "desk-medium", text: path });
   const prompt = element("div", { class: "desk-prompt" });
   for (const { role, text } of pair.turns) {
@@ -198,7 +199,7 @@ function drawPair(pair) {
     asked.append(element("li", { text: said.length ? `${text} — ${said.join(", ")}` : text }));
   }
   if (!pair.criteria.length) asked.append(element("li", { text: "No criterion: annotators write their own." }));
-  const name = `Row ${pair.row}: ${pair.source} / ${pair.id}`;
+  const name = `${counted} ${pair.row}: ${pair.source} / ${pair.id}`;
   return element("article", { class: "desk-pair", "aria-label": name }, element("h4", { text: name }), prompt, sides, asked);
 }
 
