@@ -149,7 +149,7 @@ def test_a_table_of_answers_becomes_pairs(desk: Page, tmp_path: Path) -> None:
     page.get_by_label("Pairs of a prompt").fill("2")
     page.get_by_label("Pairs of a prompt").blur()
     said(page).to_contain_text("Read as answers: the first 4 rows come to 8 pairs. Of the whole table")
-    expect(page.get_by_text("Which column means what")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Which column means what")).to_be_hidden()
     expect(page.get_by_role("article").first).to_contain_text("Pair 1: answers")
     page.get_by_label("Rows are").select_option("anchors")
     said(page).to_contain_text("anchors are named for the design anchors")

@@ -403,11 +403,25 @@ function choice(value) {
 
 // --- the form -----------------------------------------------------------------------------------------------------
 
+/** Only what the chosen design asks for is asked; what is hidden says nothing. */
+function showDesign() {
+  const design = form.elements.design.value;
+  const asked = { per_prompt: ["balanced", "random", "anchors"], anchors: ["anchors"] };
+  for (const [name, designs] of Object.entries(asked)) {
+    const field = form.elements[name];
+    const row = field.closest(".form-row");
+    row.hidden = !designs.includes(design) && !row.classList.contains("errors");
+    if (row.hidden) field.value = "";
+  }
+}
+
 if (form && desk) {
   form.addEventListener("change", ({ target }) => {
     if (!desk.contains(target)) later();
   });
   mappingText.addEventListener("input", later);
+  form.elements.design.addEventListener("change", showDesign);
+  showDesign();
   part("earlier").addEventListener("change", ({ target }) => {
     if (!target.value) return;
     mappingText.value = JSON.stringify(JSON.parse(target.value), null, 2);
