@@ -95,7 +95,7 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
         for partition in (Partition.RESERVE, Partition.VALIDATION, Partition.TRAIN)
     }
     stored: dict[str, object] = {
-        "version": 5,
+        "version": 6,
         "labels": f"{RULE} {SETTLED_RULE[recipe.settled]}",
         "settled": str(recipe.settled),
         "min_labels": min_labels,

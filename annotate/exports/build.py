@@ -226,6 +226,8 @@ def summary(release: Release, plan: Plan) -> dict[str, Any]:
     told = {"groups": sizes_told(release)} if "groups" in release.recipe else {}
     if release.contamination:
         told["contamination"] = contamination_counts(release)
+    if release.written:
+        told["written"] = release.written
     return told | {
         "format": FORMAT,
         "software": f"Evenhand {version()}",
@@ -260,4 +262,8 @@ def _counts(plan: Plan, partitions: list[Partition]) -> dict[str, Any]:
             told = {"settled": count, "other_than_people": plan.overruled[partition, task_type]}
             entry = found[task_type]
             entry["review"] = entry.get("review", Counter()) + Counter(told)
+    for (partition, task_type, _), count in sorted(plan.written.items()):
+        if partition in partitions and count:
+            entry = found[task_type]
+            entry["of_models"] = entry.get("of_models", Counter()) + Counter({"labels": count})
     return found

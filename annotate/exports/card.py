@@ -10,7 +10,7 @@ from annotate.exports.choice import REASONS, STEPS
 from annotate.exports.figures import half_width
 from annotate.exports.kinds import formats_of, kinds_of
 from annotate.exports.plan import Plan
-from annotate.exports.recipe import FILE, Ties
+from annotate.exports.recipe import FILE, Ties, Whose
 from annotate.exports.records import settled_of
 from annotate.models import Partition, Release, TaskType
 from annotate.stats.agreement import Agreement
@@ -68,6 +68,7 @@ def card(release: Release, plan: Plan) -> str:
             "## Labels\n",
             f"{RULE} {SETTLED_RULE[settled_of(release)]}\n",
             *_settled(plan),
+            *_written(release, plan),
             *_mixes(release, plan),
             _table(("part", "config", *USABLE, "ties %"), _label_rows(plan)),
             "",
@@ -115,6 +116,9 @@ def _rows_of_formats(plan: Plan) -> str:
     for one in formats_of(plan):
         for kind in kinds_of(plan, one):
             labels = {str(label): plan.labels[kind.partition, kind.task_type, label] for label in USABLE}
+            if not one.of_models:
+                for label in USABLE:
+                    labels[str(label)] -= plan.written[kind.partition, kind.task_type, label]
             count = one.rows(labels, plan.recipe.mix(kind.partition).ties)
             rows.append((one.name, kind.split, kind.task_type, count))
     return f"{_table(('format', 'split', 'config', 'rows'), rows)}\n" if rows else ""
@@ -129,7 +133,7 @@ def _mixes(release: Release, plan: Plan) -> Iterable[str]:
     }
     for partition in Partition.values:
         mix = plan.recipe.mix(partition)
-        asks = [f"usable verdicts at least {release.recipe['min_labels'][partition]}"]
+        asks = [_WHOSE[mix.labels], f"usable verdicts at least {release.recipe['min_labels'][partition]}"]
         if mix.min_agreement:
             asks.append(f"of which at least {mix.min_agreement:g} say the label, unless reviewers settled it")
         yield f"- {partition}: {', '.join([*asks, said[mix.ties]])}."
@@ -261,6 +265,39 @@ def _settled(plan: Plan) -> Iterable[str]:
             ((*key, count, plan.overruled[key]) for key, count in sorted(plan.settled.items())),
         )
         yield ""
+
+
+_WHOSE = {
+    Whose.PEOPLE: "people's labels",
+    Whose.MODELS: "models' labels alone",
+    Whose.ALL: "people's labels and, where there are none, models'",
+}
+
+
+def _written(release: Release, plan: Plan) -> Iterable[str]:
+    """How many labels are those of models that wrote the criterion, where there are any."""
+    if not release.written:
+        return
+    yield (
+        "Some criteria were written by models, which read a pair and said which side wins by it (`label_origin`: `model`)."
+        " Other models verified it, nobody judged by it: these labels are no judgments. Frozen, by the model that wrote them"
+        " (`writer` in `labels/`):\n"
+    )
+    yield _table(("written by", "labels"), release.written["writers"].items())
+    looked_at = release.written["looked_at"]
+    if sum(looked_at.values()):
+        yield (
+            f"\nOf the criteria that people were shown as a sample they accepted {looked_at['accepted']} and rejected"
+            f" {looked_at['rejected']}, which stand in no file; {looked_at['waiting']} wait."
+        )
+    counts: dict[tuple[str, str], int] = {}
+    for (partition, task_type, _), count in plan.written.items():
+        counts[partition, task_type] = counts.get((partition, task_type), 0) + count
+    rows = [(*key, count) for key, count in sorted(counts.items()) if count]
+    if rows:
+        yield "\nOf the labels below, models':\n"
+        yield _table(("part", "config", "of models"), rows)
+    yield ""
 
 
 def _contamination(release: Release) -> Iterable[str]:

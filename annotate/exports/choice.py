@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.exports.formats import format_named
-from annotate.exports.recipe import Mix, Recipe, Ties
+from annotate.exports.recipe import Mix, Recipe, Ties, Whose
 from annotate.models import KeptOut, Partition, Release, TaskType
 from annotate.stats.labels import LEFT_OUT, NO_LABEL, USABLE, Label, Origin, Settled, final_label, label_of
 
@@ -26,6 +26,8 @@ REASONS = {
     "task_type": "its task type is not in the recipe",
     "language": "its language is not in the recipe",
     "criterion": "its criterion is not in the recipe",
+    "of_a_model": "the model that wrote its criterion says its label, and only people's are taken here",
+    "of_people": "its label is people's, and only models' are taken here",
     LEFT_OUT: "settled by reviewers, and such are left out here",
     NO_LABEL: "reviewers decided that nobody can tell",
     Label.TOO_FEW: "fewer usable verdicts than min_judgments",
@@ -48,7 +50,7 @@ STEPS = ("weights", "quotas", "cap_source", "cap_criterion")
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """What the filters go by. `tally`: usable counted verdicts, in the order of USABLE; `kept_out`: why it stands on no
-    side of the splits, empty if it does."""
+    side of the splits, empty if it does; `written`: what the model says that wrote its criterion, empty if people have."""
 
     task_type: str
     partition: str
@@ -57,6 +59,7 @@ class Candidate:
     kept_out: str
     tally: tuple[int, int, int]
     settled: str
+    written: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,16 @@ class Filters:
         self._criteria = {bytes.fromhex(key) for key in release.recipe.get("criteria", ())}
         formats = [format_named(name) for name in recipe.formats]
         self._placed = {
-            (partition, task_type)
+            (partition, task_type, of_model)
             for partition in Partition.values
             for task_type in TaskType.values
-            if any(one.takes(task_type, partition) for one in formats)
+            for of_model in (False, True)
+            if any(one.takes(task_type, partition) and (one.of_models or not of_model) for one in formats)
         }
 
     def decide(self, candidate: Candidate) -> Decision:
         people = label_of(candidate.tally, self._min_labels[candidate.partition])
-        label, origin = final_label(people, candidate.settled, self._settled)
+        label, origin = final_label(people, candidate.settled, self._settled, candidate.written)
         return Decision(label, people, origin, self._reason(candidate, label, origin))
 
     def _reason(self, candidate: Candidate, label: Label | str, origin: Origin) -> str:
@@ -99,13 +103,16 @@ class Filters:
             return "language"
         if self._criteria and candidate.criterion_key not in self._criteria:
             return "criterion"
+        of_model = origin == Origin.MODEL
+        if mix.labels != Whose.ALL and of_model != (mix.labels == Whose.MODELS):
+            return "of_a_model" if of_model else "of_people"
         if label not in USABLE:
             return str(label)
         if origin == Origin.PEOPLE and max(candidate.tally) + 1e-9 < mix.min_agreement * sum(candidate.tally):
             return "disagreement"
         if candidate.kept_out:
             return candidate.kept_out
-        if (candidate.partition, candidate.task_type) not in self._placed:
+        if (candidate.partition, candidate.task_type, of_model) not in self._placed:
             return "no_format"
         if label == Label.TIE and mix.ties == Ties.DROP:
             return "no_side"

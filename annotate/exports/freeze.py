@@ -13,21 +13,25 @@ from django.utils import timezone
 
 from annotate.exports.against import compare
 from annotate.exports.sides import TABLE, criteria_held_out, decide
+from annotate.exports.written import WRITTEN, written_in
 from annotate.models import KeptOut, Release
 from annotate.tallies import SETTLED, STANDINGS
 
 _FREEZE = f"""
-WITH {STANDINGS}, {SETTLED}, comparisons AS (
+WITH {STANDINGS}, {SETTLED}, {WRITTEN}, comparisons AS (
     INSERT INTO annotate_frozencomparison (release_id, pair_id, criterion_id, task_type, partition, kept_out, settled,
-                                           reviewers)
-    SELECT %(release)s, pair_id, criterion_id, task_type, partition, kept_out, settled, reviewers
+                                           reviewers, written, writer)
+    SELECT %(release)s, pair_id, criterion_id, task_type, partition, kept_out, settled, reviewers, written, writer
     FROM (SELECT u.pair_id, u.criterion_id, u.task_type, side.partition,
                  CASE WHEN side.kept_out = '' AND side.partition <> 'reserve' AND u.criterion_id = ANY (%(held_out)s)
                       THEN '{KeptOut.HELD_OUT.value}' ELSE side.kept_out END AS kept_out,
-                 COALESCE(d.verdict, '') AS settled, COALESCE(d.reviewers, 0) AS reviewers
-          FROM (SELECT DISTINCT pair_id, criterion_id, task_type FROM units) u
+                 COALESCE(d.verdict, '') AS settled, COALESCE(d.reviewers, 0) AS reviewers,
+                 COALESCE(w.label, '') AS written, COALESCE(w.writer, '') AS writer
+          FROM (SELECT pair_id, criterion_id, task_type FROM units
+                UNION SELECT pair_id, criterion_id, task_type FROM written) u
           JOIN {TABLE} side USING (pair_id)
-          LEFT JOIN settled d USING (pair_id, criterion_id)) rows
+          LEFT JOIN settled d USING (pair_id, criterion_id)
+          LEFT JOIN written w USING (pair_id, criterion_id)) rows
     ORDER BY pair_id, criterion_id
     RETURNING id, pair_id, criterion_id
 )
@@ -90,4 +94,6 @@ def _write(release: Release, contamination: dict[str, Any] | None) -> None:
         cursor.execute("SET LOCAL enable_nestloop = on")
         # The planner knows nothing yet of what has just been written, and would scan it whole for every batch.
         cursor.execute("ANALYZE annotate_frozencomparison; ANALYZE annotate_frozenjudgment")
-    Release.objects.filter(pk=release.pk).update(frozen_at=timezone.now(), contamination=contamination)
+    Release.objects.filter(pk=release.pk).update(
+        frozen_at=timezone.now(), contamination=contamination, written=written_in(release)
+    )

@@ -24,6 +24,7 @@ SCHEMA = pa.schema(
         ("criterion", pa.string()),
         ("label", pa.string()),
         ("origin", pa.string()),
+        ("writer", pa.string()),
         ("reviewers", pa.int16()),
         ("settled", pa.string()),
         ("label_of_people", pa.string()),
@@ -43,13 +44,15 @@ _READ = {
     **{name: SCHEMA.field(name).type for name in ("source", "pair", "task_type", "partition", "criterion")},
     "key": pa.string(),
     **{name: SCHEMA.field(name).type for name in ("settled", "reviewers")},
+    "written": pa.string(),
+    "writer": pa.string(),
     "judgments": pa.int64(),
-    **{name: SCHEMA.field(name).type for name in SCHEMA.names[11:]},
+    **{name: SCHEMA.field(name).type for name in SCHEMA.names[12:]},
 }
 
 _LABELS = f"""
 SELECT c.id, p.source, p.external_id, c.task_type, c.partition, t.text, encode(t.text_key, 'hex'),
-       NULLIF(c.settled, ''), c.reviewers, tally.*
+       NULLIF(c.settled, ''), c.reviewers, NULLIF(c.written, ''), NULLIF(c.writer, ''), tally.*
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %(release)s AND id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT %(batch)s) c
 JOIN annotate_pair p ON p.id = c.pair_id
@@ -73,7 +76,8 @@ def _tables(release: Release, part: Part, tell: Callable[[int], None]) -> Iterat
     decided = _Decided(settled_of(release))
     while True:
         read = copied(_LABELS, names, _READ)
-        rows = read.filter(pc.or_(pc.greater(read["judgments"], 0), pc.is_valid(read["settled"])))
+        labelled = pc.or_(pc.is_valid(read["settled"]), pc.is_valid(read["written"]))
+        rows = read.filter(pc.or_(pc.greater(read["judgments"], 0), labelled))
         columns = {name: rows[name] for name in rows.column_names}
         columns["id"] = pa.array(
             [
@@ -85,9 +89,10 @@ def _tables(release: Release, part: Part, tell: Callable[[int], None]) -> Iterat
             pa.string(),
         )
         found = [
-            decided.of(tuple(tally), settled or "", min_labels[partition])
-            for *tally, settled, partition in zip(
-                *(columns[name].to_pylist() for name in (*USABLE, "settled", "partition")), strict=True
+            decided.of(tuple(tally), settled or "", written or "", min_labels[partition])
+            for *tally, settled, written, partition in zip(
+                *(columns[name].to_pylist() for name in (*USABLE, "settled", "written", "partition")),
+                strict=True,
             )
         ]
         for place, name in enumerate(("label", "origin", "label_of_people")):
@@ -100,17 +105,19 @@ def _tables(release: Release, part: Part, tell: Callable[[int], None]) -> Iterat
 
 
 class _Decided:
-    """Label, origin and the label of people by tally and what was settled: few differ among many rows."""
+    """Label, origin and the label of people by tally, what was settled and what a model wrote: few differ among many rows."""
 
     def __init__(self, how: Settled) -> None:
         self._how = how
         self._known: dict[tuple[Any, ...], tuple[str | None, str, str | None]] = {}
 
-    def of(self, tally: tuple[int, ...], settled: str, min_labels: int) -> tuple[str | None, str, str | None]:
-        key = (tally, settled, min_labels)
+    def of(
+        self, tally: tuple[int, ...], settled: str, written: str, min_labels: int
+    ) -> tuple[str | None, str, str | None]:
+        key = (tally, settled, written, min_labels)
         if key not in self._known:
             people = label_of(tally, min_labels)
-            label, origin = final_label(people, settled, self._how)
+            label, origin = final_label(people, settled, self._how, written)
             self._known[key] = (
                 str(label) if label in USABLE else None,
                 str(origin),
@@ -120,9 +127,11 @@ class _Decided:
 
 
 def write_labels(path: Path, release: Release, part: Part, tell: Callable[[int], None]) -> None:
-    """One row for each comparison that somebody judged or settled, also for those that are in no other file.
+    """One row for each comparison that somebody judged or settled or whose criterion a model wrote, also for those that are
+    in no other file.
 
-    `label` is empty where there is none. `origin` says whether it is people's or was settled, by `reviewers` of them;
+    `label` is empty where there is none. `origin` says whether it is people's, was settled by `reviewers` of them, or is that
+    of the model that wrote the criterion, `writer`;
     what was settled and what people's verdicts alone come to stand beside it whatever the recipe makes of them, and the
     counts are those of the counted verdicts, untouched.
     """

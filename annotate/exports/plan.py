@@ -46,7 +46,7 @@ SELECT c.id, c.task_type, c.partition, c.kept_out, p.source, p.external_id, n.la
        ARRAY(SELECT a.modality::text FROM annotate_promptasset m JOIN annotate_asset a ON a.id = m.asset_id
              WHERE m.prompt_id = p.prompt_id ORDER BY m.position),
        a1.modality, r1.text <> '', a2.modality, r2.text <> '',
-       media.size, media.undrawn, tally.*, c.settled, c.pair_id
+       media.size, media.undrawn, tally.*, c.settled, c.pair_id, c.written
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %s AND id > %s ORDER BY id LIMIT %s) c
 JOIN annotate_pair p ON p.id = c.pair_id
@@ -92,6 +92,7 @@ class Plan:
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)  # of those labels
     settled: Counter[tuple[str, str]] = field(default_factory=Counter)  # of those labels, by reviewers
     overruled: Counter[tuple[str, str]] = field(default_factory=Counter)  # and other than people's
+    written: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # of those labels, by models
     tallies: Counter[tuple[str, str, tuple[int, ...]]] = field(default_factory=Counter)
     standings: Counter[str] = field(default_factory=Counter)
     figures: Figures = field(default_factory=Figures)
@@ -141,18 +142,18 @@ class _Taken:
         self._rows = Rows(self._steps, self._seed)
         self._partition = partition
         self._numbers, self._pairs, self._media, self._kinds = (array("q") for _ in range(4))
-        self._names: dict[tuple[str, str, bool, bool], int] = {}
+        self._names: dict[tuple[str, str, Origin, bool], int] = {}
 
     def add(
         self,
         number: int,
         pair: int,
         media: int,
-        kind: tuple[str, str, bool, bool],
+        kind: tuple[str, str, Origin, bool],
         name: str,
         limited: dict[str, str],
     ) -> None:
-        """A row; `kind`: its task type, its label, whether reviewers settled it, and that otherwise than people."""
+        """A row; `kind`: its task type, its label, where that comes from, and whether reviewers said otherwise than people."""
         self._numbers.append(number)
         self._pairs.append(pair)
         self._media.append(media)
@@ -169,7 +170,7 @@ class _Taken:
         last = 0
         rows = zip(self._numbers, self._pairs, self._media, self._kinds, strict=True)
         for at, (number, pair, media, code) in enumerate(rows):
-            task_type, label, settled, overruled = kinds[code]
+            task_type, label, origin, overruled = kinds[code]
             key = (self._partition, task_type)
             plan.there[key] += 1
             if step := left_out[at]:
@@ -178,7 +179,8 @@ class _Taken:
             plan.labels[*key, label] += 1
             plan.pairs[key] += pair != last  # rows of a pair stand together
             last = pair
-            if settled:
+            plan.written[*key, label] += origin == Origin.MODEL
+            if origin == Origin.SETTLED:
                 plan.settled[key] += 1
                 plan.overruled[key] += overruled
             if task_type not in kept:
@@ -211,9 +213,10 @@ def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
         plan.tallies[partition, task_type, tally] += 1
         if judgments:
             raw.add(number, judgments)
-        if judgments or settled:
+        written = row[21]
+        if judgments or settled or written:
             labels.add(number)
-        candidate = Candidate(task_type, partition, language, bytes(key), kept_out, tally, settled)
+        candidate = Candidate(task_type, partition, language, bytes(key), kept_out, tally, settled, written)
         decision = filters.decide(candidate)
         if decision.reason:
             plan.excluded[partition, task_type, decision.reason] += 1
@@ -232,14 +235,15 @@ def make_plan(release: Release, tell: Callable[[], None]) -> Plan:
         if undrawn:
             without_sheet.setdefault(f"{source}/{external_id}")
             continue
-        is_settled = decision.origin == Origin.SETTLED
-        overruled = is_settled and decision.people.found and decision.people != decision.label
+        overruled = (
+            decision.origin == Origin.SETTLED and decision.people.found and decision.people != decision.label
+        )
         part = taken[partition]
         part.add(
             number,
             row[20],
             media,
-            (task_type, str(decision.label), is_settled, overruled),
+            (task_type, str(decision.label), decision.origin, overruled),
             named(source, external_id, bytes(key)),
             part.limited(source, task_type, bytes(key)),
         )

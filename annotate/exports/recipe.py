@@ -35,11 +35,20 @@ class Ties(StrEnum):
     BOTH = "both"  # kept, and where a row needs a chosen side there is one for either order
 
 
+class Whose(StrEnum):
+    """Whose labels a part takes. Models' are those of criteria that models wrote; nobody has judged by these."""
+
+    PEOPLE = "people"  # and reviewers'
+    MODELS = "models"
+    ALL = "all"
+
+
 @dataclass(frozen=True)
 class Mix:
     """What one part of a release takes.
 
     Args:
+        labels: whose.
         min_judgments: usable verdicts that a label needs; None: as many as the project asks for.
         min_agreement: the share of the usable verdicts that a label of people's must have, 0 to 1.
         weights: rows of one source to rows of another; of sources not named there are as many as there are.
@@ -47,6 +56,7 @@ class Mix:
         cap_source, cap_criterion: the most rows of any one source, of any one criterion; None: no limit.
     """
 
+    labels: Whose = Whose.PEOPLE
     min_judgments: int | None = None
     min_agreement: float = 0.0
     ties: Ties = Ties.KEEP
@@ -107,7 +117,7 @@ class Recipe:
     splits: Splits = Splits()
     bench: Mix = Mix()
     validation: Mix = Mix(ties=Ties.DROP)
-    train: Mix = Mix(ties=Ties.DROP)
+    train: Mix = Mix(labels=Whose.ALL, ties=Ties.DROP)
     licences: Mapping[str, str] = field(default_factory=dict)
 
     def mix(self, partition: str) -> Mix:
@@ -130,7 +140,9 @@ class Recipe:
         """What `as_json` made. Lists are tuples again, and names are what they were."""
         given = {name: stored[name] for name in stored if name != "version"}
         for part in ("bench", "validation", "train"):
-            given[part] = Mix(**{**given[part], "ties": Ties(given[part]["ties"])})
+            # Before a recipe said whose, labels were people's.
+            mix = {"labels": Whose.PEOPLE} | given[part]
+            given[part] = Mix(**{**mix, "labels": Whose(mix["labels"]), "ties": Ties(mix["ties"])})
         splits = {name: _tuple(value) for name, value in given["splits"].items()}
         given["splits"] = Splits(**{**splits, "deal": Deal(**splits["deal"]) if splits["deal"] else None})
         lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
@@ -176,6 +188,7 @@ def _written(recipe: Recipe) -> dict[str, Any]:
 
 
 _PART = """\
+  labels: {labels}  # people, models (what wins by criteria that models wrote, where nobody has judged) or all
   min_judgments: project  # usable verdicts that a label needs: 1 to 9, or as many as the project asks for
   min_agreement: 0  # share of the usable verdicts that a label of people's must have: 0 to 1
   ties: {ties}  # keep, drop or both: kept, and a row for either order where one must be chosen
@@ -211,9 +224,9 @@ splits:
   # Rows with a response of these models, by these criteria, stand in test or in no split.
   hold_out: {{models: [], criteria: []}}
 bench:
-{_PART.format(ties="keep")}validation:
-{_PART.format(ties="drop")}train:
-{_PART.format(ties="drop")}# What the card says of sources, such as {{mine: CC-BY-4.0}}. Of others it says that nobody said.
+{_PART.format(labels="people", ties="keep")}validation:
+{_PART.format(labels="people", ties="drop")}train:
+{_PART.format(labels="all", ties="drop")}# What the card says of sources, such as {{mine: CC-BY-4.0}}. Of others it says that nobody said.
 licences: {{}}
 """
 
@@ -287,6 +300,7 @@ class _Reader:
 
     def _mix(self, part: str, default: Mix) -> _Read:
         fields: dict[str, _Read] = {
+            "labels": lambda node: Whose(_one_of(*map(str, Whose))(node)),
             "min_judgments": _or("project", _whole(1, 9)),
             "min_agreement": _number(0, 1),
             "ties": lambda node: Ties(_one_of(*map(str, Ties))(node)),

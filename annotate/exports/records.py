@@ -90,6 +90,8 @@ class Record:
         return dict(zip(TOLD, cells, strict=True))
 
 
+ORIGIN = "label_origin"  # the column that says whose a label is: people, settled, model
+
 # The columns of a row that tell what its label rests on, and their kind (see parquet.KINDS).
 TOLD = {
     "verdicts_response1": "count",
@@ -97,7 +99,7 @@ TOLD = {
     "verdicts_tie": "count",
     "verdicts_aside": "count",
     "annotators": "count",
-    "label_origin": "string",
+    ORIGIN: "string",
     "inclusion_probability": "share",
 }
 
@@ -124,7 +126,7 @@ class Part:
 _RECORDS = f"""
 SELECT c.id, p.source, p.external_id, q.id, q.turns, r1.text, r1.asset_id, r1.model_name,
        r2.text, r2.asset_id, r2.model_name, t.text, t.text_key, tally.*, c.settled,
-       c.kept_out, n.language, p.id
+       c.kept_out, n.language, p.id, c.written
 FROM (SELECT * FROM annotate_frozencomparison
       WHERE release_id = %(release)s AND task_type = %(task_type)s AND partition = %(partition)s
         AND id BETWEEN %(first)s AND %(last)s
@@ -170,7 +172,9 @@ def records(release: Release, part: Part) -> Iterator[Record]:
         taken = []
         for row in rows:
             key = bytes(row[12])
-            candidate = Candidate(part.task_type, part.partition, row[19], key, row[18], row[13:16], row[17])
+            candidate = Candidate(
+                part.task_type, part.partition, row[19], key, row[18], row[13:16], row[17], row[21]
+            )
             decision = filters.decide(candidate)
             if decision.reason:
                 continue

@@ -59,6 +59,14 @@ class FrozenComparison(models.Model):
     reviewers = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="how many of them decided so"
     )
+    written = models.CharField(
+        max_length=9,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="what wins by a criterion that a model wrote, as it says, where nobody has judged or settled it; empty: nothing",
+    )
+    writer = models.CharField(max_length=200, blank=True, default="", db_default="", help_text="that model")
 
     class Meta:
         indexes = [

@@ -113,6 +113,8 @@ class Release(models.Model):
     manifest = models.JSONField(null=True, blank=True)
     # What of the project stands in other benchmarks too, where it was compared with some (annotate.exports.against).
     contamination = models.JSONField(null=True, blank=True)
+    # How many criteria models wrote, by whom, and what people said of those that they looked at (annotate.exports.written).
+    written = models.JSONField(null=True, blank=True)
     # Since when judgments are in it whose annotator has withdrawn: another release should take its place.
     superseded_at = models.DateTimeField(null=True, blank=True)
     archive_key = models.CharField(max_length=120, blank=True, help_text="the finished zip in storage")

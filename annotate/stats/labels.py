@@ -50,6 +50,7 @@ class Origin(StrEnum):
 
     PEOPLE = "people"
     SETTLED = "settled"
+    MODEL = "model"  # which wrote the criterion, and is no judge
 
 
 class Settled(StrEnum):
@@ -73,13 +74,16 @@ SETTLED_RULE = {
 LEFT_OUT, NO_LABEL = "settled", "nobody_can_tell"
 
 
-def final_label(people: Label, settled: str, how: Settled) -> tuple[Label | str, Origin]:
+def final_label(people: Label, settled: str, how: Settled, written: str = "") -> tuple[Label | str, Origin]:
     """The label after review, or why there is none, and where it comes from.
 
     Args:
         people: the label by RULE.
         settled: what reviewers decided, empty where they did not: response1, response2, tie or cannot_tell.
+        written: what the model that wrote the criterion says, empty where anybody has judged or settled it.
     """
+    if written:
+        return Label(written), Origin.MODEL
     if not settled or how == Settled.IGNORE:
         return people, Origin.PEOPLE
     if how == Settled.LEAVE_OUT:

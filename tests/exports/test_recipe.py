@@ -21,6 +21,7 @@ from annotate.exports.recipe import (
     RecipeError,
     Splits,
     Ties,
+    Whose,
     default_text,
     parse,
 )
@@ -39,7 +40,7 @@ settled: leave_out
 groups: true
 seed: 7
 bench: {min_judgments: 3, min_agreement: 0.66, ties: drop, caps: {source: 9}}
-validation: {quotas: {text_to_audio: 0}}
+validation: {labels: models, quotas: {text_to_audio: 0}}
 train:
   ties: both
   weights: {mine: 2, theirs: 0.5}
@@ -68,8 +69,9 @@ def test_everything_is_read() -> None:
         groups=True,
         seed=7,
         bench=Mix(min_judgments=3, min_agreement=0.66, ties=Ties.DROP, cap_source=9),
-        validation=Mix(ties=Ties.DROP, quotas={"text_to_audio": 0}),
+        validation=Mix(labels=Whose.MODELS, ties=Ties.DROP, quotas={"text_to_audio": 0}),
         train=Mix(
+            labels=Whose.ALL,
             ties=Ties.BOTH,
             weights={"mine": 2.0, "theirs": 0.5},
             quotas={"text_to_audio": 400},
@@ -171,8 +173,12 @@ def test_what_is_written_is_read_again(recipe: Recipe) -> None:
         ("train:\n  caps: {source: 0}\n", "must be a whole number of at least 1, or none."),
         ("train:\n  quotas: {text_to_audio: many}\n", "train.quotas: text_to_audio is 'many'"),
         ("train:\n  quotas: {speech: 3}\n", "line 2, train.quotas: is 'speech'; must be one of text_to_text"),
-        ("train: 3\n", "line 1, train: must hold fields: min_judgments"),
+        ("train: 3\n", "line 1, train: must hold fields: labels, min_judgments"),
         ("[1, 2]\n", "line 1, the recipe: must hold fields"),
+        (
+            "bench: {labels: people's}\n",
+            'line 1, bench.labels: is "people\'s"; must be one of people, models, all.',
+        ),
         ("train: {weights: [1\n", "line 2, column 1: this is no YAML"),
         ("a: &x [1]\nb: *x\n", "uses anchors"),
         ("a: !!python/object:os.system x\n", "line 1, a: is no field"),
@@ -341,7 +347,7 @@ def test_filters_are_counted_at_each_step_and_told_in_the_card(tmp_path: Path) -
         "- criteria: Which is clearer?.",
     ):
         assert line in card, line
-    assert "- train: usable verdicts at least 2, of which at least 0.7 say the label" in card
+    assert "usable verdicts at least 2, of which at least 0.7 say the label" in card
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""Battles in the columns of lmsys/chatbot_arena_conversations, a row for each label; beside them the criterion."""
+"""Battles in the columns of lmsys/chatbot_arena_conversations, a row for each label; beside them the criterion and whose label it is."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -8,7 +8,7 @@ from typing import Any
 from annotate.exports.formats.base import Format, Kind, Output, Writing, in_folder, shards
 from annotate.exports.media import FOLDER
 from annotate.exports.parquet import schema_of, write_parquet
-from annotate.exports.records import Record, Side
+from annotate.exports.records import ORIGIN, Record, Side
 from annotate.models import TaskType
 from annotate.stats.labels import Label
 
@@ -22,6 +22,7 @@ _COLUMNS = {
     "turn": "count",
     "language": "string",
     "criterion": "string",
+    ORIGIN: "string",
 }
 _WINNER = {Label.RESPONSE1: "model_a", Label.RESPONSE2: "model_b", Label.TIE: "tie"}
 
@@ -60,6 +61,7 @@ def _write(columns: dict[str, str], path: Path, records: Iterable[Record], writi
             sum(turn["role"] == "user" for turn in record.turns),
             record.language or None,
             record.criterion,
+            str(record.origin),
             [f"{FOLDER}/{writing.media.put_picture(medium)}" for medium in record.media],
         )
         return dict(zip(columns, cells, strict=False))

@@ -85,7 +85,8 @@ class Format(ABC):
     """One format. Its module's name is its name, in recipes too, and the name of its folder where it says no other.
 
     `says`: for the card, what its files are and what reads them. `partitions` and `task_types`: what it has a place for.
-    `sided`: its rows have a chosen and a rejected response. `one_medium`: its columns hold one medium of the prompt;
+    `sided`: its rows have a chosen and a rejected response. `of_models`: it has a place for labels that are no judgments:
+    models' of the criteria that they wrote. `one_medium`: its columns hold one medium of the prompt;
     `bare`: they hold of a response the medium that the task type asks for and no text beside it. Pairs that have more
     are refused before anything is written.
     """
@@ -96,6 +97,7 @@ class Format(ABC):
     partitions: ClassVar[tuple[str, ...]] = tuple(Partition.values)
     task_types: ClassVar[tuple[str, ...]] = tuple(TaskType.values)
     sided: ClassVar[bool] = False
+    of_models: ClassVar[bool] = True
     one_medium: ClassVar[bool] = False
     bare: ClassVar[bool] = False
 

@@ -16,6 +16,7 @@ from annotate.exports.formats.base import Format, Kind, Output, Writing, write_l
 from annotate.exports.media import MediaFolder
 from annotate.exports.raw import pseudonymise
 from annotate.exports.records import BATCH, Record, Side
+from annotate.stats.labels import Origin
 
 _PAIRS = """
 SELECT p.id, p."group", p.sensitive, p.metadata, n.language, n.expertise, n.any_of, r1.metadata, r2.metadata
@@ -42,15 +43,17 @@ _LABEL = ("verdict", "strength", "tie_kind", "broken", "rationale")
 class Evenhand(Format):
     says = (
         "the labelled pairs in Evenhand's own layout, each with its criteria and the counted judgments of them: what"
-        " `import_pairs` reads, media below `media_data/`. What reviewers settled is not in it."
+        " `import_pairs` reads, media below `media_data/`. What reviewers settled is not in it, nor what models say of"
+        " criteria that they wrote: neither is a judgment."
     )
+    of_models = False
 
     def outputs(self, kind: Kind) -> Iterator[Output]:
         yield Output(f"{kind.stem}.jsonl", kind.parts, _write)
 
 
 def _write(path: Path, records: Iterable[Record], writing: Writing) -> None:
-    rows = _rows(records, writing)
+    rows = _rows((record for record in records if record.origin != Origin.MODEL), writing)
     write_lines(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from annotate.exports.formats.base import Format, Kind, Output, Writing, write_lines
 from annotate.exports.formats.turns import prompt_text
 from annotate.exports.media import FOLDER
-from annotate.exports.records import Record
+from annotate.exports.records import ORIGIN, Record
 from annotate.models import TaskType
 
 
@@ -34,6 +34,7 @@ def _write(path: Path, records: Iterable[Record], writing: Writing) -> None:
             "image_path": [f"{FOLDER}/{writing.media.put(medium)}" for medium in media if medium],
             "human_preference": [int(first), int(not first)],
             "criterion": record.criterion,
+            ORIGIN: str(record.origin),
         }
 
     def lines() -> Iterator[str]:

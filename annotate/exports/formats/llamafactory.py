@@ -13,7 +13,7 @@ from typing import Any
 from annotate.exports.formats.base import Format, Kind, Output, Sided, Writing, write_lines
 from annotate.exports.formats.turns import Turn, instructed, prompt_text
 from annotate.exports.media import FOLDER
-from annotate.exports.records import Medium
+from annotate.exports.records import ORIGIN, Medium
 from annotate.exports.tasks import MADE
 from annotate.models import Modality, Partition, TaskType
 
@@ -94,6 +94,7 @@ def _row(sided: Sided, path_of: Callable[[Medium], str]) -> dict[str, Any]:
         "conversations": [{"from": _FROM[turn["role"]], "value": turn["text"]} for turn in system + turns],
         "chosen": {"from": "gpt", "value": chosen},
         "rejected": {"from": "gpt", "value": rejected},
+        ORIGIN: str(record.origin),
         **lists,
     }
 

@@ -1,7 +1,7 @@
 """RewardBench, in two forms: the columns of the published set, and what the `rewardbench` command takes.
 
 Published (card of allenai/reward-bench): prompt, chosen, chosen_model, rejected, rejected_model, subset, id; beside
-them the criterion. The command (rewardbench 0.1.4, --dataset FILE --load_json): prompt as text; chosen and rejected as whole
+them the criterion and whose label it is. The command (rewardbench 0.1.4, --dataset FILE --load_json): prompt as text; chosen and rejected as whole
 conversations, the criterion as their system turn.
 """
 
@@ -13,10 +13,20 @@ from typing import Any
 from annotate.exports.formats.base import Format, Kind, Output, Sided, Writing, in_folder, shards, write_lines
 from annotate.exports.formats.turns import instructed, prompt_text
 from annotate.exports.parquet import schema_of, write_parquet
-from annotate.exports.records import Record
+from annotate.exports.records import ORIGIN, Record
 from annotate.models import TaskType
 
-_COLUMNS = ("prompt", "chosen", "chosen_model", "rejected", "rejected_model", "subset", "id", "criterion")
+_COLUMNS = (
+    "prompt",
+    "chosen",
+    "chosen_model",
+    "rejected",
+    "rejected_model",
+    "subset",
+    "id",
+    "criterion",
+    ORIGIN,
+)
 
 
 class RewardBench(Format):
@@ -54,6 +64,7 @@ def _row(sided: Sided) -> dict[str, Any]:
         record.source,
         sided.id,
         record.criterion,
+        str(record.origin),
     )
     return dict(zip(_COLUMNS, cells, strict=True))
 
@@ -66,6 +77,7 @@ def _conversations(path: Path, records: Iterable[Record], writing: Writing) -> N
             "prompt": prompt_text(sided.record.turns),
             "chosen": [*said, {"role": "assistant", "content": sided.chosen.text}],
             "rejected": [*said, {"role": "assistant", "content": sided.rejected.text}],
+            ORIGIN: str(sided.record.origin),
         }
         return json.dumps(row, ensure_ascii=False) + "\n"
 

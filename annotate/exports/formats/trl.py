@@ -9,7 +9,7 @@ from typing import Any
 from annotate.exports.formats.base import Format, Kind, Output, Sided, Writing, in_folder, shards, write_lines
 from annotate.exports.formats.turns import instructed
 from annotate.exports.parquet import schema_of, write_parquet
-from annotate.exports.records import Medium, Record, Side
+from annotate.exports.records import ORIGIN, Medium, Record, Side
 from annotate.exports.tasks import MADE
 from annotate.models import Modality, Partition, TaskType
 
@@ -35,7 +35,7 @@ def columns(task_type: str) -> dict[str, str]:
     """
     made = MADE[TaskType(task_type)]
     messages = "media_messages" if made.prompt or made.response else "messages"
-    named = {"id": "string", "prompt": messages, "chosen": messages, "rejected": messages}
+    named = {"id": "string", "prompt": messages, "chosen": messages, "rejected": messages, ORIGIN: "string"}
     named |= {_LISTS[modality]: _KIND[_LISTS[modality]] for modality in made.prompt}
     for side in ("chosen", "rejected"):
         named |= {f"{side}_{_LISTS[modality]}": _KIND[_LISTS[modality]] for modality in made.response}
@@ -51,6 +51,7 @@ def row(sided: Sided) -> dict[str, Any]:
         "prompt": _prompt(record, plain),
         "chosen": [{"role": "assistant", "content": _answer(sided.chosen, plain)}],
         "rejected": [{"role": "assistant", "content": _answer(sided.rejected, plain)}],
+        ORIGIN: str(record.origin),
     }
     for name in list(columns(record.task_type))[len(cells) :]:
         side, _, kind = name.rpartition("_")
@@ -119,7 +120,7 @@ def _parquet(task_type: str, path: Path, records: Iterable[Record], writing: Wri
 
     def embedded(sided: Sided) -> dict[str, Any]:
         cells = row(sided)
-        for name, kind in list(named.items())[4:]:
+        for name, kind in list(named.items())[5:]:
             cells[name] = [
                 media.put(medium) if kind == "strings" else media.embed(medium) for medium in cells[name]
             ]
@@ -130,7 +131,7 @@ def _parquet(task_type: str, path: Path, records: Iterable[Record], writing: Wri
 
 def _jsonl(task_type: str, path: Path, records: Iterable[Record], writing: Writing) -> None:
     """One row a line; media by their path relative to media_data."""
-    lists, media = list(columns(task_type))[4:], writing.media
+    lists, media = list(columns(task_type))[5:], writing.media
 
     def line(sided: Sided) -> str:
         cells = row(sided)
