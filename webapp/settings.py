@@ -20,6 +20,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "data"))).resolve()
 
 DEBUG = env.bool("DEBUG", False)
+# What makes the vectors of annotate.sentences.
+SENTENCES = "workers.embedding.sentences"
 
 
 def _secret_key() -> str:

@@ -1,12 +1,18 @@
 """Vectors of criteria: made for those that have none by this revision of the model, and of what is being typed."""
 
 import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from annotate.actions.embeddings import forget_typed, keep_embeddings, keep_typed
 from annotate.meaning import missing_embeddings
+from annotate.sentences import NoSentences
 from workers.features import feature_cache
 from workers.reward_models.features import minilm
 from workers.reward_models.features.cache import MemoryCache
+from workers.reward_models.features.wordpieces import Unavailable
 
 AT_ONCE = 500  # criteria
 
@@ -26,6 +32,18 @@ def embed_missing(most: int = AT_ONCE) -> int:
             vectors={pk: vector.tolist() for (pk, _), vector in zip(missing, vectors, strict=True)},
         )
     return len(missing)
+
+
+def sentences(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    """What annotate.sentences asks for, remembered in DATA_DIR/features.
+
+    Raises:
+        NoSentences: the model's weights are not installed.
+    """
+    try:
+        return minilm.embeddings(texts, feature_cache())
+    except Unavailable as error:
+        raise NoSentences(str(error)) from None
 
 
 def embed_typed(text: str) -> None:

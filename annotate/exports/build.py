@@ -87,7 +87,7 @@ def build(
     elif held != release.pk:
         raise files.Refused(f"{directory} holds release {held}. Give an empty directory.")
     tell(step="freezing")
-    freeze(release, lambda: tell())
+    freeze(release, tell)
     release = Release.objects.select_related("project").get(pk=release.pk)
     tell(step="planning")
     plan = make_plan(release, lambda: tell())

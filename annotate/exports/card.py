@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
 from annotate.exports.against import contamination_counts
 from annotate.exports.choice import REASONS, STEPS
 from annotate.exports.figures import half_width
+from annotate.exports.front_matter import front_matter
 from annotate.exports.kinds import formats_of, kinds_of
 from annotate.exports.plan import Plan
 from annotate.exports.recipe import FILE, Ties, Whose
@@ -38,11 +37,7 @@ _GROUPS = """\
 def card(release: Release, plan: Plan) -> str:
     """The card's text. It follows from the frozen rows and the recipe."""
     configs = configs_of(plan)
-    head = yaml.safe_dump(
-        {"pretty_name": release.project.name, "configs": configs, "tags": ["preference", "reward-model"]},
-        sort_keys=False,
-        allow_unicode=True,
-    )
+    head = front_matter(release.project.name, configs, plan)
     recipe = release.recipe
     sources = ", ".join(recipe["sources"]) if recipe["sources"] else "all"
     demo = [_DEMO] if release.project.demo else []
@@ -73,7 +68,7 @@ def card(release: Release, plan: Plan) -> str:
             _table(("part", "config", *USABLE, "ties %"), _label_rows(plan)),
             "",
             *_filters(plan),
-            "Pairs of one prompt, prompt group or medium, or of what is nearly the same, stand on one side of the splits only.\n",
+            *_apart(release, plan),
             *_contamination(release),
             *_coverage(plan),
             *_sizes(plan),
@@ -300,6 +295,24 @@ def _written(release: Release, plan: Plan) -> Iterable[str]:
     yield ""
 
 
+_NEARLY = {
+    "text": "prompts whose words nearly are (MinHash)",
+    "image": "pictures that nearly look so (difference hash)",
+}
+
+
+def _apart(release: Release, plan: Plan) -> Iterable[str]:
+    """What stands on one side of the splits."""
+    kinds = release.recipe.get("near_duplicates") or []
+    told = [words for kind, words in _NEARLY.items() if kind in kinds]
+    if "meaning" in kinds:
+        least = plan.recipe.splits.same_meaning
+        told.append(f"prompts that mean the same (cosine of their sentence embeddings of at least {least:g})")
+    nearly = f" What is nearly the same does too: {'; '.join(told)}." if told else ""
+    against = "" if "meaning" in kinds else " Prompts were not compared by what they mean."
+    yield f"Pairs of one prompt, prompt group or medium stand on one side of the splits only.{nearly}{against}\n"
+
+
 def _contamination(release: Release) -> Iterable[str]:
     """What stands in other benchmarks too, where some were looked through."""
     if release.contamination:
@@ -359,7 +372,13 @@ def _label_rows(plan: Plan) -> Iterable[tuple[object, ...]]:
     for part, task in sorted({(part, task) for part, task, _ in plan.labels}):
         counts = [plan.labels[part, task, label] for label in USABLE]
         ties = share(counts[-1], sum(counts))
-        yield (part, task, *counts, "-" if ties.value is None else f"{100 * ties.value:.1f}")
+        yield (part, task, *counts, _percent(ties))
+
+
+def _percent(found: Estimate) -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return "-"
+    return f"{100 * found.value:.1f} ({100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
 def _table(head: Iterable[str], rows: Iterable[tuple[object, ...]]) -> str:

@@ -36,6 +36,10 @@ CROSS JOIN LATERAL (SELECT COALESCE(p.metadata ->> 'licence', p.metadata ->> 'li
 WHERE p.id IN (SELECT pair_id FROM annotate_frozencomparison WHERE release_id = %s)
 GROUP BY 1 ORDER BY p.source COLLATE "C"
 """
+_LANGUAGES = """
+SELECT DISTINCT n.language FROM annotate_pair p JOIN annotate_need n ON n.id = p.need_id
+WHERE n.language <> '' AND p.id IN (SELECT pair_id FROM annotate_frozencomparison WHERE release_id = %s)
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Figures:
     median: int = 0  # counted judgments of an annotator
     most: int = 0
     sources: Mapping[str, Source] = field(default_factory=dict)
+    languages: tuple[str, ...] = ()  # that pairs say they are in
 
     def licence(self, source: str, declared: Mapping[str, str]) -> str:
         """What the recipe declares of a source, else what its rows were imported with."""
@@ -113,6 +118,7 @@ def figures_of(release: Release) -> Figures:
         sources={
             name: Source(pairs, tuple(sorted(licences))) for name, pairs, licences in _rows(_SOURCES, release)
         },
+        languages=tuple(sorted(language for (language,) in _rows(_LANGUAGES, release))),
     )
 
 

@@ -53,7 +53,7 @@ ORDER BY g.kind, g.name, m.annotator_id
 """
 
 
-def freeze(release: Release, tell: Callable[[], None] = lambda: None) -> None:
+def freeze(release: Release, tell: Callable[..., None] = lambda **_: None) -> None:
     """Write the release's frozen rows, unless it has them. Being one statement it sees one moment of the data.
 
     Which side a pair stands on is decided right before; pairs that came in between are left to the next release.

@@ -1,7 +1,8 @@
-"""What of a project is nearly the same: prompts by their text, pictures by their looks. A release keeps it on one side."""
+"""What of a project is nearly the same: prompts by their text or what they mean, pictures by their looks. A release keeps it on one side."""
 
 import io
 from collections.abc import Callable, Iterable
+from tempfile import TemporaryFile
 
 import numpy as np
 from django.core.files.storage import default_storage
@@ -9,7 +10,10 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from annotate import looks, minhash
+from annotate.actions.jobs import Refused
 from annotate.models import Release
+from annotate.nearest import near_groups
+from annotate.sentences import NoSentences, embedded
 
 _AT_ONCE = 5000
 
@@ -52,6 +56,40 @@ def near_prompts(release: Release, tell: Callable[[], None]) -> list[list[int]]:
         if about.get(ids[a]) == about.get(ids[b])
     ]
     return minhash.groups(_checked(pairs, tell))
+
+
+def same_meaning(release: Release, least: float, tell: Callable[..., None]) -> list[list[int]]:
+    """Groups of prompts that mean the same, whatever their words: those without media, by the cosine of their embeddings.
+
+    Prompts about different media are different ones, and those about the same stand on one side already.
+
+    Raises:
+        Refused: the model that embeds sentences is not installed.
+    """
+    ids: list[int] = []
+    with TemporaryFile() as file:  # half a gigabyte for a million: nothing to hold in memory
+        width = 0
+        for some in _batches(release.project_id):
+            said = [(pk, minhash.turns_text(turns)) for pk, turns, media in some if not media]
+            try:
+                vectors = embedded([text for _, text in said])
+            except NoSentences as error:
+                raise Refused(
+                    f"Prompts cannot be compared by meaning: {error} Or leave `meaning` out of near_duplicates."
+                ) from None
+            ids += [pk for pk, _ in said]
+            width = vectors.shape[1]
+            file.write(np.asarray(vectors, dtype=np.float16).tobytes())
+            tell(step=f"embedding prompts: {len(ids):,}")
+        if len(ids) < 2:
+            return []
+        file.flush()
+        table = np.memmap(file, dtype=np.float16, mode="r", shape=(len(ids), width))
+        root = near_groups(
+            table, least, lambda rows: tell(step=f"comparing prompts by meaning: {rows:,} of {len(ids):,}")
+        )
+    shared = np.flatnonzero(np.bincount(root, minlength=len(ids))[root] > 1)
+    return minhash.groups((ids[root[row]], ids[row]) for row in shared.tolist())
 
 
 def near_pictures(release: Release, tell: Callable[[], None]) -> list[list[int]]:

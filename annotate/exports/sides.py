@@ -13,6 +13,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from annotate.exports import near
+from annotate.exports.choice import recipe_in
 from annotate.exports.records import settled_of
 from annotate.leaks import PARTS
 from annotate.models import KeptOut, Release
@@ -78,7 +79,7 @@ def criteria_held_out(release: Release) -> list[int]:
         return sorted(row[0] for row in cursor.fetchall())
 
 
-def decide(release: Release, found_elsewhere: set[int], tell: Callable[[], None]) -> None:
+def decide(release: Release, found_elsewhere: set[int], tell: Callable[..., None]) -> None:
     """Write for every visible pair of the project its side and why it is kept out into the temporary TABLE.
 
     Args:
@@ -145,16 +146,19 @@ def _near(
     row: Numbers,
     part: Numbers,
     assets: dict[int, int],
-    tell: Callable[[], None],
+    tell: Callable[..., None],
 ) -> tuple[Numbers, Numbers]:
     """Links between pairs and the groups of near-duplicates that they hold something of."""
     rows: list[Numbers] = []
     parts: list[Numbers] = []
     next_part = int(part.max(initial=-1)) + 1
     kinds = release.recipe.get("near_duplicates") or []
-    if "text" in kinds:
+    groups = near.near_prompts(release, tell) if "text" in kinds else []
+    if "meaning" in kinds:
+        groups += near.same_meaning(release, recipe_in(release).splits.same_meaning, tell)
+    if groups:
         order = np.argsort(prompts, kind="stable")
-        for group in near.near_prompts(release, tell):
+        for group in groups:
             begin = np.searchsorted(prompts[order], group, side="left")
             end = np.searchsorted(prompts[order], group, side="right")
             rows += [order[a:b] for a, b in zip(begin, end, strict=True)]

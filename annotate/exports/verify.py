@@ -252,12 +252,16 @@ def _prompt_of(row: dict[str, Any]) -> str:
 
 
 def _check_counts(directory: Path, manifest: dict[str, Any], whole: set[str], problems: _Problems) -> None:
-    """Judgments and benchmark rows as many as the manifest counts."""
+    """Judgments, and benchmark rows where the release has them as such, as many as the manifest counts."""
+    formats = (
+        manifest["recipe"].get("recipe", {}).get("formats", ("omni",))
+    )  # which those without a recipe all have
     for what, folder, expected in [
         ("judgments", "raw/", sum(manifest["counts"]["judgments"].values())),
         *(
             (f"labels of {task}", f"bench/{task}/", sum(counts["labels"].values()))
             for task, counts in manifest["counts"]["bench"].items()
+            if "omni" in formats and task != TaskType.OTHER
         ),
     ]:
         paths = [path for path in whole if path.startswith(folder) and path.endswith(".parquet")]

@@ -1,14 +1,20 @@
 """What a card says of how a release came about, against figures reckoned here by hand."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from huggingface_hub import DatasetCard
 
-from annotate.exports.figures import half_width
-from annotate.models import Partition
+from annotate.actions.pools import ask_of_people, asks
+from annotate.exports.figures import Figures, Source, half_width
+from annotate.exports.front_matter import front_matter as head_of
+from annotate.exports.plan import Plan
+from annotate.exports.recipe import Recipe
+from annotate.models import Partition, TaskType
 from tests.exports.everything import release
 from tests.factories import judge, make_annotator, make_comparison, make_pair, make_project
 
@@ -73,7 +79,8 @@ def test_sizes_labels_and_tie_share(released: tuple[str, dict[str, Any]]) -> Non
     ((config, rows, pairs, *widths),) = table(card, "Sample sizes")
     assert (config, rows, pairs) == ("text_to_text", "8", "6")
     assert widths == [f"{half_width(rate, of):.1f}" for rate, of in ((0.5, 8), (0.8, 8), (0.8, 6))]
-    assert table(card, "Labels")[0] == ["reserve", "text_to_text", "3", "4", "1", "12.5"]
+    # One of eight; Wilson's interval, reckoned here by hand.
+    assert table(card, "Labels")[0] == ["reserve", "text_to_text", "3", "4", "1", "12.5 (2.2 to 47.1)"]
     head = yaml.safe_load(card.split("---")[1])
     assert [config["config_name"] for config in head["configs"]] == ["text_to_text", "labels", "judgments"]
 
@@ -88,3 +95,62 @@ def test_a_release_of_nothing_says_so(tmp_path: Path) -> None:
     card = (release(make_project(), tmp_path / "out") / "README.md").read_text()
     assert "Nothing was labelled yet: this release holds no rows." in card
     assert "0 annotators gave 0 counted judgments" in card
+
+
+def front_matter(out: Path) -> Any:
+    """As the Hub's own library reads it."""
+    return DatasetCard((out / "README.md").read_text()).data
+
+
+def test_the_front_matter_is_what_the_hub_reads(tmp_path: Path) -> None:
+    project = make_project(name="Preferences: ours", task_type=TaskType.OTHER)
+    for number, (task, language) in enumerate(
+        (("text_to_text", "German"), ("text_to_text", "pt-BR"), ("text_to_text", "Klingon"), ("other", ""))
+    ):
+        pair = make_pair(project, task_type=task, source=f"s{number}", metadata={"licence": "CC BY 4.0"})
+        ask_of_people(by=None, project=project, pair_ids=[pair.pk], asked=asks(language))
+        judge(make_comparison(pair), "response1")
+    data = front_matter(release(project, tmp_path / "out", "--formats", "jsonl,rewardbench"))
+    assert (data.pretty_name, data.license) == ("Preferences: ours", "cc-by-4.0")
+    assert data.language == ["de", "pt"]
+    assert data.task_categories == ["text-generation"] and data.size_categories == ["n<1K"]
+    names = [one["config_name"] for one in data.configs]
+    assert names == ["rewardbench", "labels", "judgments"]
+    for one in data.configs:
+        assert [list(files) for files in one["data_files"]] == [["split", "path"]] * len(one["data_files"])
+
+
+@pytest.mark.parametrize(
+    ("said", "declared", "expected"),
+    [
+        ((), {}, {"license": "unknown"}),
+        (("MIT", "cc0"), {}, {"license": ["cc0-1.0", "mit"]}),
+        (("MIT", ""), {}, {"license": "other", "license_name": "by-source", "license_link": "README.md"}),
+        (("MIT", ""), {"b": "Apache-2.0"}, {"license": ["apache-2.0", "mit"]}),
+        (
+            ("our own terms", "MIT"),
+            {},
+            {"license": "other", "license_name": "by-source", "license_link": "README.md"},
+        ),
+    ],
+)
+def test_the_licence_is_claimed_where_every_source_has_one(
+    said: tuple[str, ...], declared: dict[str, str], expected: dict[str, Any]
+) -> None:
+    names = zip("ab", said or ("", ""), strict=True)
+    sources = {name: Source(1, (licence,) if licence else ()) for name, licence in names}
+    plan = Plan(recipe=Recipe(licences=declared), figures=Figures(sources=sources))
+    head = yaml.safe_load(text := head_of("Ours", [], plan))
+    assert {name: value for name, value in head.items() if name.startswith("license")} == expected, text
+    assert "configs" not in head
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(999, "n<1K"), (1000, "1K<n<10K"), (99_999, "10K<n<100K"), (10**6, "1M<n<10M"), (10**7, "10M<n<100M")],
+)
+def test_the_size_is_told_by_labels(rows: int, size: str) -> None:
+    plan = Plan(
+        labels=Counter({("train", "text_to_text", "tie"): 1, ("train", "other", "response1"): rows - 1})
+    )
+    assert yaml.safe_load(head_of("Ours", [], plan))["size_categories"] == [size]

@@ -183,3 +183,20 @@ def test_checking_asks_no_database(
         call_command("verify_release", str(release))
         call_command("diff_releases", str(release), str(release), "--json")
     assert '"settings": {}' in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_a_release_in_other_formats_alone_is_whole_too(tmp_path: Path) -> None:
+    """Rows of the benchmark stand in `bench/` where that is one of the formats, and of its task types."""
+    project = make_project(task_type="other")
+    for name in ("text_to_text", "other"):
+        pair = make_pair(project, task_type=name, partition=Partition.RESERVE)
+        judge(make_comparison(pair), "response1")
+    for formats in ("jsonl", "omni,jsonl"):
+        out = export(project, tmp_path / formats, "--formats", formats)
+        manifest = json.loads((out / "MANIFEST.json").read_text())
+        assert {task: counts["labels"] for task, counts in manifest["counts"]["bench"].items()} == {
+            "other": {"response1": 1},
+            "text_to_text": {"response1": 1},
+        }
+        assert problems(out) == []

@@ -100,7 +100,7 @@ class Command(BaseCommand):
             "--near-duplicates",
             nargs="+",
             choices=[*NEAR_DUPLICATES, "none"],
-            help="of what nearly the same stands on one side of the splits only (default: as the recipe says, else all of these)",
+            help="of what nearly the same stands on one side of the splits only (default: as the recipe says, else text and image)",
         )
         parser.add_argument(
             "--split",
