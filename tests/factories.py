@@ -15,8 +15,12 @@ from annotate.models import (
     Claim,
     ClaimKind,
     Comparison,
+    CriteriaRun,
     Criterion,
     Draw,
+    Job,
+    JobKind,
+    JobState,
     Judgment,
     Membership,
     Modality,
@@ -26,6 +30,8 @@ from annotate.models import (
     Project,
     Prompt,
     PromptAsset,
+    Proposal,
+    ProposalState,
     Response,
     Role,
     Route,
@@ -229,3 +235,14 @@ def judge(
             comparison=comparison, n=free, k=comparison.k, annotator=annotator, claim=claim, head=judgment
         )
     return judgment
+
+
+def make_proposal(pair: Pair, text: str, *, reason: str = "It repeats another.", **fields: Any) -> Proposal:
+    """A criterion that a model wrote and that was rejected, in a run of its own."""
+    project = pair.project
+    job = Job.objects.create(kind=JobKind.WRITE, project=project, state=JobState.DONE)
+    run = CriteriaRun.objects.create(
+        project=project, job=job, digest=_hash(next(_number)).hex(), recipe={}, writer="writer-7b"
+    )
+    given = {"label": "response1", "state": ProposalState.REJECTED, "reason": reason, "cost": 0.0025}
+    return Proposal.objects.create(run=run, pair=pair, n=1, text=text, **{**given, **fields})

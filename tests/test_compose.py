@@ -242,6 +242,8 @@ def test_every_volume_is_declared_and_used_where_its_image_keeps_data() -> None:
     # Since version 18 the images keep a folder for each version there.
     assert used["postgres"] == "/var/lib/postgresql"
     assert used["web"] == used["export"] == image_environment()["DATA_DIR"]
+    # Who helps to write a release sees the folder that it is written in.
+    assert SERVICES["worker"]["volumes"] == SERVICES["export"]["volumes"]
     assert f"-dir={used['media']}" in SERVICES["seaweedfs"]["command"]
 
 

@@ -14,6 +14,7 @@ from annotate.admin import (
     queue,
     teams,
     work,
+    writing,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "queue",
     "teams",
     "work",
+    "writing",
 ]

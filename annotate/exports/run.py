@@ -5,6 +5,7 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
+import structlog
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -14,7 +15,9 @@ from annotate.exports import files
 from annotate.exports.build import assist as build_assist
 from annotate.exports.build import build
 from annotate.later import send_on_commit
-from annotate.models import Release
+from annotate.models import JobState, Release
+
+log = structlog.get_logger(__name__)
 
 _HELPERS = 2
 _EXPIRES = 600  # seconds after which the release is likely written
@@ -49,8 +52,19 @@ def _call_helpers(release: Release) -> None:
 
 
 def assist(release_id: str) -> None:
-    """Help a worker that makes a release, where its folder is on this machine or is shared with it."""
-    build_assist(release_id, Path(settings.DATA_DIR) / "releases" / release_id)
+    """Help a worker that makes a release, where its folder is on this machine or is shared with it. Where it is not, the
+    release is made without this one, and the log says what to share.
+    """
+    directory = Path(settings.DATA_DIR) / "releases" / release_id
+    if directory.is_dir():
+        build_assist(release_id, directory)
+    elif Release.objects.filter(pk=release_id, archive_key="", job__state=JobState.RUNNING).exists():
+        log.warning(
+            "cannot help with a release: its folder is not on this machine. Let the workers of the queues media and export"
+            " share one DATA_DIR",
+            release=release_id,
+            folder=str(directory),
+        )
 
 
 def _archive(lease: Lease, release: Release, directory: Path) -> str:

@@ -32,6 +32,7 @@ from tests.factories import (
     make_member,
     make_pair,
     make_project,
+    make_proposal,
     make_user,
 )
 
@@ -98,6 +99,8 @@ def make_site(name: str, project: Project | None = None) -> Site:
             "job": failed,
             "dataimport": data_import,
             "release": release,
+            "proposal": (proposal := make_proposal(pair, f"Secret criterion of a model in {name}")),
+            "criteriarun": proposal.run,
             "invitation": Invitation.objects.create(
                 project=project,
                 email=f"{name.lower()}@example.org",

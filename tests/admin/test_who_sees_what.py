@@ -24,6 +24,8 @@ MODELS = (
     "job",
     "dataimport",
     "release",
+    "criteriarun",
+    "proposal",
     "auditentry",
 )
 

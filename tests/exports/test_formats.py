@@ -184,8 +184,10 @@ def rewardbench(project: Project, out: Path, cache: Path) -> None:
             cache_dir=str(cache),
         ).to_list()
         said = {talk["id"]: talk for talk in talks}[row["id"]]
-        assert [turn["role"] for turn in said["chosen"]] == ["system", "user", "assistant"]
-        assert said["chosen"][0]["content"] == TRUER and said["chosen"][-1]["content"] == row["chosen"]
+        # It knows no system turn: the criterion stands before what was asked.
+        assert [turn["role"] for turn in said["chosen"]] == ["user", "assistant"]
+        assert said["chosen"][0]["content"] == f"{TRUER}\n\n{row['prompt']}"
+        assert said["chosen"][-1]["content"] == row["chosen"]
         assert said["chosen"][:-1] == said["rejected"][:-1] and said["prompt"] == row["prompt"]
 
 

@@ -5,6 +5,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,3 +124,33 @@ def test_a_worker_that_helps_writes_what_the_one_that_leads_then_finds(
     assert helped and all(helped[0])
     assert sent == [("workers.tasks.write_shards", str(release.pk))] * 2
     assist(str(release.pk))  # too late: there is nothing to do
+
+
+@pytest.mark.django_db
+def test_a_worker_that_does_not_see_the_folder_says_what_to_share(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Path
+) -> None:
+    """On another machine, with a DATA_DIR of its own: the release is made without it."""
+    release = start_release(by=None, project=project_with_everything(), options=ReleaseOptions(min_labels=1))
+    warned: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        "annotate.exports.run.log.warning", lambda said, **told: warned.append({"said": said, **told})
+    )
+    monkeypatch.setattr("annotate.exports.run.send_on_commit", lambda *args, **_: None)
+    assist(str(release.pk))  # which nobody has begun: nothing is missing
+    real, here = shards.Taking.lead, settings.DATA_DIR
+
+    def led(self: shards.Taking, *args: object) -> None:
+        settings.DATA_DIR = tmp_path / "elsewhere"
+        assist(str(release.pk))
+        settings.DATA_DIR = here
+        real(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(shards.Taking, "lead", led)
+    run_job(release.job_id)
+    assert Release.objects.get(pk=release.pk).archive_key
+    (warning,) = warned
+    assert "share one DATA_DIR" in str(warning["said"])
+    assert warning["folder"] == str(tmp_path / "elsewhere" / "releases" / str(release.pk))
+    assist(str(release.pk))  # too late: nothing is missing any more
+    assert len(warned) == 1

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from PIL import Image
 
+from annotate.imports.schemas.context import OVERALL
 from annotate.models import Modality, Partition
 from tests.evaluation.benches import picture
 from tests.factories import judge, make_asset, make_comparison, make_pair, make_project
@@ -38,6 +39,33 @@ def test_rows_are_what_was_judged(tmp_path: Path) -> None:
     for one in release.train:
         by_pair.setdefault(one.row.group, set()).add(one.row.pair.response1.text)
     assert all(len(sides) == 1 for sides in by_pair.values()) and len(by_pair) == 12
+
+
+def test_general_preferences_and_prompts_with_a_system_turn_are_read_back(tmp_path: Path) -> None:
+    """Of a general preference the release says no criterion; of a prompt's own system turn it makes one with it."""
+    project = make_project()
+    turns = [{"role": "system", "text": "Be brief."}, {"role": "user", "text": "Why?"}]
+    for prompt in ("How?", turns):
+        pair = make_pair(project, prompt=prompt, response1="So.", response2="Because.")
+        judge(make_comparison(pair, OVERALL, k=1), "response1")
+        judge(make_comparison(pair, LONG, k=1), "response2")
+    tie = make_comparison(make_pair(project, prompt="Which?"), LONG, k=1)
+    judge(tie, "tie")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("formats: [trl]\ntrain: {ties: both}\n")
+    call_command("export_bench", project=project.slug, out=tmp_path / "out", min_labels=1, recipe=recipe)
+    found = [
+        (one.general, one.row.criterion, one.row.pair.turns, one.subset)
+        for one in read(tmp_path / "out").train
+    ]
+    plain = (("user", "How?"),)
+    own = (("system", "Be brief."), ("user", "Why?"))
+    assert sorted(found[:4]) == sorted(
+        (criterion == OVERALL, criterion, prompt, "test")
+        for criterion in (OVERALL, LONG)
+        for prompt in (plain, own)
+    )
+    assert [one[2] for one in found[4:]] == [(("user", "Which?"),)] * 2
 
 
 def test_what_is_no_release_or_was_changed_is_said(tmp_path: Path) -> None:

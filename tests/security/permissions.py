@@ -395,10 +395,10 @@ admin/annotate/project/<str:object_id>/act/erase/  POST theirs       302 302w 30
 
 NAMES = {
     "judged": "asset criterion judgment pair",
-    "managed": "annotator auditentry claim crowdarrival dataimport draw invitation job membership project release",
+    "managed": "annotator auditentry claim criteriarun crowdarrival dataimport draw invitation job membership project proposal release",
     "acted": "claim membership project",
-    "unacted": "annotator auditentry crowdarrival dataimport draw invitation job release",
-    "read": "annotator auditentry claim crowdarrival draw invitation membership release",
+    "unacted": "annotator auditentry criteriarun crowdarrival dataimport draw invitation job proposal release",
+    "read": "annotator auditentry claim criteriarun crowdarrival draw invitation membership proposal release",
     "axes": "accessattempt accessfailurelog accesslog",
     "axes_logs": "accessfailurelog accesslog",
     "of_annotator": "exclude count-again groups withdraw",

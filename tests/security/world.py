@@ -51,6 +51,7 @@ from tests.factories import (
     make_member,
     make_pair,
     make_project,
+    make_proposal,
 )
 from tests.review.test_items import make_revision
 
@@ -182,6 +183,8 @@ def _place(name: str) -> Place:
             "job": failed,
             "dataimport": data_import,
             "release": release,
+            "proposal": (proposal := make_proposal(judged, f"canary-{name}-proposal")),
+            "criteriarun": proposal.run,
             "auditentry": project.auditentry_set.get(),
             "crowdarrival": CrowdArrival.objects.create(
                 project=project,

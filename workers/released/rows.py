@@ -5,18 +5,20 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from annotate.exports.build import FORMAT
 from annotate.exports.files import MANIFEST
+from annotate.exports.formats.turns import is_general
 from annotate.imports import checks
 from annotate.imports.files import json_lines
 from annotate.imports.media_source import FolderMedia, MediaSource
 from annotate.imports.record import AskedCriterion, FileError, Label, MediaRef, PairRow, Place, RowError, Side
 from annotate.imports.schemas import preference
-from annotate.imports.schemas.context import OVERALL, PUBLISHED, Context
+from annotate.imports.schemas.context import PUBLISHED, Context
 from annotate.imports.schemas.published import in_secret_order, media_key, medium
 from annotate.models import Modality, TaskType
 from workers.evaluation.benches import LABELS, BenchRow
@@ -39,7 +41,7 @@ class Row:
     @property
     def general(self) -> bool:
         """Was it judged as a whole, by no criterion of its own?"""
-        return self.row.criterion == OVERALL
+        return is_general(self.row.criterion)
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,13 @@ def read(folder: Path) -> Release:
         raise ReleaseError(f"{folder / MANIFEST} cannot be read: {error}") from None
     if manifest.get("format") != FORMAT:
         raise ReleaseError(f"{folder / MANIFEST}: its format is {manifest.get('format')!r}, not {FORMAT!r}.")
-    subsets = _subsets(folder)
+    told_of = _told_of(folder)
     found: dict[str, list[Row]] = {split: [] for split in SPLITS}
     for name in sorted(listed):
         task, _, split = name.removeprefix("train/").removesuffix(".jsonl").rpartition("-")
         if name.startswith("train/") and name.endswith(".jsonl") and split in found:
             _check(folder, name, listed[name])
-            for row in _rows(folder / name, name, task):
-                found[split].append(Row(row, subsets.get(row.id, "")))
+            found[split] += _rows(folder / name, name, task, told_of)
     if not found["train"]:
         raise ReleaseError(f"{folder} holds no training rows (train/*-train.jsonl): nothing to learn from.")
     return Release(
@@ -101,16 +102,21 @@ def _check(folder: Path, name: str, wanted: str) -> None:
         )
 
 
-def _subsets(folder: Path) -> dict[str, str]:
-    """The source of each row, which the training rows do not tell."""
-    found: dict[str, str] = {}
+def _told_of(folder: Path) -> dict[str, tuple[str, str]]:
+    """Source and criterion of each comparison by its id, which the training rows tell of none, or not apart from the prompt."""
+    found: dict[str, tuple[str, str]] = {}
     for path in sorted(folder.glob("labels/labels-*.parquet")):
-        table = pq.read_table(path, columns=["id", "source"])
-        found |= dict(zip(table["id"].to_pylist(), table["source"].to_pylist(), strict=True))
+        table = pq.read_table(path, columns=["id", "source", "criterion"])
+        ids, sources, criteria = (column.to_pylist() for column in table.columns)
+        # Criteria repeat, and so do sources: one text of each is kept.
+        found |= {
+            pk: (intern(source), intern(criterion))
+            for pk, source, criterion in zip(ids, sources, criteria, strict=True)
+        }
     return found
 
 
-def _rows(path: Path, name: str, task: str) -> Iterator[BenchRow]:
+def _rows(path: Path, name: str, task: str, told_of: Mapping[str, tuple[str, str]]) -> Iterator[Row]:
     # Without a salt: which side stands first is the same wherever the release is read.
     context = Context(name, "", task, task_type=task)
     try:
@@ -121,12 +127,18 @@ def _rows(path: Path, name: str, task: str) -> Iterator[BenchRow]:
                 try:
                     if raw.problem:
                         raise raw.problem
-                    pair = _pair(raw.values, Place(0, raw.number), context)
+                    row_id = checks.name(raw.values.get("id"), "id")
+                    # A tie may stand there as two rows, whose ids say which.
+                    told = told_of.get(row_id) or told_of.get(row_id.rpartition("/")[0])
+                    if told is None:
+                        raise RowError("id", "stands in none of labels/labels-*.parquet.")
+                    subset, criterion = told
+                    pair = _pair(raw.values, criterion, Place(0, raw.number), context)
                 except RowError as error:
                     raise ReleaseError(f"{name}, row {raw.number}: {error}") from None
                 (asked,) = pair.criteria
                 group = json.dumps([pair.turns, [media_key(ref) for ref in pair.media]])
-                yield BenchRow(
+                row = BenchRow(
                     pair.external_id,
                     task,
                     hashlib.sha256(group.encode()).hexdigest()[:16],
@@ -135,17 +147,26 @@ def _rows(path: Path, name: str, task: str) -> Iterator[BenchRow]:
                     LABELS[asked.labels[0].verdict],
                     name,
                 )
+                yield Row(row, subset)
     except FileError as error:
         raise ReleaseError(f"{name}: {error}") from None
 
 
-def _pair(values: Mapping[str, Any], place: Place, context: Context) -> PairRow:
-    """A row as exports/trl.py writes it: the criterion is the leading system turn, media stand in lists by side."""
+def _pair(values: Mapping[str, Any], criterion: str, place: Place, context: Context) -> PairRow:
+    """A row as exports/formats/trl.py writes it: the criterion begins the leading system turn, unless it is a general
+    preference, which is judged by none; media stand in lists by side.
+    """
     turns = preference.messages(values.get("prompt"), "prompt", "user")
-    if len(turns) < 2 or turns[0][0] != "system":
-        raise RowError(
-            "prompt", "must be messages, of which the first is the system turn with the criterion."
-        )
+    if not is_general(criterion):
+        if not turns or turns[0][0] != "system" or not turns[0][1].startswith(criterion):
+            raise RowError(
+                "prompt",
+                "must be messages, of which the first is the system turn that begins with the criterion.",
+            )
+        own = turns[0][1][len(criterion) :].removeprefix("\n\n")
+        turns = [*([("system", own)] if own else []), *turns[1:]]
+    if not turns:
+        raise RowError("prompt", "must hold a turn beside the criterion.")
     sides = [_side(values, name) for name in ("chosen", "rejected")]
     first, second, better = in_secret_order(context, *sides)
     return PairRow(
@@ -153,11 +174,11 @@ def _pair(values: Mapping[str, Any], place: Place, context: Context) -> PairRow:
         source="",
         external_id=checks.name(values.get("id"), "id"),
         task_type=context.task_type,
-        turns=tuple(turns[1:]),
+        turns=tuple(turns),
         media=tuple(_media(values, "")),
         response1=first,
         response2=second,
-        criteria=(AskedCriterion(turns[0][1], 1, (Label(PUBLISHED, better),)),),
+        criteria=(AskedCriterion(criterion, 1, (Label(PUBLISHED, better),)),),
     )
 
 

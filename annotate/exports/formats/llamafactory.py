@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.exports.formats.base import Format, Kind, Output, Sided, Writing, write_lines
-from annotate.exports.formats.turns import Turn, instructed, prompt_text
+from annotate.exports.formats.turns import alternating, instructed, prompt_text
 from annotate.exports.media import FOLDER
 from annotate.exports.records import ORIGIN, Medium
 from annotate.exports.tasks import MADE
@@ -84,7 +84,7 @@ def _row(sided: Sided, path_of: Callable[[Medium], str]) -> dict[str, Any]:
         turns = [{"role": "user", "text": human}]
         chosen = rejected = _free(prompt_text(record.turns))
     else:
-        turns = _alternating(turns)
+        turns = alternating(turns)
         turns[0]["text"] = (
             "".join(_PLACEHOLDERS[one] * len(paths) for one, paths in lists.items()) + turns[0]["text"]
         )
@@ -97,14 +97,6 @@ def _row(sided: Sided, path_of: Callable[[Medium], str]) -> dict[str, Any]:
         ORIGIN: str(record.origin),
         **lists,
     }
-
-
-def _alternating(turns: list[Turn]) -> list[Turn]:
-    """The turns as they are where user and assistant alternate from user to user, which alone is read; else in one."""
-    expected = ["user", "assistant"] * (len(turns) // 2) + ["user"]
-    if [turn["role"] for turn in turns] == expected:
-        return turns
-    return [{"role": "user", "text": prompt_text(turns) if turns else ""}]
 
 
 def _free(text: str) -> str:

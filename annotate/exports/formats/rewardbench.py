@@ -2,7 +2,8 @@
 
 Published (card of allenai/reward-bench): prompt, chosen, chosen_model, rejected, rejected_model, subset, id; beside
 them the criterion and whose label it is. The command (rewardbench 0.1.4, --dataset FILE --load_json): prompt as text; chosen and rejected as whole
-conversations, the criterion as their system turn.
+conversations. It takes turns for the user's and the assistant's by their place, whatever their roles, and ends at a system turn: the
+criterion begins the first user turn.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.exports.formats.base import Format, Kind, Output, Sided, Writing, in_folder, shards, write_lines
-from annotate.exports.formats.turns import instructed, prompt_text
+from annotate.exports.formats.turns import alternating, instructed, prompt_text
 from annotate.exports.parquet import schema_of, write_parquet
 from annotate.exports.records import ORIGIN, Record
 from annotate.models import TaskType
@@ -32,7 +33,8 @@ _COLUMNS = (
 class RewardBench(Format):
     says = (
         "text pairs in the columns of RewardBench (`*.parquet`; the subset is the source, the criterion a column of its"
-        " own), and as conversations for `rewardbench --dataset FILE.jsonl --load_json`, the criterion as system turn."
+        " own), and as conversations for `rewardbench --dataset FILE.jsonl --load_json`, the criterion before the first"
+        " user turn: it knows no system turn."
     )
     task_types = (TaskType.TEXT_TO_TEXT,)
     sided = True
@@ -71,7 +73,11 @@ def _row(sided: Sided) -> dict[str, Any]:
 
 def _conversations(path: Path, records: Iterable[Record], writing: Writing) -> None:
     def line(sided: Sided) -> str:
-        said = [{"role": turn["role"], "content": turn["text"]} for turn in instructed(sided.record)]
+        turns = instructed(sided.record)
+        system = [turn["text"] for turn in turns if turn["role"] == "system"]
+        turns = alternating([turn for turn in turns if turn["role"] != "system"])
+        turns[0] = {"role": "user", "text": "\n\n".join([*system, turns[0]["text"]])}
+        said = [{"role": turn["role"], "content": turn["text"]} for turn in turns]
         row = {
             "id": sided.id,
             "prompt": prompt_text(sided.record.turns),

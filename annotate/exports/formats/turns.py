@@ -19,12 +19,20 @@ def instructed(record: Record) -> list[Turn]:
     A system turn of the prompt's own joins it: templates take but one.
     """
     turns = list(record.turns)
-    system = [] if general(record) else [record.criterion]
+    system = [] if is_general(record.criterion) else [record.criterion]
     while turns and turns[0]["role"] == "system":
         system.append(turns.pop(0)["text"])
     return [{"role": "system", "text": "\n\n".join(system)}, *turns] if system else turns
 
 
-def general(record: Record) -> bool:
-    """It was asked which response is better, and not by what."""
-    return " ".join(record.criterion.split()).casefold() == OVERALL.casefold()
+def alternating(turns: list[Turn]) -> list[Turn]:
+    """The turns as they are where user and assistant alternate from user to user, which alone some read; else in one."""
+    expected = ["user", "assistant"] * (len(turns) // 2) + ["user"]
+    if [turn["role"] for turn in turns] == expected:
+        return turns
+    return [{"role": "user", "text": prompt_text(turns) if turns else ""}]
+
+
+def is_general(criterion: str) -> bool:
+    """It asks which response is better, and not by what."""
+    return " ".join(criterion.split()).casefold() == OVERALL.casefold()
