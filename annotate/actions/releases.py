@@ -1,19 +1,21 @@
 """Beginning a release. The work itself is annotate/exports/run.py, owned by the release's job."""
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.core.files import File
 from django.db import transaction
 from django.db.models import Q
 
-from annotate import audit
+from annotate import audit, media
 from annotate.access import Deed, require
 from annotate.actions.jobs import Refused, create_job, send
 from annotate.actions.judging import text_key
-from annotate.exports.against import named_files
+from annotate.exports.against import named_file, named_files
 from annotate.exports.formats import NAMES
 from annotate.exports.recipe import Deal, Recipe, Splits
 from annotate.models import Criterion, JobKind, Pair, Partition, Project, Release, User
@@ -149,10 +151,12 @@ def start_release(
     options: ReleaseOptions,
     directory: Path | None = None,
     release_id: UUID | None = None,
+    uploads: Sequence[File] = (),
 ) -> Release:
     """A new release with its job. Without `directory` the workers make it, as a zip in storage.
 
-    With `directory`, which must be marked as this release's, the caller runs the job itself.
+    With `directory`, which must be marked as this release's, the caller runs the job itself. `uploads`: as `against` of the
+    options, files that somebody sends; they are kept until it is frozen.
 
     Raises:
         Denied, Unknown: the user does not manage the project.
@@ -161,7 +165,10 @@ def start_release(
     require(by, Deed.MANAGE, project)
     recipe = recipe_of(project, options)
     # Where the files lie is nobody's business who reads the recipe.
-    files = {"against": [str(path) for path in options.against]} if options.against else {}
+    files: dict[str, Any] = {"against": [str(path) for path in options.against]} if options.against else {}
+    if uploads:
+        files = _keep(uploads)
+        recipe["against"] = {"files": files.pop("named"), "drop": options.drop_contaminated}
     job = create_job(by=by, project=project, kind=JobKind.RELEASE, **files)
     release_id = release_id or uuid4()
     release = Release.objects.create(
@@ -177,6 +184,26 @@ def start_release(
     if directory is None:
         send(job)
     return release
+
+
+def _keep(uploads: Sequence[File]) -> dict[str, Any]:
+    """Store the files, for the job's spec; `named`: for the recipe.
+
+    Raises:
+        Refused: one is not of a form that is read.
+    """
+    names = [Path((upload.name or "upload").replace("\\", "/")).name[-200:] for upload in uploads]
+    named = []
+    for name, upload in zip(names, uploads, strict=True):
+        named.append(named_file(name, upload))  # type: ignore[arg-type]
+        upload.seek(0)
+    folder = media.new_folder()
+    try:
+        stored = [(name, media.store(folder, upload)) for name, upload in zip(names, uploads, strict=True)]
+    except BaseException:
+        media.remove_folder(folder)
+        raise
+    return {"named": named, "uploads": stored, "folder": folder}
 
 
 @transaction.atomic

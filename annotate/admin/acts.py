@@ -71,8 +71,8 @@ class ActingAdmin(ScopedAdmin):
             raise Http404("There is no such thing for you.")
         if not may(signed_in(request), Deed.MANAGE, self.project_of(row)):
             raise PermissionDenied("What can be done here is for who manages the project.")
-        posted = request.POST if request.method == "POST" else None
-        form = act.form(posted, **({"row": row} if act.form is not forms.Form else {}))
+        posted = (request.POST, request.FILES) if request.method == "POST" else ()
+        form = act.form(*posted, **({"row": row} if act.form is not forms.Form else {}))
         if form.is_valid():
             try:
                 outcome = act.run(request, row, form.cleaned_data)

@@ -22,6 +22,7 @@ from annotate.admin.crowd import CROWD_ACTS
 from annotate.admin.invitations import INVITING_ACTS
 from annotate.admin.learning import LEARNING_ACTS, LearningAdmin
 from annotate.admin.teams import TEAM_ACTS
+from annotate.admin.work import FilesField
 from annotate.admin_site import signed_in
 from annotate.exports.recipe import MOST_CHARACTERS, Recipe, RecipeError, default_text, parse
 from annotate.models import Criterion, Membership, Partition, Project, ProjectState, Role, Stream, User
@@ -192,6 +193,15 @@ class ReleaseForm(forms.Form):
         "Groups of fewer than five are left out.",
     )
 
+    against = FilesField(
+        label="Other benchmarks",
+        required=False,
+        help_text="Files in any layout that imports recognise: what stands in both is counted in the card and listed in"
+        " contamination.jsonl. Their media are looked at where they stand within.",
+    )
+    drop_contaminated = forms.BooleanField(
+        label="Leave out what stands in both", required=False, help_text="Such pairs then stand in no split."
+    )
     recipe = forms.CharField(
         required=False,
         initial=default_text,
@@ -250,8 +260,10 @@ def _export(request: HttpRequest, project: Project, data: dict[str, Any]) -> Htt
         settled=data["settled"],
         groups=data["groups"],
         recipe=data["recipe"],
+        drop_contaminated=data["drop_contaminated"],
     )
-    return _to_job(start_release(by=signed_in(request), project=project, options=options).job_id)
+    release = start_release(by=signed_in(request), project=project, options=options, uploads=data["against"])
+    return _to_job(release.job_id)
 
 
 def _erase(request: HttpRequest, project: Project, _: dict[str, Any]) -> HttpResponse:

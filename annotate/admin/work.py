@@ -158,7 +158,7 @@ class FilesField(forms.FileField):
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         one = super().clean
-        return [one(file) for file in data] if data else [one(None)]
+        return [file for file in map(one, data or [None]) if file]
 
 
 # Of imports.pairing.DESIGNS.

@@ -6,19 +6,22 @@ one has lost its metadata. Responses too short to be anybody's own say nothing a
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import Any, BinaryIO
 
 import numpy as np
+from django.core.files.storage import default_storage
 from django.db import connection
 from numpy.typing import NDArray
 
-from annotate import looks, minhash
+from annotate import looks, media, minhash
 from annotate.actions.jobs import Refused
 from annotate.exports.files import new_file
 from annotate.exports.near import sketches
@@ -56,15 +59,46 @@ def named_files(paths: list[Path]) -> list[dict[str, str]]:
     found = []
     for path in paths:
         try:
-            reader_of(path.name)
             with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileError as error:
-            raise Refused(f"{path} cannot be compared with: {error}") from None
+                found.append(named_file(path.name, file))
         except OSError as error:
             raise Refused(f"{path} cannot be compared with: {error.strerror or error}.") from None
-        found.append({"name": path.name, "sha256": digest})
     return found
+
+
+def named_file(name: str, file: BinaryIO) -> dict[str, str]:
+    """As named_files, of an open file."""
+    try:
+        reader_of(name)
+    except FileError as error:
+        raise Refused(f"{name} cannot be compared with: {error}") from None
+    digest = hashlib.sha256()
+    while block := file.read(2**20):
+        digest.update(block)
+    return {"name": name, "sha256": digest.hexdigest()}
+
+
+@contextmanager
+def files_of(release: Release) -> Iterator[list[Path]]:
+    """The files that a release is to be compared with: those of this machine that its job names, or copies of those that were
+    uploaded, which are kept until it is frozen.
+    """
+    spec = release.job.spec
+    if "uploads" not in spec:
+        yield [Path(path) for path in spec["against"]]
+        return
+    with TemporaryDirectory() as folder:
+        paths = []
+        for number, (name, key) in enumerate(spec["uploads"]):
+            path = Path(folder) / str(number) / name
+            path.parent.mkdir()
+            with default_storage.open(key) as stored, path.open("wb") as file:
+                shutil.copyfileobj(stored, file, 2**20)
+            paths.append(path)
+        yield paths
+    # Only once what was found stands with the release: whoever is killed before reads them again.
+    if Release.objects.filter(pk=release.pk, frozen_at__isnull=False).exists():
+        media.remove_folder(spec["folder"])
 
 
 def compare(release: Release, paths: list[Path], tell: Callable[[], None]) -> tuple[dict[str, Any], set[int]]:

@@ -5,13 +5,12 @@ again, or by another process, and come out the same.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotate.exports.against import compare
+from annotate.exports.against import compare, files_of
 from annotate.exports.sides import TABLE, criteria_held_out, decide
 from annotate.exports.written import WRITTEN, written_in
 from annotate.models import KeptOut, Release
@@ -60,14 +59,15 @@ def freeze(release: Release, tell: Callable[..., None] = lambda **_: None) -> No
     """
     if not Release.objects.filter(pk=release.pk, frozen_at=None).exists():
         return
-    contamination, elsewhere = None, set[int]()
-    if against := release.recipe.get("against"):
-        contamination, elsewhere = compare(
-            release, [Path(path) for path in release.job.spec["against"]], tell
-        )
-        elsewhere = elsewhere if against["drop"] else set()
-    decide(release, elsewhere, tell)
-    _write(release, contamination)
+    against = release.recipe.get("against")
+    if not against:
+        decide(release, set(), tell)
+        _write(release, None)
+        return
+    with files_of(release) as paths:
+        contamination, elsewhere = compare(release, paths, tell)
+        decide(release, elsewhere if against["drop"] else set(), tell)
+        _write(release, contamination)
 
 
 @transaction.atomic

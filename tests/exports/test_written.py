@@ -29,7 +29,7 @@ from tests.factories import judge, make_comparison, make_pair, make_project
 pytestmark = pytest.mark.django_db
 
 BRIEF, DETAIL, KIND = "It is brief.", "It goes into detail.", "Which is kinder?"
-ANSWERS = {"response1": "Yes.", "response2": "Yes, and there are several reasons for it."}
+ANSWERS: dict[str, Any] = {"response1": "Yes.", "response2": "Yes, and there are several reasons for it."}
 
 
 def run_of(project: Project, name: str = "writer-7b") -> CriteriaRun:
