@@ -67,7 +67,7 @@ class Mix:
 
 
 # Prompts by their words, pictures by their looks, prompts by what they mean: the last only where it is asked for. It costs
-# some 20 ms of one processor a prompt, and the model knows English best.
+# tens of milliseconds of a processor a prompt, and the model knows English best.
 NEAR_DUPLICATES = ("text", "image", "meaning")
 # Cosine from which prompts mean the same. Of tests/exports/rewordings.py 11 of 12 prompts in other words reach it (runs of
 # bytes find none) and 1 of 8 that ask something else; of 270 different ones of PandaLM and LLMBar no two reach 0.73.
