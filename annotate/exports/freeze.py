@@ -78,7 +78,7 @@ def _write(release: Release, contamination: dict[str, Any] | None) -> None:
     with connection.cursor() as cursor:
         # Right after a large import the planner still believes the project to be empty. Nested loops over what
         # it then takes for a row or two would never end; whole projects are for hash joins anyway.
-        cursor.execute("SET LOCAL enable_nestloop = off")
+        cursor.execute("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'")
         cursor.execute(
             _FREEZE,
             {

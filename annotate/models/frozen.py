@@ -35,11 +35,17 @@ class KeptOut(models.TextChoices):
 
 
 class FrozenComparison(models.Model):
-    """A pair under a canonical criterion (merged ones make one row). A release's order is that of id."""
+    """A pair under a canonical criterion (merged ones make one row). A release's order is that of id.
 
-    release = models.ForeignKey(Release, models.CASCADE, related_name="comparisons")
-    pair = models.ForeignKey(Pair, models.CASCADE, related_name="+")
-    criterion = models.ForeignKey(Criterion, models.CASCADE, related_name="+")
+    Freezing writes these by the hundred thousand, from rows that it has just read and that go only with their project: the
+    database asks nothing again row by row. It does of each judgment, which may go meanwhile.
+    """
+
+    release = models.ForeignKey(
+        Release, models.CASCADE, related_name="comparisons", db_constraint=False, db_index=False
+    )
+    pair = models.ForeignKey(Pair, models.CASCADE, related_name="+", db_constraint=False)
+    criterion = models.ForeignKey(Criterion, models.CASCADE, related_name="+", db_constraint=False)
     task_type = models.CharField(max_length=32, choices=TaskType)
     partition = models.CharField(max_length=10, choices=Partition)
     kept_out = models.CharField(
@@ -71,7 +77,6 @@ class FrozenComparison(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["release", "id"], name="frozen_in_order"),
-            models.Index(fields=["release", "task_type", "partition", "id"], name="frozen_by_part"),
         ]
 
     def __str__(self) -> str:
@@ -81,7 +86,9 @@ class FrozenComparison(models.Model):
 class FrozenJudgment(models.Model):
     """One judgment of a frozen comparison. It goes only with the judgment, when its annotator withdraws."""
 
-    comparison = models.ForeignKey(FrozenComparison, models.CASCADE, related_name="judgments")
+    comparison = models.ForeignKey(
+        FrozenComparison, models.CASCADE, related_name="judgments", db_constraint=False
+    )
     judgment = models.ForeignKey(Judgment, models.CASCADE, related_name="+")
     standing = models.CharField(max_length=10, choices=Standing)
 
