@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -89,8 +89,7 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
     for source in dict.fromkeys([*recipe.sources, *weighed, *recipe.licences]):
         if not Pair.objects.filter(project=project, source=source).exists():
             raise Refused(f"Project {project.slug} has no pairs of source {source!r}.")
-    splits = recipe.splits
-    _check_held_out(project, splits)
+    _check_held_out(project, recipe.splits)
     min_labels = {
         partition: recipe.mix(partition).min_judgments
         or (project.k if partition == Partition.TRAIN else project.reserve_k)
@@ -102,18 +101,10 @@ def recipe_of(project: Project, options: ReleaseOptions) -> dict[str, object]:
         "settled": str(recipe.settled),
         "min_labels": min_labels,
         "sources": sorted(recipe.sources) or None,
-        "near_duplicates": sorted(splits.near_duplicates),
         "recipe": recipe.as_json(),
     }
     if recipe.criteria:
         stored["criteria"] = [_criterion(project, text) for text in recipe.criteria]
-    if splits.deal:
-        stored["split"] = asdict(splits.deal)
-    if splits.hold_out_models or splits.hold_out_criteria:
-        stored["hold_out"] = {
-            "models": sorted(splits.hold_out_models),
-            "criteria": sorted(splits.hold_out_criteria),
-        }
     if options.against:
         stored["against"] = {"files": named_files(list(options.against)), "drop": options.drop_contaminated}
     # Only where it is chosen: releases without it are what they always were.

@@ -18,8 +18,8 @@ from annotate import audit
 from annotate.access import Deed, Unknown, require
 from annotate.actions.people import new_pseudonym
 from annotate.actions.queue import close_claim, lock_claim, open_pairs
+from annotate.exports.named import named
 from annotate.exports.pseudonyms import pseudonymise
-from annotate.exports.records import named
 from annotate.models import (
     Annotator,
     Claim,

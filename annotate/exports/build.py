@@ -7,6 +7,7 @@ comes last: without it there is no release.
 
 import hashlib
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,7 +23,9 @@ from annotate.exports import files, recipe
 from annotate.exports.against import contamination_counts, write_contamination
 from annotate.exports.card import card, coverage
 from annotate.exports.choice import REASONS
-from annotate.exports.formats.base import Write, Writing
+from annotate.exports.chosen import Chosen, choose
+from annotate.exports.figures import figures_of
+from annotate.exports.formats.base import Output, Writing
 from annotate.exports.freeze import freeze
 from annotate.exports.groups import sizes_told, write_votes
 from annotate.exports.kinds import formats_of, kinds_of
@@ -30,6 +33,7 @@ from annotate.exports.labels import write_labels
 from annotate.exports.media import MediaFolder
 from annotate.exports.plan import Plan, make_plan
 from annotate.exports.raw import write_judgments
+from annotate.exports.reading import by_key
 from annotate.exports.records import Part, Record, records
 from annotate.exports.shards import ENOUGH, Shard, helpers, make_locks, taking
 from annotate.exports.withdrawn import of_earlier, write_withdrawn
@@ -38,7 +42,7 @@ from annotate.models import Partition, Release
 from annotate.software import version
 
 FORMAT = "evenhand-release/1"
-_TELL_EVERY = 1000  # rows
+_TELL_EVERY = 1.0  # seconds
 _PROCESSES = 4  # each takes memory of its own, and PostgreSQL does half of the work
 
 
@@ -51,17 +55,21 @@ class Tell(Protocol):
 
 
 class _Progress:
+    """Tells how far it is when the step is another one, and every second: being told waits for the disk."""
+
     def __init__(self, tell: Tell) -> None:
-        self._tell, self._done, self._told = tell, 0, 0
+        self._tell, self._done, self._told, self._step = tell, 0, 0.0, ""
 
     def add(self, rows: int = 1) -> None:
         self._done += rows
-        if self._done - self._told >= _TELL_EVERY:
-            self._told = self._done
+        if time.monotonic() - self._told >= _TELL_EVERY:
+            self._told = time.monotonic()
             self._tell(done=self._done)
 
     def at(self, step: str) -> None:
-        self._tell(done=self._done, step=step)
+        if step != self._step or time.monotonic() - self._told >= _TELL_EVERY:
+            self._step, self._told = step, time.monotonic()
+            self._tell(done=self._done, step=step)
 
 
 def build(
@@ -86,31 +94,33 @@ def build(
         files.mark(directory, release.pk)
     elif held != release.pk:
         raise files.Refused(f"{directory} holds release {held}. Give an empty directory.")
-    tell(step="freezing")
-    freeze(release, tell)
-    release = Release.objects.select_related("project").get(pk=release.pk)
-    tell(step="planning")
-    plan = make_plan(release, lambda: tell())
-    if not files.is_finished(directory):
-        with files.sole_writer(directory):
-            make_locks(directory)
-            with MediaSandbox() as sandbox:
-                progress = _Progress(tell)
-                shards = [Shard(*file) for file in _files(release, plan, directory, progress, sandbox)]
-                total = sum(shard.rows for shard in shards)
-                tell(total=total, done=0)
-                if call_helpers:
-                    call_helpers()
-                    _write(release, plan, directory, shards, progress)
-                else:
-                    if processes is None:
-                        processes = min(os.cpu_count() or 1, _PROCESSES) if total > ENOUGH else 1
-                    with helpers(processes - 1, release.pk, directory):
-                        _write(release, plan, directory, shards, progress)
-    return summary(release, plan)
+    if files.is_finished(directory):
+        return {name: told for name, told in files.manifest_in(directory).items() if name != "files"}
+    with files.sole_writer(directory), MediaSandbox() as sandbox:
+        tell(step="freezing")
+        freeze(release, tell)
+        release = Release.objects.select_related("project").get(pk=release.pk)
+        tell(step="planning")
+        chosen = choose(release, lambda: tell())
+        plan, progress = make_plan(release, chosen), _Progress(tell)
+        shards = _shards(release, chosen, plan, directory, progress, sandbox)
+        total = sum(shard.rows for shard in shards)
+        tell(total=total, done=0)
+        chosen.save(directory)
+        make_locks(directory)
+        if call_helpers:
+            call_helpers()
+            processes = 1
+        elif processes is None:
+            processes = min(os.cpu_count() or 1, _PROCESSES) if total > ENOUGH else 1
+        with helpers(processes - 1, release.pk, directory):
+            plan.figures = figures_of(release)  # needs no helper, and they need a while to begin
+            with by_key():
+                _lead(directory, shards, progress)
+        return _end(release, plan, directory, progress)
 
 
-def _write(release: Release, plan: Plan, directory: Path, shards: list[Shard], progress: _Progress) -> None:
+def _lead(directory: Path, shards: list[Shard], progress: _Progress) -> None:
     def told(shard: Shard) -> None:
         progress.at(f"writing {shard.path.relative_to(directory)}"[:80])
         if shard.path.exists():
@@ -118,13 +128,19 @@ def _write(release: Release, plan: Plan, directory: Path, shards: list[Shard], p
 
     with taking(directory, shards) as files_taken:
         files_taken.lead(told, lambda: progress.at("waiting for other processes"))
+
+
+def _end(release: Release, plan: Plan, directory: Path, progress: _Progress) -> dict[str, Any]:
+    """Write what tells of the files, the manifest last, and return it but for its list of files."""
     progress.at("checking sums")
     for path, content in _describing(release, plan):
         with files.new_file(directory / path) as file:
             file.write(content)
     listing = [_file_entry(directory, path, progress) for path in files.files_in(directory)]
-    files.write_json(directory / files.MANIFEST, summary(release, plan) | {"files": listing})
+    told = summary(release, plan)
+    files.write_json(directory / files.MANIFEST, told | {"files": listing})
     files.finish(directory)
+    return told
 
 
 def _describing(release: Release, plan: Plan) -> Iterator[tuple[Path, bytes]]:
@@ -147,59 +163,55 @@ def assist(release_id: UUID | str, directory: Path) -> None:
         or files.is_finished(directory)
     ):
         return
-    with unlimited_statements(), MediaSandbox() as sandbox:
-        plan = make_plan(release, lambda: None)
-        progress = _Progress(lambda **_: None)
-        shards = [Shard(*file) for file in _files(release, plan, directory, progress, sandbox)]
-        with (
-            suppress(FileNotFoundError),
-            taking(directory, shards) as files_taken,
-        ):  # it was finished just now
+    # Nobody leads yet, or it was finished just now.
+    with suppress(FileNotFoundError), unlimited_statements(), by_key(), MediaSandbox() as sandbox:
+        chosen = Chosen.load(directory)
+        plan, progress = make_plan(release, chosen), _Progress(lambda **_: None)
+        shards = _shards(release, chosen, plan, directory, progress, sandbox)
+        with taking(directory, shards) as files_taken:
             files_taken.help()
 
 
-def _files(
-    release: Release, plan: Plan, directory: Path, progress: _Progress, sandbox: MediaSandbox
-) -> Iterator[tuple[Path, int, Callable[[Path], None]]]:
-    """Every file of rows: its path, how many rows it counts for, and how to write it."""
+def _shards(
+    release: Release, chosen: Chosen, plan: Plan, directory: Path, progress: _Progress, sandbox: MediaSandbox
+) -> list[Shard]:
+    """Every file of rows."""
 
     def read(parts: list[Part]) -> Iterator[Record]:
         for part in parts:
-            for record in records(release, part):
+            for record in records(chosen, part):
                 yield record
                 progress.add()
 
+    def written(output: Output, writing: Writing, path: Path) -> None:
+        output.write(path, read(output.parts), writing)
+
+    shards = []
     for one in formats_of(plan):
         folder = directory / one.folder
         writing = Writing(release, plan.recipe, MediaFolder(folder, sandbox))
         for kind in kinds_of(plan, one):
             for output in one.outputs(kind):
                 rows = sum(part.rows for part in output.parts)
-                yield (
-                    folder / output.path,
-                    rows,
-                    partial(_written, output.write, read, output.parts, writing),
-                )
+                shards.append(Shard(folder / output.path, rows, partial(written, output, writing)))
     for path, part in _numbered(plan.labelled, directory / "labels" / "labels"):
-        yield path, part.rows, partial(write_labels, release=release, part=part, tell=progress.add)
+        shards.append(
+            Shard(path, part.rows, partial(write_labels, chosen=chosen, part=part, tell=progress.add))
+        )
     for path, part in _numbered(plan.raw, directory / "raw" / "judgments"):
-        yield path, part.rows, partial(write_judgments, release=release, part=part, tell=progress.add)
+        shards.append(
+            Shard(path, part.rows, partial(write_judgments, release=release, part=part, tell=progress.add))
+        )
     if release.contamination:
-        yield directory / "contamination.jsonl", 0, partial(write_contamination, release=release)
+        shards.append(
+            Shard(directory / "contamination.jsonl", 0, partial(write_contamination, release=release))
+        )
     if of_earlier(release).exists():
-        yield directory / "withdrawn.jsonl", 0, partial(write_withdrawn, release=release)
+        shards.append(Shard(directory / "withdrawn.jsonl", 0, partial(write_withdrawn, release=release)))
     if "groups" in release.recipe:
-        yield directory / "groups" / "votes.parquet", 0, partial(write_votes, release=release)
-
-
-def _written(
-    write: Write,
-    read: Callable[[list[Part]], Iterator[Record]],
-    parts: list[Part],
-    writing: Writing,
-    path: Path,
-) -> None:
-    write(path, read(parts), writing)
+        path = directory / "groups" / "votes.parquet"
+        shards.append(Shard(path, 0, partial(write_votes, release=release)))
+    return shards
 
 
 def _numbered(parts: list[Part], stem: Path) -> Iterator[tuple[Path, Part]]:
@@ -239,7 +251,7 @@ def summary(release: Release, plan: Plan) -> dict[str, Any]:
             "bench": _counts(plan, [Partition.RESERVE]),
             "validation": _counts(plan, [Partition.VALIDATION]),
             "train": _counts(plan, [Partition.TRAIN]),
-            "judgments": dict(sorted(plan.standings.items())),
+            "judgments": dict(sorted(plan.figures.standings.items())),
             "withdrawn": of_earlier(release).count(),
         },
         "coverage": coverage(plan),

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from annotate.exports.against import contamination_counts
-from annotate.exports.choice import REASONS, STEPS
+from annotate.exports.choice import REASONS, STEPS, settled_of
 from annotate.exports.figures import half_width
 from annotate.exports.front_matter import front_matter
 from annotate.exports.kinds import formats_of, kinds_of
 from annotate.exports.plan import Plan
 from annotate.exports.recipe import FILE, Ties, Whose
-from annotate.exports.records import settled_of
 from annotate.models import Partition, Release, TaskType
 from annotate.stats.agreement import Agreement
 from annotate.stats.estimates import Estimate, share
@@ -303,7 +302,7 @@ _NEARLY = {
 
 def _apart(release: Release, plan: Plan) -> Iterable[str]:
     """What stands on one side of the splits."""
-    kinds = release.recipe.get("near_duplicates") or []
+    kinds = plan.recipe.splits.near_duplicates
     told = [words for kind, words in _NEARLY.items() if kind in kinds]
     if "meaning" in kinds:
         least = plan.recipe.splits.same_meaning

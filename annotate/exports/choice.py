@@ -8,16 +8,14 @@ of the same seed.
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from math import prod
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotate.exports.formats import format_named
-from annotate.exports.recipe import Mix, Recipe, Ties, Whose
+from annotate.exports.recipe import Deal, Mix, Recipe, Splits, Ties, Whose
 from annotate.models import KeptOut, Partition, Release, TaskType
 from annotate.stats.labels import LEFT_OUT, NO_LABEL, USABLE, Label, Origin, Settled, final_label, label_of
 
@@ -73,14 +71,15 @@ class Decision:
 
 
 class Filters:
-    """The filters of one release's recipe."""
+    """The filters of one release's recipe. `by_language`, `by_criterion`: whether it goes by these."""
 
     def __init__(self, release: Release) -> None:
         recipe = recipe_in(release)
         self._recipe = recipe
-        self._settled = Settled(release.recipe.get("settled", Settled.IGNORE))
+        self._settled = settled_of(release)
         self._min_labels: dict[str, int] = release.recipe["min_labels"]
         self._criteria = {bytes.fromhex(key) for key in release.recipe.get("criteria", ())}
+        self.by_language, self.by_criterion = bool(recipe.languages), bool(self._criteria)
         formats = [format_named(name) for name in recipe.formats]
         self._placed = {
             (partition, task_type, of_model)
@@ -119,60 +118,62 @@ class Filters:
         return ""
 
 
+def settled_of(release: Release) -> Settled:
+    """What becomes of settled comparisons. Releases that were begun before there were any ignore them."""
+    return Settled(release.recipe.get("settled", Settled.IGNORE))
+
+
 def recipe_in(release: Release) -> Recipe:
-    """The recipe of a release. Those that were begun before there were any go by the default."""
+    """The recipe of a release. Those that were begun before there were any go by the default.
+
+    What is on which side has not always stood in the recipe: then it stands beside it.
+    """
     stored = release.recipe.get("recipe")
-    return Recipe.from_json(stored) if stored else Recipe()
+    if stored and "splits" in stored:
+        return Recipe.from_json(stored)
+    beside = release.recipe
+    held = beside.get("hold_out") or {"models": [], "criteria": []}
+    splits = Splits(
+        near_duplicates=tuple(beside.get("near_duplicates") or ()),
+        deal=Deal(**beside["split"]) if beside.get("split") else None,
+        hold_out_models=tuple(held["models"]),
+        hold_out_criteria=tuple(held["criteria"]),
+    )
+    if not stored:
+        return Recipe(splits=splits)
+    return replace(Recipe.from_json({**stored, "splits": Recipe().as_json()["splits"]}), splits=splits)
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What of too many stays in one part: by step and by what is limited, the greatest hash and the share that it leaves.
+class Taken:
+    """What the limits of one part make of each of its rows.
 
-    The probability that a row is there is the product of the shares of its steps, each a draw by chance of what the
-    steps before it left.
+    `left_out`: (rows,) by which of STEPS it is left out, from 1; 0: it is taken. `inclusion`: (rows,) the probability with
+    which it was: the product of the shares that its steps left, each a draw by chance of what the steps before it left; 0
+    where it was not.
     """
 
-    seed: int
-    found: Mapping[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
-
-    def inclusion(self, name: str, limited: Mapping[str, str]) -> float:
-        """The probability with which the limits take the row of this name, if they do; 0 if they do not.
-
-        Args:
-            limited: of each step what of the row it limits, as `limited_by` says.
-        """
-        shares = []
-        for step, value in limited.items():
-            if (limit := self.found.get((step, value))) is not None:
-                if hash_of(self.seed, step, name) > limit[0]:
-                    return 0.0
-                shares.append(limit[1])
-        return prod(shares)
-
-    @classmethod
-    def of(cls, mix: Mix, seed: int, rows: "Rows") -> tuple[Self, NDArray[np.int8]]:
-        """The limits of a part, and of each of its rows by which of STEPS it is left out, from 1; 0: it is taken."""
-        found: dict[tuple[str, str], tuple[int, float]] = {}
-        left_out = np.zeros(len(rows), dtype=np.int8)
-        for step in steps_of(mix):
-            hashes, values = np.array(rows.hashes[step], dtype=np.uint64), np.array(rows.values[step])
-            there = left_out == 0
-            codes, counted = np.unique(values[there], return_counts=True)
-            counts = dict(zip(codes.tolist(), counted.tolist(), strict=True))
-            for code, most in _most(mix, step, counts, rows.names).items():
-                if counts[code] <= most:
-                    continue
-                at = np.flatnonzero(there & (values == code))
-                kept = at[np.argsort(hashes[at], kind="stable")[:most]]
-                greatest = int(hashes[kept].max()) if most else -1
-                found[step, rows.names[code]] = (greatest, most / len(at))
-                left_out[np.setdiff1d(at, kept)] = STEPS.index(step) + 1
-        return cls(seed, found), left_out
+    left_out: NDArray[np.int8]
+    inclusion: NDArray[np.float64]
 
 
-# What takes every row.
-NO_LIMITS = Limits(0)
+def take(mix: Mix, rows: "Rows") -> Taken:
+    """Of a part's rows those that its mix has room for."""
+    left_out, inclusion = np.zeros(len(rows), dtype=np.int8), np.ones(len(rows))
+    for step in steps_of(mix):
+        hashes, values = np.array(rows.hashes[step], dtype=np.uint64), np.array(rows.values[step])
+        there = left_out == 0
+        codes, counted = np.unique(values[there], return_counts=True)
+        counts = dict(zip(codes.tolist(), counted.tolist(), strict=True))
+        for code, most in _most(mix, step, counts, rows.names).items():
+            if counts[code] <= most:
+                continue
+            at = np.flatnonzero(there & (values == code))
+            kept = at[np.argsort(hashes[at], kind="stable")[:most]]
+            inclusion[kept] *= most / len(at)
+            left_out[np.setdiff1d(at, kept)] = STEPS.index(step) + 1
+    inclusion[left_out > 0] = 0
+    return Taken(left_out, inclusion)
 
 
 def _most(mix: Mix, step: str, counts: Mapping[int, int], names: list[str]) -> dict[int, int]:

@@ -44,6 +44,7 @@ def differences(old: Path, new: Path) -> dict[str, Any]:
             note(row["task_type"], "other side", row["id"], f"{was['partition']} to {row['partition']}")
     for gone in rows.values():
         note(gone["task_type"], "removed", gone["id"])
+    settings = {"old": _settings(before["recipe"]), "new": _settings(after["recipe"])}
     media = {side: _media(manifest) for side, manifest in (("old", before), ("new", after))}
     return {
         "old": _named(before),
@@ -54,9 +55,9 @@ def differences(old: Path, new: Path) -> dict[str, Any]:
             "removed": sorted(media["old"] - media["new"]),
         },
         "settings": {
-            name: {"old": before["recipe"].get(name), "new": after["recipe"].get(name)}
-            for name in sorted(before["recipe"].keys() | after["recipe"].keys())
-            if before["recipe"].get(name) != after["recipe"].get(name)
+            name: {"old": settings["old"].get(name), "new": settings["new"].get(name)}
+            for name in sorted(settings["old"].keys() | settings["new"].keys())
+            if settings["old"].get(name) != settings["new"].get(name)
         },
         "judgments": {"old": before["counts"]["judgments"], "new": after["counts"]["judgments"]},
     }
@@ -68,6 +69,23 @@ def _labels(directory: Path, manifest: dict[str, Any]) -> Iterator[dict[str, Any
             with pq.ParquetFile(directory / entry["path"]) as file:
                 for batch in file.iter_batches(columns=_COLUMNS):
                     yield from batch.to_pylist()
+
+
+# What stood beside the recipe once, and stands in it: what was on which side.
+_TWICE = ("near_duplicates", "split", "hold_out")
+
+
+def _settings(stored: dict[str, Any], within: str = "") -> dict[str, Any]:
+    """What a release was made by, each by the path to it: `recipe.bench.ties`."""
+    found: dict[str, Any] = {}
+    for name, value in stored.items():
+        if name in _TWICE and not within and "splits" in stored.get("recipe", {}):
+            continue
+        if isinstance(value, dict) and value:
+            found |= _settings(value, f"{within}{name}.")
+        else:
+            found[f"{within}{name}"] = value
+    return found
 
 
 def _media(manifest: dict[str, Any]) -> set[str]:

@@ -1,32 +1,23 @@
 """What a card tells of how a release came about: where the responses stood, who judged, where the pairs are from."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
 
-from annotate.models import Release
+from annotate.models import Release, Standing
 from annotate.stats.estimates import Estimate, share
 
-_POSITIONS = """
-SELECT c.task_type,
-       count(*) FILTER (WHERE l.flip IS NOT NULL),
-       count(*) FILTER (WHERE NOT l.flip),
-       count(*) FILTER (WHERE j.verdict = CASE WHEN l.flip THEN 'response2' ELSE 'response1' END AND l.flip IS NOT NULL),
-       count(*) FILTER (WHERE j.verdict = CASE WHEN l.flip THEN 'response1' ELSE 'response2' END AND l.flip IS NOT NULL)
+# All frozen judgments, those alike together.
+_JUDGED = """
+SELECT c.task_type, f.standing, j.annotator_id, l.flip, j.verdict, count(*)
 FROM annotate_frozencomparison c
-JOIN annotate_frozenjudgment f ON f.comparison_id = c.id AND f.standing = 'counted'
+JOIN annotate_frozenjudgment f ON f.comparison_id = c.id
 JOIN annotate_judgment j ON j.id = f.judgment_id
 LEFT JOIN annotate_claim l ON l.id = j.claim_id
-WHERE c.release_id = %s GROUP BY 1 ORDER BY 1
-"""
-_POOL = """
-SELECT count(*), sum(n), percentile_disc(0.5) WITHIN GROUP (ORDER BY n), max(n)
-FROM (SELECT count(*) AS n FROM annotate_frozencomparison c
-      JOIN annotate_frozenjudgment f ON f.comparison_id = c.id AND f.standing = 'counted'
-      JOIN annotate_judgment j ON j.id = f.judgment_id
-      WHERE c.release_id = %s GROUP BY j.annotator_id) by_annotator
+WHERE c.release_id = %s GROUP BY 1, 2, 3, 4, 5
 """
 # What importers kept of a licence under either spelling.
 _SOURCES = """
@@ -72,6 +63,7 @@ class Source:
 class Figures:
     """Over everything that was frozen, whether or not it is in a row."""
 
+    standings: Mapping[str, int] = field(default_factory=dict)  # judgments, by how they stood
     positions: Mapping[str, Position] = field(default_factory=dict)  # by task type
     annotators: int = 0
     counted: int = 0  # judgments
@@ -108,13 +100,26 @@ class Figures:
 
 
 def figures_of(release: Release) -> Figures:
-    ((annotators, counted, median, most),) = _rows(_POOL, release)
+    standings, by_annotator = Counter[str](), Counter[int]()
+    counts: dict[str, list[int]] = {}
+    for task_type, standing, annotator, flip, verdict, count in _rows(_JUDGED, release):
+        standings[standing] += count
+        if standing != Standing.COUNTED:
+            continue
+        by_annotator[annotator] += count
+        position = counts.setdefault(task_type, [0, 0, 0, 0])
+        if flip is not None:
+            first, second = ("response2", "response1") if flip else ("response1", "response2")
+            for place, holds in enumerate((True, not flip, verdict == first, verdict == second)):
+                position[place] += count * holds
+    numbers = sorted(by_annotator.values())
     return Figures(
-        positions={task: Position(*counts) for task, *counts in _rows(_POSITIONS, release)},
-        annotators=annotators,
-        counted=int(counted or 0),
-        median=median or 0,
-        most=most or 0,
+        standings=standings,
+        positions={task: Position(*found) for task, found in sorted(counts.items())},
+        annotators=len(numbers),
+        counted=sum(numbers),
+        median=numbers[(len(numbers) - 1) // 2] if numbers else 0,  # of two in the middle the lower
+        most=numbers[-1] if numbers else 0,
         sources={
             name: Source(pairs, tuple(sorted(licences))) for name, pairs, licences in _rows(_SOURCES, release)
         },

@@ -72,6 +72,12 @@ def mark(directory: Path, release: UUID) -> None:
     write_json(directory / _MARK, {"release": str(release)})
 
 
+def manifest_in(directory: Path) -> dict[str, Any]:
+    """The manifest of a finished release."""
+    found: dict[str, Any] = json.loads((directory / MANIFEST).read_bytes())
+    return found
+
+
 def is_finished(directory: Path) -> bool:
     return (directory / MANIFEST).exists() and not (directory / _MARK).exists()
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from django.db import connection
 
+from annotate.exports.named import named
 from annotate.exports.parquet import write_parquet
 from annotate.models import FrozenMember, Release
 from annotate.stats.labels import USABLE
@@ -91,6 +92,5 @@ def _votes(release: Release) -> Iterator[dict[str, Any]]:
             cursor.execute(_VOTES, {"release": release.pk, "after": after, "batch": _BATCH, **names})
             rows = cursor.fetchall()
         for _, source, external_id, key, *rest in rows:
-            pair = f"{source}/{external_id}" if source else external_id
-            yield dict(zip(SCHEMA.names, (f"{pair}/{bytes(key).hex()[:8]}", *rest), strict=True))
+            yield dict(zip(SCHEMA.names, (named(source, external_id, bytes(key)), *rest), strict=True))
         after = last

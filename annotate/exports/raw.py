@@ -11,7 +11,7 @@ from annotate.exports.columns import copied
 from annotate.exports.draws import DrawPlaces
 from annotate.exports.groups import told_groups
 from annotate.exports.parquet import write_tables
-from annotate.exports.pseudonyms import pseudonymise
+from annotate.exports.pseudonyms import Pseudonyms
 from annotate.exports.records import Part
 from annotate.models import Release
 
@@ -90,7 +90,7 @@ ORDER BY c.id, f.id
 
 
 def _tables(release: Release, part: Part, tell: Callable[[int], None]) -> Iterator[pa.Table]:
-    key = release.pseudonym_key
+    pseudonym = Pseudonyms(release.pseudonym_key)
     groups = told_groups(release) if "groups" in release.recipe else None
     annotators: dict[int, str] = {}
     places = DrawPlaces(release.project)
@@ -107,11 +107,11 @@ def _tables(release: Release, part: Part, tell: Callable[[int], None]) -> Iterat
         columns = {name: read[name] for name in read.column_names}
         people = columns["annotator"].to_pylist()
         for annotator in set(people) - annotators.keys():
-            annotators[annotator] = pseudonymise(key, "annotator", annotator)
+            annotators[annotator] = pseudonym.of("annotator", annotator)
         columns["annotator"] = pa.array([annotators[one] for one in people], pa.string())
         for name in ("judgment", "supersedes"):
             columns[name] = pa.array(
-                [one and pseudonymise(key, "judgment", one) for one in columns[name].to_pylist()], pa.string()
+                [one and pseudonym.of("judgment", one) for one in columns[name].to_pylist()], pa.string()
             )
         tags = columns["tags"].to_pylist()
         columns["tags"] = pa.array([json.loads(one) if one else [] for one in tags], pa.list_(pa.string()))

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from django.db import connection
 
-from annotate.exports.choice import NO_LIMITS, Candidate, Filters, Limits, limited_by
-from annotate.models import Modality, Release
-from annotate.stats.labels import Label, Origin, Settled
-from annotate.tallies import TALLY
+from annotate.exports.chosen import Chosen
+from annotate.exports.named import named
+from annotate.models import Modality
+from annotate.stats.labels import Label, Origin
 
 BATCH = 1000  # comparisons read at a time
 
@@ -104,122 +105,93 @@ TOLD = {
 }
 
 
-def named(source: str, external_id: str, criterion_key: bytes) -> str:
-    """The name of a pair under a criterion in every file of a release."""
-    pair = f"{source}/{external_id}" if source else external_id
-    return f"{pair}/{criterion_key.hex()[:8]}"
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The frozen comparisons that one file holds: those of a task type and partition with first <= id <= last that the
-    recipe's filters and these limits take."""
+    """The frozen comparisons that one file holds: those with first <= id <= last; of a task type and partition only those of
+    it that the recipe takes."""
 
     task_type: str
     partition: str
     first: int
     last: int
     rows: int
-    limits: Limits = NO_LIMITS
 
 
-_RECORDS = f"""
-SELECT c.id, p.source, p.external_id, q.id, q.turns, r1.text, r1.asset_id, r1.model_name,
-       r2.text, r2.asset_id, r2.model_name, t.text, t.text_key, tally.*, c.settled,
-       c.kept_out, n.language, p.id, c.written
-FROM (SELECT * FROM annotate_frozencomparison
-      WHERE release_id = %(release)s AND task_type = %(task_type)s AND partition = %(partition)s
-        AND id BETWEEN %(first)s AND %(last)s
-      ORDER BY id LIMIT %(batch)s) c
+_CONTENT = """
+SELECT c.id, p.id, p.source, p.external_id, n.language, q.id, q.turns::text, r1.text, r1.asset_id, r1.model_name,
+       r2.text, r2.asset_id, r2.model_name, t.text, t.text_key
+FROM annotate_frozencomparison c
 JOIN annotate_pair p ON p.id = c.pair_id
 JOIN annotate_need n ON n.id = p.need_id
 JOIN annotate_prompt q ON q.id = p.prompt_id
 JOIN annotate_response r1 ON r1.id = p.response1_id
 JOIN annotate_response r2 ON r2.id = p.response2_id
 JOIN annotate_criterion t ON t.id = c.criterion_id
-CROSS JOIN LATERAL (
-    SELECT {TALLY}, count(*) FILTER (WHERE verdict NOT IN ('response1', 'response2', 'tie'))
-    FROM annotate_frozenjudgment f JOIN annotate_judgment j ON j.id = f.judgment_id
-    WHERE f.comparison_id = c.id AND f.standing = 'counted'
-) tally
+WHERE c.id = ANY (%s)
 ORDER BY c.id
 """
 
 
-def settled_of(release: Release) -> Settled:
-    """What becomes of settled comparisons. Releases that were begun before there were any ignore them."""
-    return Settled(release.recipe.get("settled", Settled.IGNORE))
-
-
-def records(release: Release, part: Part) -> Iterator[Record]:
+def records(chosen: Chosen, part: Part) -> Iterator[Record]:
     """The part's comparisons in order, read in batches."""
-    filters, first = Filters(release), part.first
-    steps = tuple(dict.fromkeys(step for step, _ in part.limits.found))
-    while True:
+    begin, end = np.searchsorted(chosen.number, (part.first, part.last + 1))
+    of_kind = [(case.task_type, case.partition) == (part.task_type, part.partition) for case in chosen.cases]
+    at = begin + np.flatnonzero(np.array(of_kind)[chosen.case[begin:end]] & (chosen.inclusion[begin:end] > 0))
+    labels = [
+        (Label(case.label), Origin(case.origin), case.tally, sum(case.aside))
+        if wanted and not case.reason
+        else None
+        for case, wanted in zip(chosen.cases, of_kind, strict=True)
+    ]
+    for start in range(0, len(at), BATCH):
+        some = at[start : start + BATCH]
         with connection.cursor() as cursor:
-            cursor.execute(
-                _RECORDS,
-                {
-                    "release": release.pk,
-                    "task_type": part.task_type,
-                    "partition": part.partition,
-                    "first": first,
-                    "last": part.last,
-                    "batch": BATCH,
-                },
-            )
+            cursor.execute(_CONTENT, [chosen.number[some].tolist()])
             rows = cursor.fetchall()
-        taken = []
-        for row in rows:
-            key = bytes(row[12])
-            candidate = Candidate(
-                part.task_type, part.partition, row[19], key, row[18], row[13:16], row[17], row[21]
-            )
-            decision = filters.decide(candidate)
-            if decision.reason:
-                continue
-            limited = limited_by(steps, row[1], part.task_type, key)
-            if inclusion := part.limits.inclusion(named(row[1], row[2], key), limited):
-                taken.append((row, key, decision, inclusion))
-        prompt_media, assets = _media([row for row, *_ in taken])
-        for row, key, decision, inclusion in taken:
+        prompt_media, assets = _media([rows[place] for place in np.flatnonzero(chosen.media[some])])
+        decided = zip(chosen.case[some].tolist(), chosen.inclusion[some].tolist(), strict=True)
+        for row, (case, inclusion) in zip(rows, decided, strict=True):
+            number, pair, source, external_id, language, prompt, turns = row[:7]
+            text1, asset1, model1, text2, asset2, model2, criterion, key = row[7:]
+            told = labels[case]
+            assert told
+            label, origin, tally, aside = told
             yield Record(
-                number=row[0],
+                number=number,
                 partition=part.partition,
-                pair=row[20],
-                source=row[1],
-                external_id=row[2],
+                pair=pair,
+                source=source,
+                external_id=external_id,
                 task_type=part.task_type,
-                language=row[19],
-                turns=json.loads(row[4]),
-                media=tuple(assets[asset] for asset in prompt_media.get(row[3], ())),
-                response1=Side(row[5], assets.get(row[6]), row[7]),
-                response2=Side(row[8], assets.get(row[9]), row[10]),
-                criterion=row[11],
-                criterion_key=key,
-                label=Label(decision.label),
-                origin=decision.origin,
-                tally=row[13:16],
-                aside=row[16],
+                language=language,
+                turns=json.loads(turns),
+                media=tuple(assets[asset] for asset in prompt_media.get(prompt, ())),
+                response1=Side(text1, assets.get(asset1), model1),
+                response2=Side(text2, assets.get(asset2), model2),
+                criterion=criterion,
+                criterion_key=bytes(key),
+                label=label,
+                origin=origin,
+                tally=tally,
+                aside=aside,
                 inclusion=inclusion,
             )
-        if len(rows) < BATCH:
-            return
-        first = rows[-1][0] + 1
 
 
 def _media(rows: list[tuple[Any, ...]]) -> tuple[dict[int, list[int]], dict[int | None, Medium]]:
     """The assets of each prompt, in order, and every asset that the rows need."""
     prompts: dict[int, list[int]] = {}
+    if not rows:
+        return prompts, {}
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT prompt_id, asset_id FROM annotate_promptasset WHERE prompt_id = ANY (%s)"
             " ORDER BY prompt_id, position",
-            [[row[3] for row in rows]],
+            [[row[5] for row in rows]],
         )
         for prompt, asset in cursor.fetchall():
             prompts.setdefault(prompt, []).append(asset)
-        wanted = {row[i] for row in rows for i in (6, 9) if row[i]}.union(*prompts.values())
+        wanted = {row[i] for row in rows for i in (8, 11) if row[i]}.union(*prompts.values())
         if not wanted:
             return prompts, {}
         cursor.execute(

@@ -13,8 +13,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from annotate.exports import near
-from annotate.exports.choice import recipe_in
-from annotate.exports.records import settled_of
+from annotate.exports.choice import recipe_in, settled_of
 from annotate.leaks import PARTS
 from annotate.models import KeptOut, Release
 from annotate.packing import packed
@@ -74,7 +73,7 @@ def criteria_held_out(release: Release) -> list[int]:
         cursor.execute(
             "WITH RECURSIVE held AS (SELECT id FROM annotate_criterion WHERE project_id = %s AND text = ANY (%s)"
             " UNION SELECT c.id FROM annotate_criterion c JOIN held ON c.canonical_id = held.id) SELECT id FROM held",
-            [release.project_id, _held(release)["criteria"]],
+            [release.project_id, list(recipe_in(release).splits.hold_out_criteria)],
         )
         return sorted(row[0] for row in cursor.fetchall())
 
@@ -85,12 +84,12 @@ def decide(release: Release, found_elsewhere: set[int], tell: Callable[..., None
     Args:
         found_elsewhere: pairs that another benchmark holds too, where such are to be left out.
     """
-    recipe = release.recipe
-    shares = recipe.get("split")
+    splits = recipe_in(release).splits
+    shares = splits.deal
     names: dict[str, Any] = {
         "project": release.project_id,
-        "seed": str(shares["seed"]) if shares else "",
-        "models": _held(release)["models"],
+        "seed": str(shares.seed) if shares else "",
+        "models": list(splits.hold_out_models),
     }
     pairs = packed(_PAIRS, names, _PAIR)
     pairs = pairs[np.argsort(pairs["id"])]
@@ -115,7 +114,7 @@ def decide(release: Release, found_elsewhere: set[int], tell: Callable[..., None
             components(len(ids), all_row, all_part),
             pairs["key"].astype(np.uint64),
             weights,
-            np.array([shares["test"], shares["validation"], 1 - shares["test"] - shares["validation"]]),
+            np.array([shares.test, shares.validation, 1 - shares.test - shares.validation]),
             held | by_criterion,
         )
     else:
@@ -135,11 +134,6 @@ def decide(release: Release, found_elsewhere: set[int], tell: Callable[..., None
         cursor.execute(f"ANALYZE {TABLE}")
 
 
-def _held(release: Release) -> dict[str, list[str]]:
-    held: dict[str, list[str]] = release.recipe.get("hold_out") or {"models": [], "criteria": []}
-    return held
-
-
 def _near(
     release: Release,
     prompts: Numbers,
@@ -152,7 +146,7 @@ def _near(
     rows: list[Numbers] = []
     parts: list[Numbers] = []
     next_part = int(part.max(initial=-1)) + 1
-    kinds = release.recipe.get("near_duplicates") or []
+    kinds = recipe_in(release).splits.near_duplicates
     groups = near.near_prompts(release, tell) if "text" in kinds else []
     if "meaning" in kinds:
         groups += near.same_meaning(release, recipe_in(release).splits.same_meaning, tell)

@@ -1,19 +1,25 @@
 import json
 from pathlib import Path
-from collections.abc import Callable
-import pytest
-from playwright.sync_api import Page, expect
-from annotate.models import User
-from tests.browser.conftest import Watch
-from tests.browser.test_import import desk, choose, said, TABLE
 
-@pytest.mark.parametrize("look", [("light",1440,900),("dark",390,844)])
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.test_import import choose, said
+
+
+@pytest.mark.parametrize("look", [("light", 1440, 900), ("dark", 390, 844)])
 def test_shots(desk: Page, tmp_path: Path, look) -> None:
     page = desk
     page.emulate_media(color_scheme=look[0])
     page.set_viewport_size({"width": look[1], "height": look[2]})
-    rows = [{"ask": {"text": "Why is the sky blue? "*6}, "outputs": [{"text": "So. "*40,"by":"m1"}, {"text": "No."*20,"by":"m2"}], "vote": {"best": "L"}},
-        {"ask": {"text": "How?"}, "outputs": [{"text": "Thus.","by":"m1"}], "vote": {"best": "X"}}]
+    rows = [
+        {
+            "ask": {"text": "Why is the sky blue? " * 6},
+            "outputs": [{"text": "So. " * 40, "by": "m1"}, {"text": "No." * 20, "by": "m2"}],
+            "vote": {"best": "L"},
+        },
+        {"ask": {"text": "How?"}, "outputs": [{"text": "Thus.", "by": "m1"}], "vote": {"best": "X"}},
+    ]
     choose(page, tmp_path, "mine.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     said(page).to_contain_text("No layout has these columns")
     page.get_by_label("Prompt (needed)").select_option("ask.text")

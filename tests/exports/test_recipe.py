@@ -5,13 +5,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from annotate.exports.choice import Limits, Rows, limited_by, steps_of
+from annotate.exports.choice import Rows, Taken, limited_by, steps_of, take
 from annotate.exports.formats import NAMES
 from annotate.exports.recipe import (
     NEAR_DUPLICATES,
@@ -204,17 +205,13 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 # --- what the mix takes ------------------------------------------------------------------------------------------------
 
 
-def taken(mix: Mix, rows: list[tuple[str, str, str]], seed: int = 0) -> tuple[list[int], Limits, list[int]]:
-    """Which of the rows (source, task type, criterion) are taken; the limits; and by which step the others are left out."""
+def taken(mix: Mix, rows: list[tuple[str, str, str]], seed: int = 0) -> tuple[list[int], Taken]:
+    """Which of the rows (source, task type, criterion) are taken, and what was found of each."""
     found = Rows(steps_of(mix), seed)
     for number, (source, task_type, criterion) in enumerate(rows):
         found.add(f"row {number}", limited_by(steps_of(mix), source, task_type, criterion.encode()))
-    limits, left_out = Limits.of(mix, seed, found)
-    return (
-        [number for number, step in enumerate(left_out) if not step],
-        limits,
-        left_out.tolist(),
-    )
+    of_each = take(mix, found)
+    return np.flatnonzero(of_each.left_out == 0).tolist(), of_each
 
 
 @given(
@@ -229,20 +226,18 @@ def taken(mix: Mix, rows: list[tuple[str, str, str]], seed: int = 0) -> tuple[li
     st.integers(0, 9),
 )
 @unhurried
-def test_limits_are_kept_and_a_row_by_itself_tells_whether_it_is_taken(
+def test_limits_are_kept_and_what_is_left_out_has_no_chance(
     mix: Mix, rows: list[tuple[str, str, str]], seed: int
 ) -> None:
-    numbers, limits, left_out = taken(mix, rows, seed)
+    numbers, of_each = taken(mix, rows, seed)
     kept = [rows[number] for number in numbers]
     by_task, by_source, by_criterion = (Counter(row[at] for row in kept) for at in (1, 0, 2))
     for task, most in mix.quotas.items():
         assert by_task[task] <= most
     assert all(count <= (mix.cap_source or count) for count in by_source.values())
     assert all(count <= (mix.cap_criterion or count) for count in by_criterion.values())
-    for number, (source, task_type, criterion) in enumerate(rows):
-        limited = limited_by(steps_of(mix), source, task_type, criterion.encode())
-        assert (limits.inclusion(f"row {number}", limited) > 0) == (number in numbers)
-        assert (left_out[number] == 0) == (number in numbers)
+    for number in range(len(rows)):
+        assert (of_each.inclusion[number] > 0) == (number in numbers)
 
 
 def test_nothing_is_left_out_for_nothing() -> None:
@@ -255,9 +250,9 @@ def test_nothing_is_left_out_for_nothing() -> None:
 
 def test_weights_keep_the_proportion_and_repeat_nothing() -> None:
     rows = [("a", "t", "x")] * 100 + [("b", "t", "x")] * 30 + [("c", "t", "x")] * 7
-    numbers, limits, _ = taken(Mix(weights={"a": 2, "b": 1, "nobody": 5}), rows)
+    numbers, of_each = taken(Mix(weights={"a": 2, "b": 1, "nobody": 5}), rows)
     assert Counter(rows[number][0] for number in numbers) == {"a": 60, "b": 30, "c": 7}
-    assert limits.found["weights", "a"][1] == 0.6
+    assert {of_each.inclusion[number] for number in numbers if number < 100} == {0.6}
 
 
 def test_inclusion_probabilities_estimate_what_the_filters_left() -> None:
@@ -266,18 +261,16 @@ def test_inclusion_probabilities_estimate_what_the_filters_left() -> None:
     mix = Mix(weights={"a": 1, "b": 1}, cap_criterion=10)
     sums = Counter[str]()
     for seed in range(30):
-        numbers, limits, _ = taken(mix, rows, seed)
+        numbers, of_each = taken(mix, rows, seed)
         for number in numbers:
-            source, task_type, criterion = rows[number]
-            limited = limited_by(steps_of(mix), source, task_type, criterion.encode())
-            sums[source] += 1 / limits.inclusion(f"row {number}", limited)  # type: ignore[assignment]
+            sums[rows[number][0]] += 1 / of_each.inclusion[number]
     assert sums["a"] / 30 == pytest.approx(40) and sums["b"] / 30 == pytest.approx(20)
 
 
 def test_what_one_step_takes_says_nothing_of_the_next() -> None:
     """Of two sources of which the first step leaves a tenth and all, the second step takes its share of each alike."""
     rows = [("a", "t", "x")] * 1000 + [("b", "t", "x")] * 100
-    numbers, *_ = taken(Mix(weights={"a": 1, "b": 1}, quotas={"t": 100}), rows)
+    numbers, _ = taken(Mix(weights={"a": 1, "b": 1}, quotas={"t": 100}), rows)
     of = Counter(rows[number][0] for number in numbers)
     assert (
         of.total() == 100 and 35 <= of["a"] <= 65

@@ -220,7 +220,7 @@ def test_splits_are_dealt_anew_by_task_type_and_tie_with_what_is_shared_together
     assert manifest["counts"]["bench"]["text_to_text"]["labels"] == {"response1": 4, "tie": 4}
     assert manifest["counts"]["validation"]["text_to_text"]["labels"] == {"response1": 2}
     assert manifest["counts"]["train"]["text_to_text"]["excluded"] == {"no_side": 14}
-    assert manifest["recipe"]["split"] == {"test": 0.2, "validation": 0.1, "seed": 0}
+    assert manifest["recipe"]["recipe"]["splits"]["deal"] == {"test": 0.2, "validation": 0.1, "seed": 0}
 
 
 @pytest.mark.django_db

@@ -159,13 +159,13 @@ def test_two_releases_are_told_apart(project: Project, release: Path, tmp_path: 
     }
     assert found["rows"]["text_image_to_image"]["added"]["rows"] == 2
     assert len(found["media"]["added"]) == 3
-    assert found["settings"]["near_duplicates"] == {"old": ["image", "text"], "new": []}
+    assert found["settings"] == {"recipe.splits.near_duplicates": {"old": ["text", "image"], "new": []}}
     back = differences(later, release)
     assert back["rows"]["text_to_text"]["removed"]["rows"] == 1
     told = StringIO()
     call_command("diff_releases", str(release), str(later), stdout=told)
     assert "text_to_text: other label 2 (response1 to response2 2)" in told.getvalue()
-    assert "setting near_duplicates" in told.getvalue()
+    assert "setting recipe.splits.near_duplicates" in told.getvalue()
     same = StringIO()
     shutil.copytree(release, tmp_path / "copy")
     call_command("diff_releases", str(release), str(tmp_path / "copy"), stdout=same)

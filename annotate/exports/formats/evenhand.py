@@ -14,7 +14,7 @@ from django.db import connection
 
 from annotate.exports.formats.base import Format, Kind, Output, Writing, write_lines
 from annotate.exports.media import MediaFolder
-from annotate.exports.raw import pseudonymise
+from annotate.exports.pseudonyms import pseudonymise
 from annotate.exports.records import BATCH, Record, Side
 from annotate.stats.labels import Origin
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ _KIND = {"images": "images", "audios": "audios", "videos": "strings", "meshes": 
 Content = str | list[dict[str, str | None]]
 
 
+@cache
 def columns(task_type: str) -> dict[str, str]:
     """Name and kind (see parquet.KINDS) of a task type's columns.
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotate.actions.jobs import AlreadyRunning, Refused
+from annotate.actions.jobs import AlreadyRunning, Refused, unlimited_statements
 from annotate.actions.releases import ReleaseOptions, recipe_of, start_release
 from annotate.exports import files
 from annotate.exports.build import build
@@ -289,7 +289,7 @@ class Command(BaseCommand):
         release = Release.objects.filter(pk=release_id, project=project).first()
         if release is None or release.frozen_at is None:
             raise CommandError(f"Project {project.slug} has no frozen release {release_id}.")
-        with Bar(unit=" rows") as bar:
+        with unlimited_statements(), Bar(unit=" rows") as bar:
             return build(release, out, bar.tell, processes=processes)
 
     def _push(self, out: Path, url: str) -> None:
