@@ -40,7 +40,7 @@ from annotate.stats.labels import Label, Origin
 from annotate.tallies import TALLY
 
 FILE = ".chosen.tmp"  # goes with all that is named so once the release is finished
-_BATCH = 100_000
+_BATCH = 250_000  # comparisons; each time all judgments that there are may be hashed
 _LOOKED_AT = 5_000  # comparisons whose media or names are asked for at a time
 _MISFITS_NAMED = 5
 
