@@ -44,7 +44,6 @@ class Plan:
     settled: Counter[tuple[str, str]] = field(default_factory=Counter)  # of those labels, by reviewers
     overruled: Counter[tuple[str, str]] = field(default_factory=Counter)  # and other than people's
     written: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # of those labels, by models
-    written: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # of those labels, by models
     tallies: Counter[tuple[str, str, tuple[int, ...]]] = field(default_factory=Counter)
     figures: Figures = field(default_factory=Figures)
 

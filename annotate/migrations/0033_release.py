@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0031_features'),
+        ('annotate', '0032_import'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0031_features'),
+        ('annotate', '0033_release'),
     ]
 
     operations = [

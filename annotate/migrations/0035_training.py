@@ -83,7 +83,7 @@ def items(used, order):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotate", "0031_features")]
+    dependencies = [("annotate", "0034_datasets")]
 
     operations = [
         migrations.RunSQL(
