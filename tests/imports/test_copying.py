@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.imports import write
-from annotate.imports.copying import copy
+from annotate.imports.copying import array_of_bytes, array_of_numbers, array_of_texts, copy
 from annotate.imports.references import checked, may_check_at_once
 from annotate.integrity import violations
 from annotate.models import Pair, Response
@@ -44,6 +44,21 @@ def test_what_is_copied_is_what_was_given(rows: list[tuple[str, int | None, bool
         found = [(t, i, b, bytes(d), at) for t, i, b, d, at in cursor.fetchall()]
         transaction.set_rollback(True)
     assert found == [(*row, now) for row in rows]
+
+
+@given(
+    st.lists(TEXTS | st.sampled_from(["NULL", "", '"', "\\", "{a,b}", " a "]), max_size=20),
+    st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20),
+    st.lists(st.binary(max_size=40), max_size=20),
+)
+def test_arrays_are_what_was_given(texts: list[str], numbers: list[int], digests: list[bytes]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT %s::text[], %s::bigint[], %s::bytea[]",
+            [array_of_texts(texts), array_of_numbers(numbers), array_of_bytes(digests)],
+        )
+        found = cursor.fetchone()
+    assert (found[0], found[1], [bytes(one) for one in found[2]]) == (texts, numbers, digests)
 
 
 def test_more_than_a_block_is_copied_whole() -> None:

@@ -1,11 +1,13 @@
 """Digests are what pairs are recognised by: they stay what they were, however they are computed."""
 
 import hashlib
+import hmac
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.imports import digests
+from annotate.imports import digests, drafts
 from annotate.imports.record import MediaRef, PairRow, Place, Side
 
 
@@ -44,3 +46,22 @@ def test_a_row_of_texts_has_the_same_digests_beforehand() -> None:
     assert prompt.hex() == plainly(b"user", b"Why?", b"media").hex()
     for more in ({"media": (MediaRef("media", "a.png"),)}, {"response2": Side(media=MediaRef("r", "b.png"))}):
         assert digests.of_text(row(**more)) is None
+
+
+@given(st.text(max_size=80), st.text(max_size=20), st.text(max_size=20))
+def test_what_chance_decides_is_what_it_always_was(salt: str, source: str, external_id: str) -> None:
+    def plain(*parts: bytes) -> int:
+        made = hmac.digest(salt.encode(), b"\0".join(parts), "sha256")
+        return int.from_bytes(made[:8], "big", signed=True)
+
+    chance = digests.Chance(salt)
+    prompt = bytes(range(32))
+    assert chance.shuffle(source, external_id) == plain(b"shuffle", source.encode(), external_id.encode())
+    assert chance.group(row(), prompt) == plain(b"group", prompt)
+    assert chance.group(row(group=source), prompt) == plain(b"named group", source.encode())
+
+
+def test_turns_are_written_as_json_writes_them() -> None:
+    turns = (("system", 'a "b" \\ c\n'), ("user", "é 中 \U0001f600 \x7f </script>"))
+    told = [{"role": role, "text": text} for role, text in turns]
+    assert drafts._turns(turns) == json.dumps(told)
