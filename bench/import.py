@@ -4,9 +4,9 @@ Pairs/s from the start of the job to its last row visible, the seconds that near
 importing process, and the load of the machine before and after. What a pair costs is told in CPU time, which another load on the
 machine changes less: of reading (parse, check, draft: a thread of its own), of writing (the rest of the importing process), of
 the backend that it writes to, of PostgreSQL's other processes, and of near-duplicates. `two_cores` is what that would come to if two
-cores did nothing else and never waited: no measurement, but the most that can be hoped for. `bare_copy` puts the same rows, 100,000 pairs
-at most, once more into tables of the same columns without any key, index or trigger: no import into tables can be faster than that. Where the real data
-are there, also PandaLM's 999 pairs with three annotators each by the command itself, start-up and all.
+cores did nothing else and never waited: no measurement, but the most that can be hoped for. `bare_copy` puts the same rows,
+100,000 pairs at most, once more into tables of the same columns without any key, index or trigger: no import into tables can be
+faster than that. Where the real data are there, also PandaLM's 999 pairs with three annotators each by the command itself.
 Prints JSON. The servers are this run's own.
 """
 
