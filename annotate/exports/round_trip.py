@@ -8,6 +8,7 @@ left out of the comparison, and counted.
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,8 @@ from django.conf import settings
 
 from annotate.actions.erasure import erase_demo
 from annotate.actions.imports import start_import
-from annotate.actions.jobs import Refused
-from annotate.actions.projects import create_project
+from annotate.actions.jobs import AlreadyRunning, Refused
+from annotate.actions.projects import create_project, pause_project
 from annotate.actions.releases import ReleaseOptions, start_release
 from annotate.derivatives import retry_media
 from annotate.exports import files
@@ -35,6 +36,7 @@ from annotate.stats.labels import USABLE, label_of
 
 FOLDER, MEDIA = "evenhand", "media_data"
 _MEDIA_HASHES = 100_000  # remembered: a medium may stand in many rows
+_LOOK_AGAIN, _PATIENCE = 1.0, 60  # seconds, and how many times
 Row = dict[str, Any]
 
 
@@ -71,24 +73,43 @@ def self_check(directory: Path, run: Callable[[Job, str], Job]) -> Found:
             files=tuple(local_file(path) for path in rows), media=media, layout="evenhand", on_error="abort"
         )
         run(start_import(by=None, project=project, spec=spec, by_hand=True).job, " rows")
-        if Asset.objects.filter(project=project, prepared=False, problem="").exists():
-            # A mesh is published with its sheet.
-            run(retry_media(by=None, project=project, failed_too=False, send_it=False), " files")
+        _prepare_media(project, run)
         Path(settings.DATA_DIR).mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="self-check-", dir=settings.DATA_DIR) as again:
             release = _export(project, Path(again), run)
             return compare(folder, Path(again) / FOLDER, _Names(release))
     finally:
-        erase_demo(by=None, project=project)
+        _erase(project)
+
+
+def _prepare_media(project: Project, run: Callable[[Job, str], Job]) -> None:
+    """A mesh is published with its sheet. Workers that are at the media already are waited for."""
+    while Asset.objects.filter(project=project, prepared=False, problem="").exists():
+        try:
+            run(retry_media(by=None, project=project, failed_too=False, send_it=False), " files")
+        except AlreadyRunning:
+            time.sleep(_LOOK_AGAIN)
+
+
+def _erase(project: Project) -> None:
+    """Of the project nothing stays. A job of it that a worker is just ending is waited for."""
+    for left in reversed(range(_PATIENCE)):
+        try:
+            erase_demo(by=None, project=project)
+            return
+        except Refused:
+            if not left:
+                raise
+            time.sleep(_LOOK_AGAIN)
 
 
 def _empty_project(slug: str) -> Project:
     """One in which nothing is held out, so that what shares a medium across two splits stays. It can be erased, as a demo can."""
     for left in Project.objects.filter(slug=slug, demo=True):  # of one that was killed
-        erase_demo(by=None, project=left)
+        _erase(left)
     if Project.objects.filter(slug=slug).exists():
         raise Refused(f"There is a project {slug!r}, which is no self-check's: rename it.")
-    return create_project(
+    project = create_project(
         by=None,
         slug=slug,
         name="Self-check of a release",
@@ -97,6 +118,8 @@ def _empty_project(slug: str) -> Project:
         reserve_share=0.0,
         validation_share=0.0,
     )
+    pause_project(by=None, project=project)  # nobody is asked, and no model learns from it
+    return project
 
 
 def _export(project: Project, out: Path, run: Callable[[Job, str], Job]) -> Release:

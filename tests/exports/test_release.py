@@ -140,7 +140,7 @@ def test_training_rows_are_trl_preferences(tmp_path: Path) -> None:
         ],
         "chosen": [{"role": "assistant", "content": "So."}],
         "rejected": [{"role": "assistant", "content": "Because."}],
-            "label_origin": "people",
+        "label_origin": "people",
     }
     (table,) = pq.read_table(out / "train/text_to_text").to_pylist()
     assert {key: table[key] for key in row} == row
