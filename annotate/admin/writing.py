@@ -19,11 +19,10 @@ def _money(cost: float | None) -> str:
 
 @admin.register(CriteriaRun)
 class CriteriaRunAdmin(ScopedAdmin):
-    list_display = ("id", "project", "writer", "state", "pairs", "proposals", "cost", "created_at")
+    # What it came to is counted on its own page alone: a list counts nothing that has no bound.
+    list_display = ("id", "project", "writer", "state", "done", "all_of_them", "created_at")
     list_filter = (OwnProjectFilter,)
     list_select_related = ("project", "job")
-    # Each row asks for what its run came to.
-    list_per_page = 20
     fields = (
         "project",
         "job",
@@ -43,6 +42,10 @@ class CriteriaRunAdmin(ScopedAdmin):
     @admin.display
     def state(self, run: CriteriaRun) -> str:
         return run.job.get_state_display()
+
+    @admin.display(description="pairs, of its newest job")
+    def done(self, run: CriteriaRun) -> str:
+        return f"{run.job.done:,}" if run.job.total is None else f"{run.job.done:,} of {run.job.total:,}"
 
     @admin.display(description="pairs done with")
     def pairs(self, run: CriteriaRun) -> int:

@@ -27,9 +27,11 @@ def test_a_list_says_what_became_of_each_and_why(ours: Site, as_manager: Client)
 
 def test_a_run_says_what_it_came_to_and_cost(ours: Site, as_manager: Client) -> None:
     run = ours.rows["criteriarun"]
-    make_proposal(make_pair(ours.project), "Another.", cost=None)
+    other = make_proposal(make_pair(ours.project), "Another.", cost=None).run
     page = as_manager.get(reverse("admin:annotate_criteriarun_change", args=[run.pk])).content.decode()
     for told in ("rejected 1", "1: It repeats another.", "0.0025", f"?run={run.pk}"):
         assert told in page
+    unpriced = as_manager.get(reverse("admin:annotate_criteriarun_change", args=[other.pk])).content.decode()
+    assert "not known: not every model has prices" in unpriced
     listed = as_manager.get(reverse("admin:annotate_criteriarun_changelist")).content.decode()
-    assert "rejected 1" in listed and "not known: not every model has prices" in listed
+    assert f"?run={run.pk}" in listed and f"?run={other.pk}" in listed
