@@ -1,6 +1,5 @@
 """The job that trains a reward model on a project's judgments, tests it on the reserve and keeps it as a revision."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from uuid import UUID
 import numpy as np
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from annotate import media
 from annotate.actions.jobs import Lease, Refused, in_own_process
@@ -24,7 +22,7 @@ from annotate.curves import Curves
 from annotate.models import Partition
 from annotate.stats.labels import Label, label_of
 from annotate.tallies import Unit, judged_units
-from workers import artefacts
+from workers import artefacts, label_cut
 from workers.features import feature_cache
 from workers.items import compared
 from workers.released import reward_model as released
@@ -77,38 +75,6 @@ def run(lease: Lease) -> None:
         if not lease.by_hand:
             take_up(revision)
     rmtree(_checkpoints(lease), ignore_errors=True)
-
-
-def _labels(lease: Lease) -> tuple[datetime, list[Unit]]:
-    """What is learned from, and when it was read. A long training that goes on after it was killed learns from what it had
-    read at first: with the judgments that came meanwhile it would have to begin anew.
-    """
-    path = _checkpoints(lease) / "labels.json"
-    long = in_own_process(lease.job)
-    if long and path.is_file():
-        told = json.loads(path.read_text())
-        return datetime.fromisoformat(told["read_at"]), [
-            Unit(pair, criterion, group, (r1, r2, tie), (datetime.fromisoformat(at), UUID(judgment)))
-            for pair, criterion, group, (r1, r2, tie), (at, judgment) in told["units"]
-        ]
-    read_at = timezone.now()
-    units = judged_units(lease.job.project, Partition.TRAIN)
-    if long and units:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        written = path.with_suffix(".new")
-        rows = [
-            (
-                one.pair_id,
-                one.criterion_id,
-                one.group,
-                one.counts,
-                (one.newest[0].isoformat(), str(one.newest[1])),
-            )
-            for one in units
-        ]
-        written.write_text(json.dumps({"read_at": read_at.isoformat(), "units": rows}))
-        written.replace(path)
-    return read_at, units
 
 
 # What backends keep while they work, so that whoever is interrupted goes on: in DATA_DIR, where nothing else is said.
@@ -167,9 +133,10 @@ def _source(lease: Lease, reserve: Sequence[Unit]) -> Iterator[_Source]:
         kind = backend(spec["backend"])
     except LookupError as error:
         raise Refused(str(error)) from None
-    read_at, units = _labels(lease)
-    settings = _with_folders(lease)
-    if asked := released.Asked.of(settings):
+    kept_at = _checkpoints(lease) if in_own_process(lease.job) else None
+    read_at, units = label_cut.read(lease.job.project, kept_at)
+    spec_settings = _with_folders(lease)
+    if asked := released.Asked.of(spec_settings):
         release = rows.read(asked.release)
         kept_out = {released.prompt_of(item) for item in _items(reserve)}
         # What was judged here until now counts as known: the loop trains anew when there is more.
@@ -193,7 +160,7 @@ def _source(lease: Lease, reserve: Sequence[Unit]) -> Iterator[_Source]:
 
     def train(unseeing: bool) -> RewardModel:
         shown = blind(items) if unseeing else items
-        return kind.train(shown, verdicts, cache=feature_cache(), settings=settings)
+        return kind.train(shown, verdicts, cache=feature_cache(), settings=spec_settings)
 
     yield _Source(len(verdicts), len(units), read_at, max(unit.newest for unit in units)[1], train)
 

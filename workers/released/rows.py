@@ -12,13 +12,12 @@ import pyarrow.parquet as pq
 
 from annotate.exports.build import FORMAT
 from annotate.exports.files import MANIFEST
-from annotate.exports.formats.turns import is_general
 from annotate.imports import checks
 from annotate.imports.files import json_lines
 from annotate.imports.media_source import FolderMedia, MediaSource
 from annotate.imports.record import AskedCriterion, FileError, Label, MediaRef, PairRow, Place, RowError, Side
 from annotate.imports.schemas import preference
-from annotate.imports.schemas.context import PUBLISHED, Context
+from annotate.imports.schemas.context import PUBLISHED, Context, is_general
 from annotate.imports.schemas.published import in_secret_order, media_key, medium
 from annotate.models import Modality, TaskType
 from workers.evaluation.benches import LABELS, BenchRow

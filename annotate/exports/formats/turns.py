@@ -1,7 +1,7 @@
 """Prompts and criteria in the words of formats that have less room than a Record."""
 
 from annotate.exports.records import Record
-from annotate.imports.schemas.context import OVERALL
+from annotate.imports.schemas.context import is_general
 
 Turn = dict[str, str]
 
@@ -31,8 +31,3 @@ def alternating(turns: list[Turn]) -> list[Turn]:
     if [turn["role"] for turn in turns] == expected:
         return turns
     return [{"role": "user", "text": prompt_text(turns) if turns else ""}]
-
-
-def is_general(criterion: str) -> bool:
-    """It asks which response is better, and not by what."""
-    return " ".join(criterion.split()).casefold() == OVERALL.casefold()

@@ -55,3 +55,8 @@ def task_type(value: str) -> str:
     if value not in TaskType.values:
         raise FileError(f"there is no task type {value!r}. There are: {', '.join(TaskType.values)}.")
     return value
+
+
+def is_general(criterion: str) -> bool:
+    """It asks which response is better, and not by what."""
+    return " ".join(criterion.split()).casefold() == OVERALL.casefold()
