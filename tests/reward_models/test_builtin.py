@@ -136,14 +136,14 @@ def test_it_is_saved_whole_and_the_same_training_saves_the_same_bytes(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": "0"}, "version '0', this code reads '2': train the model anew"),
+        ({"version": "0"}, "version '0', this code reads '3': train the model anew"),
         ({"backend": "omni"}, "backend 'omni', this code reads 'builtin'"),
         ({"embeddings": "minilm-other"}, "embeddings 'minilm-other'"),
         ({"forms": {"text": {"features": ["text-0"]}}}, r"trained on features \['text-0'\] of text"),
     ],
 )
 def test_another_version_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
-    config = {"backend": "builtin", "version": "2", "embeddings": builtin.minilm.VERSION, "forms": {}}
+    config = {"backend": "builtin", "version": "3", "embeddings": builtin.minilm.VERSION, "forms": {}}
     path = tmp_path / "model"
     save_file({"x": np.zeros(1)}, path, metadata={"config": json.dumps(config | change)})
     with pytest.raises(UnfitArtefact, match=message):

@@ -37,7 +37,7 @@ from workers.reward_models.settings import SettingsError
 # Of a form without a head: the doubt about a margin, and how even a comparison must be to tie.
 _UNKNOWN_VARIANCE = 1.0
 _UNKNOWN_THRESHOLD = 0.5
-_ARRAYS = ("weights", "covariance", "directions", "scales", "middle", "centres")
+_ARRAYS = ("weights", "covariance", "directions", "scales", "middle", "centres", "groups")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class BuiltinModel:
 
     name: ClassVar[str] = "builtin"
     # Raised whenever the same artefact would be read otherwise.
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     at_once: ClassVar[int] = 2048
 
     @classmethod
@@ -140,6 +140,7 @@ class BuiltinModel:
                 head.reduction.scales,
                 head.basis.middle,
                 head.basis.centres,
+                head.basis.groups,
             )
             tensors |= {
                 f"{form}/{name}": np.ascontiguousarray(array)
@@ -304,9 +305,10 @@ def _head(
     scales: Floats,
     middle: npt.NDArray[np.float32],
     centres: npt.NDArray[np.float32],
+    groups: npt.NDArray[np.float32],
 ) -> Head:
     return Head(
-        CriterionBasis(middle, centres, tuple(saved["own_criteria"])),
+        CriterionBasis(middle, centres, groups, tuple(saved["own_criteria"])),
         Reduction(directions, scales),
         weights,
         covariance,

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from workers.reward_models import rao_kupper
 from workers.reward_models.base import Floats, Ranking, Scored, Verdicts
 from workers.reward_models.cells import cells
-from workers.reward_models.criteria import CriterionBasis, asked_number
+from workers.reward_models.criteria import MAX_GROUPS, CriterionBasis, asked_number
 from workers.reward_models.exact import rowwise
+from workers.reward_models.grouping import grouped
 
 Matrix = npt.NDArray[np.float32]
 
@@ -99,9 +100,13 @@ class Head:
         labels = Counter(
             {c: int(n) for c, n in zip(criteria, np.bincount(place, minlength=len(criteria)), strict=True)}
         )
-        basis = CriterionBasis.of(criteria, vectors, labels)
         reduction = Reduction.of(differences)
-        best = most_evident(basis.codes(criteria, vectors)[0], place, reduction.apply(differences), verdicts)
+        phi = reduction.apply(differences)
+        basis = CriterionBasis.of(criteria, vectors)
+        slopes, bends = _by_centre(basis.members(vectors)[place], len(basis.centres), phi, verdicts)
+        groups = grouped(slopes, bends, basis.centres @ basis.centres.T, MAX_GROUPS)
+        basis = basis.grouped(groups, criteria, vectors, labels)
+        best = most_evident(basis.codes(criteria, vectors)[0], place, phi, verdicts)
         covariance = np.linalg.inv(best.precision)[:-1, :-1]
         weights = best.at[:-1].reshape(basis.size, reduction.size)
         return cls(basis, reduction, weights, (covariance + covariance.T) / 2, float(best.at[-1]), best.prior)
@@ -175,6 +180,19 @@ class Head:
             return Scored(margin, *predicted[:3], variance, predicted.bald, cells(phi, asked[place]))
 
         return rank
+
+
+def _by_centre(
+    centre: npt.NDArray[np.intp], count: int, phi: Floats, verdicts: Verdicts
+) -> tuple[Floats, Floats]:
+    """Of the labels of each centre, how their log likelihood rises (count, d) and bends (count, d, d) in the weights,
+    where these are what all labels together call for."""
+    alike = most_evident(np.ones((1, 1)), np.zeros(len(phi), dtype=np.intp), phi, verdicts)
+    by = rao_kupper.derivatives(phi @ alike.at[:-1], float(alike.at[-1]), verdicts)
+    rows = [centre == n for n in range(count)]
+    slopes = np.stack([by.m[some] @ phi[some] for some in rows])
+    bends = np.stack([(phi[some] * -by.mm[some, None]).T @ phi[some] for some in rows])
+    return slopes, bends
 
 
 @dataclass(frozen=True)
