@@ -74,6 +74,8 @@ def striped(picture: Image.Image) -> Image.Image:
         (lambda p: p.point(lambda v: 100 + v // 5), "veil", 1),
         (lambda p: p.point(lambda v: v // 40 * 40), "levels", -1),
         (lambda p: p.filter(ImageFilter.Kernel((5, 5), [0] * 10 + [1] * 5 + [0] * 10)), "direction", 1),
+        (lambda p: p.filter(ImageFilter.GaussianBlur(3)), "edge_rise", -1),
+        (lambda p: p.filter(ImageFilter.Kernel((5, 5), [0] * 10 + [1] * 5 + [0] * 10)), "edge_rise", -1),
         (lambda p: salted(p), "impulses", 1),
         (lambda p: striped(p), "stripes", 1),
         (lambda p: p.point(lambda v: v // 3), "middle_light", -1),
@@ -139,6 +141,30 @@ def test_sounds_are_told_by_cut_tops_clicks_gaps_fading_and_pace() -> None:
     assert fast["onsets"] == pytest.approx(np.log1p(8), abs=0.25)
     assert told(flac(0.2 * np.sin(2 * np.pi * 100 * at)))["bass"] == pytest.approx(0, abs=0.05)
     assert told(flac(0.2 * np.sin(2 * np.pi * 5000 * at)))["treble"] == pytest.approx(0, abs=0.05)
+
+
+def test_a_hiss_makes_a_sound_hardly_brighter_and_gaps_are_no_notes() -> None:
+    at = np.arange(48_000) / 16_000
+    # Notes that die away, with overtones.
+    beats = np.exp(-6 * (at % 0.375))
+    low, high = (np.sin(2 * np.pi * hertz * at) for hertz in (300, 3000))
+    dull, bright = 0.3 * beats * low, 0.3 * beats * (low + 0.3 * high)
+    hiss = np.random.default_rng(2).normal(0, 0.01, len(at))
+    plain, louder, hissing = told(flac(dull)), told(flac(bright)), told(flac(dull + hiss))
+    assert louder["brightness"] > plain["brightness"] + 1
+    assert louder["middle_pitch"] > plain["middle_pitch"] + 0.1
+    grown = {name: hissing[name] - plain[name] for name in ("brightness", "treble")}
+    print(grown)
+    assert abs(grown["brightness"]) < grown["treble"] / 2
+
+    broken = np.where((at * 2) % 1 < 0.06, 0, dull)  # 30 milliseconds, twice a second
+    gaps = told(flac(broken))
+    assert plain["dropouts"] == 0 and plain["dropout_depth"] < 0.05
+    assert gaps["dropouts"] == pytest.approx(np.log1p(2), abs=0.5)
+    assert gaps["dropout_depth"] > 0.3
+    # It is loud for a moment only: the mean of its power hides that.
+    brief = told(flac(np.where(at < 0.3, dull * 3, 0)))
+    assert brief["level"] > plain["level"] - 6 and brief["usual_level"] < plain["usual_level"] - 30
 
 
 def test_the_shortest_sound_has_features() -> None:

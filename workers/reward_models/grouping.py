@@ -16,7 +16,7 @@ from workers.reward_models.criteria import OPPOSITE
 # The prior variance of what a group's weights have beyond the common ones.
 _PRIOR = 0.1
 # The log odds that two criteria ask for the same are linear in the cosine of their vectors: so steep, and even here.
-_STEEP, _EVEN = 10.0, 0.2
+_STEEP, _EVEN = 30.0, 0.2
 
 
 def grouped(slopes: Floats, bends: Floats, likeness: Floats, most: int) -> npt.NDArray[np.float32]:

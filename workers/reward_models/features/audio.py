@@ -10,7 +10,7 @@ from workers.reward_models.base import MediumRef
 
 Floats = npt.NDArray[np.float64]
 
-VERSION = "audio-2"
+VERSION = "audio-3"
 _BANDS, _COEFFICIENTS = 24, 10
 NAMES = (
     "log_seconds",
@@ -38,6 +38,11 @@ NAMES = (
     "pulse",
     "bass",
     "treble",
+    "brightness",
+    "middle_pitch",
+    "dropouts",
+    "dropout_depth",
+    "usual_level",
     *(f"cepstrum_{n}" for n in range(_COEFFICIENTS)),
     *(f"cepstrum_spread_{n}" for n in range(_COEFFICIENTS)),
 )
@@ -76,6 +81,10 @@ def describe(medium: MediumRef) -> list[float]:
         float(max(quiet, -90.0)),
         *_course(levels),
         *_shares(power),
+        *_foreground(power),
+        *_dropouts(mono),
+        # What is loud for a moment only has a high level, too.
+        float(np.maximum(levels, -90.0).mean()),
         *cepstrum.mean(axis=0),
         *cepstrum.std(axis=0),
     ]
@@ -157,6 +166,41 @@ def _shares(power: Floats) -> list[float]:
     return [
         float(np.log(power[:, hertz < 160].sum() / whole + 1e-6)),
         float(np.log(power[:, hertz > 3000].sum() / whole + 1e-6)),
+    ]
+
+
+def _foreground(power: Floats) -> list[float]:
+    """Of what stands out from the steady ground: how much lies above 800 Hz against below, as a log ratio, and where its
+    middle lies, in octaves. A hiss makes a sound hardly brighter."""
+    hertz = np.linspace(0, _RATE / 2, power.shape[1])
+    low, high = np.percentile(power, (20, 95), axis=0)
+    # The power of noise is distributed exponentially: these quantiles are then as ln 20 to -ln 0.8.
+    stands_out = np.maximum(high - low * np.log(20) / -np.log(0.8), 0)[hertz > 50]
+    hertz = hertz[hertz > 50]
+    above, below = (float(stands_out[some].sum()) for some in (hertz > 800, hertz <= 800))
+    whole = above + below
+    least = 1e-4 * whole + _SMALL
+    middle = float(stands_out @ np.log2(hertz)) / whole if whole > _SMALL else np.log2(800)
+    return [float(np.log((above + least) / (below + least))), middle]
+
+
+def _dropouts(mono: Floats) -> list[float]:
+    """How often a second the level sinks by 10 decibels for less than a tenth of a second and comes back, as a log; and
+    how deep it sinks, on the mean of all moments."""
+    size, near, far = 128, 3, 12
+    parts = mono[: len(mono) // size * size].reshape(-1, size)
+    levels = np.maximum(10 * np.log10((parts**2).mean(axis=1) + _SMALL), -90.0)
+    if len(levels) < 2 * far:
+        return [0.0, 0.0]
+    padded = np.pad(levels, far, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * far + 1)
+    before, after = around[:, : far - near + 1].max(axis=1), around[:, far + near :].max(axis=1)
+    depth = np.minimum(before, after) - levels
+    sunk = depth > 10
+    starts = int((sunk & ~np.append(False, sunk[:-1])).sum())
+    return [
+        float(np.log1p(starts * _RATE / len(mono))),
+        float(np.log1p(np.clip(depth - 8, 0, 40).mean())),
     ]
 
 

@@ -6,7 +6,7 @@ from workers.reward_models.base import MediumRef
 from workers.reward_models.features.pictures import NAMES as NAMES
 from workers.reward_models.features.pictures import opaque, picture_features
 
-VERSION = "image-2"
+VERSION = "image-3"
 
 
 def describe(medium: MediumRef) -> list[float]:

@@ -9,7 +9,7 @@ from PIL import Image
 from workers.reward_models.base import MediumRef
 from workers.reward_models.features import pictures
 
-VERSION = "mesh-2"
+VERSION = "mesh-3"
 _GEOMETRY = (
     "log_faces",
     "log_vertices",

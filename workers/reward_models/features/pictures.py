@@ -38,6 +38,7 @@ NAMES = (
     "stripes",
     "impulses",
     "centred",
+    "edge_rise",
 )
 # Light and colour are taken of the whole picture at this size, texture of its middle at full size.
 _WHOLE, _MIDDLE = 256, 768
@@ -124,6 +125,7 @@ def _texture(grey: Floats) -> list[float]:
         float(np.log(max(_stripes(grey), _stripes(grey.T)) + 1e-4)),
         float(np.log(_impulses(grey) + 1e-4)),
         float(_centred(spread)),
+        _edge_rise(grey),
     ]
 
 
@@ -141,6 +143,22 @@ def _impulses(grey: Floats) -> float:
     beside = np.stack([grey[:-2, 1:-1], grey[2:, 1:-1], grey[1:-1, :-2], grey[1:-1, 2:]])
     out = (inner > beside.max(axis=0) + 0.1) | (inner < beside.min(axis=0) - 0.1)
     return float(out.mean())
+
+
+def _edge_rise(grey: Floats) -> float:
+    """How much of the height of the steepest edges is risen from one pixel to the next, as a log, along rows or columns,
+    whichever is blurred more. Single pixels of noise are taken out first by the median of nine."""
+    if min(grey.shape) < 9:
+        return 0.0
+    height, width = grey.shape
+    near = np.stack([grey[y : height - 2 + y, x : width - 2 + x] for y in range(3) for x in range(3)])
+    calm = np.median(near, axis=0)
+    rises = []
+    for lines in (calm, calm.T):
+        step = np.percentile(np.abs(lines[:, 1:] - lines[:, :-1]), 98)
+        whole = np.percentile(np.abs(lines[:, 5:] - lines[:, :-5]), 98)
+        rises.append(float(np.log((step + 1e-3) / (whole + 1e-3))))
+    return min(rises)
 
 
 def _centred(spread: Floats) -> float:

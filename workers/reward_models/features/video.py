@@ -13,7 +13,7 @@ from workers.reward_models.features import pictures
 
 Floats = npt.NDArray[np.float64]
 
-VERSION = "video-2"
+VERSION = "video-3"
 _MOTION = (
     "change",
     "change_spread",
