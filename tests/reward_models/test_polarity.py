@@ -39,7 +39,7 @@ def test_what_is_wanted_and_what_is_not(criterion: str, wanted: str, unwanted: s
 
 
 def test_opposites_lie_farther_from_each_other_than_paraphrases(cache: MemoryCache) -> None:
-    """On pairs labelled by hand, which neither the words nor the weights were chosen by."""
+    """On pairs labelled by hand. Of those kept back, most have no word in the table of opposites."""
     pairs = [*PARAPHRASES, *OPPOSITES, *OPPOSITES_KEPT_BACK]
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     placed = _placed_like(texts, cache)
@@ -81,13 +81,14 @@ def test_who_was_judged_under_many_knows_what_few_asks_for(cache: MemoryCache) -
         assert np.mean(margin * longer * sign > 0) >= 0.8, criterion
 
 
-def test_opposites_are_learnt_as_one_and_others_apart(cache: MemoryCache) -> None:
-    """By how they are judged, though they have no word in common."""
+CRITERIA = ["The answer is brief", "The answer is long", "The tone is warm", "It names sources"]
+
+
+def judged_by(weights: np.ndarray, cache: MemoryCache) -> tuple[CriterionBasis, np.ndarray, np.ndarray]:
+    """The basis of CRITERIA; their groups after 150 verdicts each by these weights, by centre; each one's centre."""
     rng = np.random.default_rng(3)
-    criteria = ["It is brief", "It goes into every detail", "The tone is warm", "It names sources"]
-    weights = np.array([[2.0, 0, 0], [-2.0, 0, 0], [0, 2.0, 0], [0, 0, 2.0]])
-    vectors = criterion_vectors(criteria, cache)
-    basis = CriterionBasis.of(criteria, vectors)
+    vectors = criterion_vectors(CRITERIA, cache)
+    basis = CriterionBasis.of(CRITERIA, vectors)
     centre = basis.members(vectors)
     assert sorted(centre) == [0, 1, 2, 3]
     phi = rng.normal(size=(4, 150, 3))
@@ -96,16 +97,27 @@ def test_opposites_are_learnt_as_one_and_others_apart(cache: MemoryCache) -> Non
     # The log likelihood of Bradley and Terry at no weights at all.
     slopes = np.einsum("cn,cnd->cd", won - 0.5, phi)
     bends = np.einsum("cnd,cne->cde", phi, phi) / 4
-    found = grouped(slopes, bends, basis.centres @ basis.centres.T, 24)
-    groups = found[centre]
+    return basis, grouped(slopes, bends, basis.centres @ basis.centres.T, 24), centre
+
+
+def test_opposites_are_learnt_as_one_and_others_apart(cache: MemoryCache) -> None:
+    weights = np.array([[2.0, 0, 0], [-2.0, 0, 0], [0, 2.0, 0], [0, 0, 2.0]])
+    basis, groups, centre = judged_by(weights, cache)
     assert groups.shape == (4, 3)
     assert (groups != 0).sum(axis=1).tolist() == [1, 1, 1, 1]
-    assert (groups[0] == -groups[1]).all()
+    assert (groups[centre[0]] == -groups[centre[1]]).all()
 
-    with_groups = basis.grouped(found, criteria, vectors, Counter(dict.fromkeys(criteria, 150)))
-    codes, _ = with_groups.codes(criteria, vectors)
+    vectors = criterion_vectors(CRITERIA, cache)
+    together = basis.grouped(groups, CRITERIA, vectors, Counter(dict.fromkeys(CRITERIA, 150)))
+    codes, _ = together.codes(CRITERIA, vectors)
     np.testing.assert_allclose(codes[0, 1:4], -codes[1, 1:4], atol=0.01)
-    assert with_groups.own == ("It goes into every detail", "It is brief")
+    assert together.own == ("The answer is brief", "The answer is long")
+
+
+def test_verdicts_overrule_words(cache: MemoryCache) -> None:
+    """Nobody judges by the length here: the two are no opposites after all."""
+    _, groups, _ = judged_by(np.array([[2.0, 0, 0], [0, 2.0, 0], [0, -2.0, 2.0], [0, 0, 2.0]]), cache)
+    assert groups.shape == (4, 4)
 
 
 def test_without_labels_words_decide_and_there_are_never_too_many_groups(cache: MemoryCache) -> None:
