@@ -69,19 +69,13 @@ _FOREIGN_SIDES = (
 _FOREIGN_NOT = re.compile("않|없|못|(?<!\\w)안(?=\\s)|不|没|無|无|非")
 
 
-def opposite_words() -> list[tuple[list[str], list[str]]]:
-    """Words that mean the same, beside those that mean the opposite. A word may stand in several places."""
-    lines = [line.split(" / ") for line in _SIDES.splitlines()]
-    return [(one.split("|"), other.split("|")) for one, other in lines]
-
-
 @cache
 def _sides() -> dict[str, set[tuple[int, int]]]:
     """Of each word the opposites that it is part of, and its side."""
     found: dict[str, set[tuple[int, int]]] = {}
-    for number, sides in enumerate(opposite_words()):
-        for side, words in enumerate(sides):
-            for word in words:
+    for number, line in enumerate(_SIDES.splitlines()):
+        for side, words in enumerate(line.split(" / ")):
+            for word in words.split("|"):
                 found.setdefault(word, set()).add((number, side))
     return found
 
