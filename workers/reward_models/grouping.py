@@ -13,13 +13,15 @@ import numpy.typing as npt
 from workers.reward_models.base import Floats
 from workers.reward_models.criteria import OPPOSITE
 
+Likeness = npt.NDArray[np.floating]
+
 # The prior variance of what a group's weights have beyond the common ones.
 _PRIOR = 0.1
 # The log odds that two criteria ask for the same are linear in the cosine of their vectors: so steep, and even here.
 _STEEP, _EVEN = 30.0, 0.2
 
 
-def grouped(slopes: Floats, bends: Floats, likeness: Floats, most: int) -> npt.NDArray[np.float32]:
+def grouped(slopes: Floats, bends: Floats, likeness: Likeness, most: int) -> npt.NDArray[np.float32]:
     """Groups of n criteria, at most so many: shape (n, groups), 1 or -1 where a criterion belongs, 0 elsewhere.
 
     `slopes` (n, d) and `bends` (n, d, d) are the gradients and the negated Hessians of the log likelihoods of their labels
@@ -29,7 +31,7 @@ def grouped(slopes: Floats, bends: Floats, likeness: Floats, most: int) -> npt.N
 
 
 class _Groups:
-    def __init__(self, slopes: Floats, bends: Floats, likeness: Floats) -> None:
+    def __init__(self, slopes: Floats, bends: Floats, likeness: Likeness) -> None:
         count, self.width = slopes.shape
         self.signs = np.eye(count)  # (group, criterion)
         self.slopes, self.bends, self.likeness = slopes.copy(), bends.copy(), likeness
