@@ -2,8 +2,11 @@
 the database."""
 
 import os
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +24,8 @@ from workers.reward_models.base import Ranker, Ranking, Scored
 Places = npt.NDArray[np.intp]
 # Rows at a time: those of 256 numbers fit into a processor's cache.
 _BLOCK = 4096
+# How nice threads are that rank: whoever asks for a pair comes first on every core, and they take what is left.
+NICE = 10
 
 
 def freeze(revision: Revision) -> Pool:
@@ -95,8 +100,17 @@ def _ranked(
     def rank(which: Ints) -> tuple[Ints, Scored]:
         return which, ranking(under[which], table.rows(places[which]))
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(os.cpu_count(), initializer=_give_way) as threads:
         yield from threads.map(rank, table.blocks(places, _BLOCK))
+
+
+def _give_way() -> None:
+    """This thread gives way to others. Linux knows the niceness of a thread; elsewhere it is the whole process's, which could
+    not be made less nice again."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with suppress(PermissionError):  # a sandbox may forbid it: then it ranks as it is
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def score_drawn(project: Project) -> None:

@@ -1,6 +1,10 @@
 """Pools that are ranked by kept features: the same draws as by scores, and tables that go missing, tear or grow stale."""
 
+import os
 import shutil
+import sys
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,10 +22,12 @@ from annotate.learning import freeze_pool, pool_by_criterion
 from annotate.models import Criterion, Draw, Job, JobKind, Partition, Revision, Score
 from annotate.opinions import of_comparisons
 from tests.factories import make_asset, make_comparison, make_pair, make_project
+from tests.learning.stub import RankingStub
 from tests.learning.world import LONG, SHORT, at_work, ended_well, learn, planted
 from workers import feature_table, loop, ranking
 from workers.feature_table import FeatureTable
 from workers.reward_models import base
+from workers.reward_models.base import Ranking, Scored
 from workers.sampling.policies import VERSION
 
 pytestmark = pytest.mark.django_db
@@ -130,6 +136,27 @@ def test_ranked_by_features_a_pool_is_as_it_is_by_scores(
     assert by_features.nats == pytest.approx(by_scores.nats, rel=1e-6)
     assert (by_features.comparisons["margin"] == by_scores.comparisons["margin"]).all()
     assert by_features.by_criterion().keys() == by_scores.by_criterion().keys()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness of their own")
+def test_who_ranks_gives_way_and_nobody_else_does(ranked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, nice = os.getpriority(os.PRIO_PROCESS, 0), []
+    plain = RankingStub.ranking
+
+    def ranking_of(self: RankingStub, layout: str, criteria: Sequence[str], **more: Any) -> Ranking:
+        rank = plain(self, layout, criteria, **more)
+
+        def watched(place: np.ndarray, rows: np.ndarray) -> Scored:
+            nice.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return rank(place, rows)
+
+        return watched
+
+    monkeypatch.setattr(RankingStub, "ranking", ranking_of)
+    ranking.freeze(learn(planted(judged=6, open_pairs=30)))
+    assert nice and min(nice) >= max(10, own)
+    # Niceness cannot be taken back: what the worker does next, it does as before.
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 def test_what_was_drawn_has_the_score_by_which_it_was(ranked: None) -> None:
