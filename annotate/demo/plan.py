@@ -107,7 +107,7 @@ def pairs() -> list[PlannedPair]:
     ]
     longest = max(map(len, by_task))
     mixed = [some[n] for n in range(longest) for some in by_task if n < len(some)]
-    return mixed + list(_scenes())
+    return mixed + list(scenes(SCENES))
 
 
 def parts() -> dict[str, list[PlannedPair]]:
@@ -195,9 +195,9 @@ def _texts() -> Iterator[PlannedPair]:
         yield _told(f"text-{number:02}", TaskType.TEXT_TO_TEXT, topic.question, topic.facts)
 
 
-def _scenes() -> Iterator[PlannedPair]:
-    """Numbered after those that are asked about as pictures: no scene is both."""
-    for number in range(101, 101 + SCENES):
+def scenes(count: int) -> Iterator[PlannedPair]:
+    """Pairs of texts that tell a scene from notes. Numbered after those that are asked about as pictures: no scene is both."""
+    for number in range(101, 101 + count):
         name, scene = f"scene-{number}", pictures.composed(number)
         facts = pictures.said_of(scene, chance("said", number))
         prompt = _TELL[number % 3].format(pictures.notes_of(scene))

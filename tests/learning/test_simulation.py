@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
 
+from annotate.demo.rules import ASKED_BY_TEXT
 from annotate.imports.places import local_file
 from annotate.imports.spec import ImportSpec
 from annotate.integrity import violations
@@ -171,10 +172,42 @@ def test_all_that_a_release_has_labelled_is_replayed(
     assert Project.objects.get() == project
 
 
+def test_planted_pairs_are_replayed_by_as_much_chance_as_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    options = ["--planted", "80", "--out", str(out), "--seeds", "1", "--labels", "80", "--batch", "20"]
+    call_command("simulate_campaign", *options)
+    assert "powerbald: " in capsys.readouterr().out
+    rows = [json.loads(line) for line in (out / "planted.jsonl").read_text().splitlines()]
+    assert len(rows) == 80
+    right = wrong = 0
+    for row in rows:
+        first, second = (row[name]["metadata"]["traits"] for name in ("response1", "response2"))
+        for criterion in row["criteria"]:
+            asked = ASKED_BY_TEXT[criterion["text"]]
+            gap = asked.sign * (first[asked.trait] - second[asked.trait])
+            [judgment] = criterion["judgments"]
+            said = {"response1": 1, "response2": -1, "tie": 0}[judgment["verdict"]]
+            assert (said == 0) == (gap == 0)
+            right, wrong = right + (said * gap > 0), wrong + (said * gap < 0)
+    assert 0.01 < wrong / (right + wrong) < 0.12
+
+    # The rows are written anew and are the same: what was played of them is gone on with, and of another share it is not.
+    before = json.loads((out / "runs.json").read_text())
+    call_command("simulate_campaign", *options)
+    assert json.loads((out / "runs.json").read_text()) == before
+    with pytest.raises(CommandError, match="runs of other files or settings"):
+        call_command("simulate_campaign", *options, "--uniform-share", "0.5")
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         ([], "Give files of labelled pairs"),
+        (["--release", "somewhere", "--planted", "60"], "or --planted with a number of pairs"),
+        (["--planted", "49"], "as many pairs as one batch has, 50"),
+        (["--planted", "60", "--uniform-share", "1.5"], "a share lies between 0 and 1"),
         (["--release", "nowhere"], "nowhere is no release: it has no MANIFEST.json"),
     ],
 )

@@ -19,7 +19,7 @@ from annotate.imports.spec import FileSpec, ImportSpec
 from annotate.models import TaskType
 from workers.features import feature_cache
 from workers.sampling.policies import POLICIES
-from workers.simulation import memory, through_queue
+from workers.simulation import memory, planted, through_queue
 from workers.simulation.curves import curve, saving
 from workers.simulation.memory import CHANCE, Plan, Played
 from workers.simulation.plots import draw_curves
@@ -44,6 +44,12 @@ class Command(BaseCommand):
             "--release", type=Path, metavar="DIR", help="instead of files: a release that is unpacked here"
         )
         parser.add_argument(
+            "--planted",
+            type=int,
+            metavar="PAIRS",
+            help="instead of files: so many pairs of texts of the demo's kind, whose right answers are known",
+        )
+        parser.add_argument(
             "--out", type=Path, required=True, metavar="DIR", help="where curves and runs are written"
         )
         parser.add_argument(
@@ -52,6 +58,9 @@ class Command(BaseCommand):
         parser.add_argument("--seeds", type=int, default=5)
         parser.add_argument("--labels", type=int, default=1000, help="judgments to end after")
         parser.add_argument("--batch", type=int, default=50, help="pairs between two refits")
+        parser.add_argument(
+            "--uniform-share", type=float, default=0.2, help="of a policy's draws, left to chance"
+        )
         parser.add_argument(
             "--reserve-share", type=float, default=0.3, help="of the prompts, kept for testing"
         )
@@ -70,7 +79,9 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--batch: an import alone draws {READY_PER_ANNOTATOR} pairs. Give as many or more."
             )
-        plan = Plan(batch=options["batch"], labels=options["labels"])
+        if not 0 <= options["uniform_share"] <= 1:
+            raise CommandError("--uniform-share: a share lies between 0 and 1.")
+        plan = Plan(batch=options["batch"], labels=options["labels"], uniform_share=options["uniform_share"])
         try:
             spec, of = self._spec(options)
         except Refused as error:
@@ -97,8 +108,17 @@ class Command(BaseCommand):
     def _spec(self, options: dict[str, Any]) -> tuple[ImportSpec, Sequence[FileSpec]]:
         """What is imported, and the files that say whether it is the same as before."""
         files, media, task_type = options["files"], options["media"], options["task_type"] or ""
-        if bool(files) == bool(options["release"]):
-            raise CommandError("Give files of labelled pairs, or --release with the folder of a release.")
+        if sum((bool(files), bool(options["release"]), options["planted"] is not None)) != 1:
+            raise CommandError(
+                "Give files of labelled pairs, --release with the folder of a release, or --planted with a number of pairs."
+            )
+        if options["planted"] is not None:
+            if options["planted"] < options["batch"]:
+                raise CommandError(
+                    f"--planted: give as many pairs as one batch has, {options['batch']}, or more."
+                )
+            files = [options["out"] / "planted.jsonl"]
+            planted.write_rows(files[0], options["planted"])
         if release := options["release"]:
             rows = options["out"] / "released.jsonl"
             found = write_rows(release, rows)
@@ -164,6 +184,7 @@ def _told(of: Sequence[FileSpec], plan: Plan, options: dict[str, Any]) -> dict[s
         "files": [[file.name, file.size, file.modified] for file in of],
         "batch": plan.batch,
         "labels": plan.labels,
+        "uniform_share": plan.uniform_share,
         "reserve_share": options["reserve_share"],
     }
 
