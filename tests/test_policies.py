@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from annotate.models import Policy
 from workers.reward_models.cells import cells
-from workers.sampling.policies import POLICIES, Candidates, acquisition, in_effect
+from workers.sampling.policies import POLICIES, Candidates, acquisition, in_effect, temperature
 
 margins = st.lists(st.floats(-30, 30), min_size=1, max_size=20)
 
@@ -54,6 +54,14 @@ def test_where_a_model_tells_no_uncertainty_entropy_takes_the_place_of_powerbald
 def test_powerbald_is_the_mutual_information_and_random_knows_nothing() -> None:
     assert acquisition("powerbald", candidates([3.0, 1.0])).tolist() == [0.0, 0.1]
     assert acquisition("random", candidates([3.0, 1.0])).tolist() == [1.0, 1.0]
+
+
+def test_what_labels_teach_is_preferred_more_sharply_than_what_is_only_hard() -> None:
+    told = candidates([3.0, 1.0])
+    assert temperature("powerbald", told) < 1
+    assert temperature("margin", told) == temperature("disagreement", told) == 1
+    # Nor is entropy, where it takes the place of what a model does not tell.
+    assert temperature("powerbald", replace(told, bald=np.zeros(2))) == 1
 
 
 def test_disagreement_of_models_that_are_sure_of_opposites_is_ln_2() -> None:

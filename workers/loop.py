@@ -38,7 +38,7 @@ from annotate.models import (
 from workers import sampling
 from workers.artefacts import Unusable
 from workers.ranking import freeze, score_drawn
-from workers.sampling.policies import Candidates, acquisition, in_effect, name_of
+from workers.sampling.policies import Candidates, acquisition, in_effect, name_of, temperature
 
 log = structlog.get_logger(__name__)
 
@@ -170,6 +170,7 @@ def choose(
         want,
         rng,
         uniform_share=uniform_share,
+        temperature=temperature(policy, candidates),
         quotas=sampling.fair_quotas(groups),
         unknown=np.flatnonzero(np.tile(new, len(tasks))).tolist(),
         # A pair is in the cell of its most telling comparison.

@@ -68,6 +68,7 @@ def campaign(
     "rules",
     [
         {},
+        {"temperature": 0.5},
         {"unknown": {2}},
         {"cells": "cells", "alike": 0.2},
         {"cells": "cells", "alike": 0.1, "unknown": {1, 2}, "uniform_share": 0.4},
@@ -140,14 +141,21 @@ def test_its_interval_holds_the_truth_and_ratios_are_nearly_unbiased() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "epochs", "want", "mean"),
-    [(240, 3, 25, 0.35), (240, 3, 70, 0.35), (120, 3, 36, 0.6), (240, 1, 40, 0.9)],
-    ids=["a part", "nearly all", "nearly all of few", "rare misses"],
+    ("size", "epochs", "want", "mean", "rules"),
+    [
+        (240, 3, 25, 0.35, {}),
+        (240, 3, 70, 0.35, {}),
+        (120, 3, 36, 0.6, {}),
+        (240, 1, 40, 0.9, {}),
+        (240, 3, 25, 0.35, {"temperature": 0.5}),
+        (240, 3, 60, 0.35, {"temperature": 0.5}),
+    ],
+    ids=["a part", "nearly all", "nearly all of few", "rare misses", "sharply", "sharply, most"],
 )
-def test_its_interval_is_as_wide_as_the_estimate_is_uncertain(size, epochs, want, mean) -> None:
+def test_its_interval_is_as_wide_as_the_estimate_is_uncertain(size, epochs, want, mean, rules) -> None:
     """However much of the pool is drawn, and where most draws hit: 300 campaigns over one population."""
     hits = (np.random.default_rng(7).random(size) < mean).astype(float)
-    told = [reweighted(campaign(hits, np.ones(size), epochs, want, seed)) for seed in range(300)]
+    told = [reweighted(campaign(hits, np.ones(size), epochs, want, seed, **rules)) for seed in range(300)]
     low, high, value = (np.array([getattr(one, name) for one in told]) for name in ("low", "high", "value"))
     held = float(((low <= hits.mean()) & (hits.mean() <= high)).mean())
     assert 0.92 <= held <= 0.98, held

@@ -12,8 +12,12 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 # Raised with whatever changes what a policy draws from the same scores: it is written beside each draw.
-VERSION = 2
+VERSION = 3
 ENTROPY = "entropy"  # nobody chooses it: see `in_effect`
+# How sharply a policy prefers what is worth more: draws go by worth ** (1 / temperature). In proportion to it, as PowerBALD is
+# mostly drawn, a policy hardly differs from chance where comparisons are worth about the same. What is only hard, or only
+# disputed, is not preferred any further.
+_TEMPERATURES = {"powerbald": 0.5}
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ def acquisition(policy: str, candidates: Candidates) -> Floats:
     return _predictive(candidates) if name == ENTROPY else POLICIES[name](candidates)
 
 
+def temperature(policy: str, candidates: Candidates) -> float:
+    """That of the policy in effect."""
+    return _TEMPERATURES.get(in_effect(policy, candidates), 1.0)
+
+
 def name_of(policy: str, revision: int) -> str:
     """As it is written beside a draw."""
     return f"{policy}-{VERSION} r{revision}"
@@ -67,8 +76,8 @@ def _margin(candidates: Candidates) -> Floats:
 
 
 def _powerbald(candidates: Candidates) -> Floats:
-    """The mutual information of verdict and weights (Houlsby et al., 2011, arXiv 1112.5745), drawn in proportion to it
-    (Kirsch et al., 2021, arXiv 2106.12059)."""
+    """The mutual information of verdict and weights (Houlsby et al., 2011, arXiv 1112.5745), drawn in proportion to a power
+    of it (Kirsch et al., 2021, arXiv 2106.12059)."""
     return candidates.bald
 
 
