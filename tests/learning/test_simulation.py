@@ -19,7 +19,7 @@ from tests.factories import judge, make_comparison, make_pair, make_project
 from workers.features import feature_cache
 from workers.reward_models import base
 from workers.reward_models.features import encoder
-from workers.simulation import memory, through_queue
+from workers.simulation import memory, planted, through_queue
 from workers.simulation.curves import curve, labels_to_reach, rising, saving
 from workers.simulation.memory import CHANCE, Plan
 from workers.simulation.scratch import scratch
@@ -172,15 +172,10 @@ def test_all_that_a_release_has_labelled_is_replayed(
     assert Project.objects.get() == project
 
 
-def test_planted_pairs_are_replayed_by_as_much_chance_as_is_asked_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    options = ["--planted", "80", "--out", str(out), "--seeds", "1", "--labels", "80", "--batch", "20"]
-    call_command("simulate_campaign", *options)
-    assert "powerbald: " in capsys.readouterr().out
-    rows = [json.loads(line) for line in (out / "planted.jsonl").read_text().splitlines()]
-    assert len(rows) == 80
+def test_what_is_planted_is_right_but_for_one_in_twenty(tmp_path: Path) -> None:
+    planted.write_rows(tmp_path / "planted.jsonl", 200)
+    rows = [json.loads(line) for line in (tmp_path / "planted.jsonl").read_text().splitlines()]
+    assert len(rows) == 200
     right = wrong = 0
     for row in rows:
         first, second = (row[name]["metadata"]["traits"] for name in ("response1", "response2"))
@@ -191,14 +186,22 @@ def test_planted_pairs_are_replayed_by_as_much_chance_as_is_asked_for(
             said = {"response1": 1, "response2": -1, "tie": 0}[judgment["verdict"]]
             assert (said == 0) == (gap == 0)
             right, wrong = right + (said * gap > 0), wrong + (said * gap < 0)
-    assert 0.01 < wrong / (right + wrong) < 0.12
+    assert 0.02 < wrong / (right + wrong) < 0.08
 
+
+def test_planted_pairs_are_replayed_by_as_much_chance_as_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    options = ["--planted", "40", "--out", str(out), "--seeds", "1", "--labels", "40", "--batch", "20"]
+    call_command("simulate_campaign", *options, "--uniform-share", "1")
+    assert "powerbald: " in capsys.readouterr().out
     # The rows are written anew and are the same: what was played of them is gone on with, and of another share it is not.
-    before = json.loads((out / "runs.json").read_text())
-    call_command("simulate_campaign", *options)
-    assert json.loads((out / "runs.json").read_text()) == before
+    before = (out / "runs.json").read_text()
+    call_command("simulate_campaign", *options, "--uniform-share", "1")
+    assert (out / "runs.json").read_text() == before
     with pytest.raises(CommandError, match="runs of other files or settings"):
-        call_command("simulate_campaign", *options, "--uniform-share", "0.5")
+        call_command("simulate_campaign", *options)
 
 
 @pytest.mark.parametrize(
