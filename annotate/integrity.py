@@ -149,6 +149,15 @@ RULES = {
         WHERE a.day_pairs <> (SELECT count(*) FROM annotate_claim l
                               WHERE l.annotator_id = a.id AND l.outcome = 'submitted' AND l.trial_id IS NULL
                                 AND (l.closed_at AT TIME ZONE 'UTC')::date = a.day)""",
+    # No keys of the database say so: see FrozenComparison.
+    "a frozen comparison of what is gone": """
+        SELECT f.id FROM annotate_frozencomparison f
+        WHERE NOT EXISTS (SELECT FROM annotate_release r WHERE r.id = f.release_id)
+           OR NOT EXISTS (SELECT FROM annotate_pair p WHERE p.id = f.pair_id)
+           OR NOT EXISTS (SELECT FROM annotate_criterion t WHERE t.id = f.criterion_id)""",
+    "a frozen judgment of no frozen comparison": """
+        SELECT j.id FROM annotate_frozenjudgment j
+        WHERE NOT EXISTS (SELECT FROM annotate_frozencomparison f WHERE f.id = j.comparison_id)""",
 }
 
 

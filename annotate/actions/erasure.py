@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 from django.apps import apps
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
-from django.db.models import Count, ForeignKey, Model, Sum
+from django.db.models import DO_NOTHING, Count, ForeignKey, Model, Sum
 from django.utils import timezone
 
 from annotate import audit, media
@@ -127,8 +127,7 @@ def _remove_rows(project: Project) -> None:
 def _models_of_projects() -> list[type[Model]]:
     """Whatever belongs to a project, the project last: what refers to others comes before them.
 
-    That follows from the models, so that no table can be forgotten. Audit rows refer to a project without a
-    constraint: they outlive it.
+    That follows from the models, so that no table can be forgotten. Audit rows outlive the project that they name.
     """
     models = [model for model in apps.get_app_config("annotate").get_models() if _of_project(model)]
     refer = {
@@ -138,12 +137,12 @@ def _models_of_projects() -> list[type[Model]]:
 
 
 def _references(model: type[Model], *, required: bool = False) -> list[tuple[str, type[Model]]]:
-    """(column, model) of each foreign key with a constraint; `required`: only of those that are never empty."""
+    """(column, model) of each foreign key, but of those that outlive what they name; `required`: of those never empty."""
     return [
         (field.column, field.related_model)
         for field in model._meta.concrete_fields
         if isinstance(field, ForeignKey)
-        and getattr(field, "db_constraint", True)
+        and field.remote_field.on_delete is not DO_NOTHING
         and not (required and field.null)
     ]
 
