@@ -24,7 +24,7 @@ _read_or_post = require_http_methods(["GET", "HEAD", "POST"])
 # What the index and the navigation beside every page list, in the order of an effort: set up, ask, look, go back.
 SUBJECTS = {
     "Projects": ("project", "team", "dataimport", "release", "job"),
-    "Work": ("pair", "criterion", "asset", "judgment", "claim", "draw"),
+    "Work": ("pair", "criterion", "criteriarun", "proposal", "asset", "judgment", "claim", "draw"),
     "People": ("user", "membership", "annotator", "invitation", "crowdarrival"),
     "Traces": ("auditentry", "accessattempt", "accessfailurelog", "accesslog"),
 }
