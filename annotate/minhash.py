@@ -95,7 +95,7 @@ def _runs(text: bytes) -> set[int]:
 
 def candidates(bands: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
     """Pairs (earlier, later) of rows that share a band, each with the earliest that does: linear however many are alike."""
-    found: set[tuple[int, int]] = set()
+    found: set[int] = set()  # a pair as one number: tuples take three times the memory
     for band in range(bands.shape[1]):
         column = bands[:, band]
         order = np.argsort(column, kind="stable")
@@ -108,8 +108,8 @@ def candidates(bands: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
         )
         for leader, follower in zip(leaders[~new].tolist(), order[~new].tolist(), strict=True):
             pair = (min(leader, follower), max(leader, follower))
-            if pair not in found:
-                found.add(pair)
+            if (number := pair[0] * len(bands) + pair[1]) not in found:
+                found.add(number)
                 yield pair
 
 

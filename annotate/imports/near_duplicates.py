@@ -1,6 +1,8 @@
 """Prompts of an import that are nearly the same as another: told in its report, never dropped."""
 
 from array import array
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -50,11 +52,11 @@ def _found(data_import: DataImport) -> dict[str, Any]:
     for row, pk in enumerate(ids):
         if pk in media:  # the same words about other media are another prompt
             numbers[row] ^= np.uint64(hash(media[pk]) & (2**64 - 1))
-    pairs = [
+    pairs = (
         (ids[a], ids[b])
         for a, b in minhash.candidates(numbers)
         if (mine[a] or mine[b]) and media.get(ids[a]) == media.get(ids[b])
-    ]
+    )
     like = _checked(pairs)
     groups = minhash.groups(like)
     told["groups"] = len(groups)
@@ -81,10 +83,9 @@ def _media_of(project_id: int) -> dict[int, tuple[int, ...]]:
     return found
 
 
-def _checked(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _checked(pairs: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
     like = []
-    for start in range(0, len(pairs), _AT_ONCE):
-        some = pairs[start : start + _AT_ONCE]
+    while some := list(islice(pairs, _AT_ONCE)):
         wanted = {pk for pair in some for pk in pair}
         with connection.cursor() as cursor:
             cursor.execute(
