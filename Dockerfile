@@ -24,7 +24,6 @@ WORKDIR /app
 COPY manage.py LICENSE pyproject.toml ./
 COPY annotate annotate
 COPY webapp webapp
-COPY wire wire
 COPY workers workers
 COPY templates templates
 COPY static static

@@ -8,42 +8,8 @@ warns once too often rather than too seldom: a wrong merge lets labels cancel ea
 import re
 from functools import cache
 
-# Words of two sides; a word may end otherwise where it stands with a star.
-_SIDES = """
-more|most / less|least|fewer|fewest
-many|much|lots / few|little
-short|shorter|brief|briefer|briefly|concise|concisely|terse|succinct / long|longer|verbose|wordy|lengthy|detailed
-formal|formally / informal|informally|casual|colloquial
-simple|simpler|simply|plain / complex|complicated|elaborate|intricate
-easy|easier|easily / hard|harder|difficult
-bright|brighter|light|lighter / dark|darker|dim
-fast|faster|quick|quicker|quickly / slow|slower|slowly
-warm|warmer|hot|hotter / cold|colder|cool|cooler
-loud|louder|loudly / quiet|quieter|quietly|soft|softer|silent
-high|higher / low|lower
-big|bigger|large|larger|huge / small|smaller|tiny
-serious|solemn / playful|funny|humorous|lighthearted
-polite|politely|courteous|friendly|kind / rude|impolite|unfriendly|hostile
-happy|cheerful|joyful / sad|gloomy|tragic
-sharp|sharper|crisp|focused / blurry|blurred|unsharp|soft
-smooth|smoother|fluid / rough|jerky|choppy|coarse
-calm|relaxed|soothing / energetic|exciting|lively|agitated
-modern|contemporary|new|newer / old|older|traditional|dated
-optimistic|positive|positively / pessimistic|negative|negatively
-confident|confidently|certain|sure / uncertain|hesitant|unsure|doubtful
-predictable|expected / surprising|unexpected|unpredictable
-agrees|agree|agreeing / disagrees|disagree|contradicts
-moves|moving|move / still|static|stands
-includes|include|contains|contain|has|uses|use|shows|adds|with|mentions / avoids|avoid|omits|omit|lacks|lack|without|excludes|leaves|skips|free
-better|best|good / worse|worst|bad
-real|realistic|natural / fake|artificial|stylised|stylized|abstract
-specific|concrete / general|vague|generic
-strong|stronger / weak|weaker
-wide|wider / narrow|narrower
-early|earlier / late|later
-objective|neutral / subjective|biased|opinionated
-always / never
-""".strip()
+from annotate.wording import OPPOSITES
+
 _NOT = frozenset("not no never nothing none nobody neither nor cannot without hardly".split())
 _LITTLE = frozenset("a an the is are was its it this that of to in and which".split())
 _PREFIXES = ("un", "in", "im", "ir", "il", "dis", "non", "mis")
@@ -73,9 +39,9 @@ _FOREIGN_NOT = re.compile("않|없|못|(?<!\\w)안(?=\\s)|不|没|無|无|非")
 def _sides() -> dict[str, set[tuple[int, int]]]:
     """Of each word the opposites that it is part of, and its side."""
     found: dict[str, set[tuple[int, int]]] = {}
-    for number, line in enumerate(_SIDES.splitlines()):
-        for side, words in enumerate(line.split(" / ")):
-            for word in words.split("|"):
+    for number, sides in enumerate(OPPOSITES):
+        for side, words in enumerate(sides):
+            for word in words:
                 found.setdefault(word, set()).add((number, side))
     return found
 

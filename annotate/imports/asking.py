@@ -23,7 +23,7 @@ from annotate.imports.record import RowError
 from annotate.imports.responses import turns_of
 from annotate.imports.schemas.published import content_name
 from annotate.imports.spec import FileSpec
-from wire.endpoint import Endpoint, EndpointBroken, EndpointError
+from annotate.wire.endpoint import Endpoint, EndpointBroken, EndpointError
 
 _KEYS = {"name", "url", "model", "key_env", "parameters", "system", "prices"}
 _PRICES = {"input", "output"}

@@ -19,9 +19,9 @@ from django.core.management import CommandError, call_command
 
 from annotate.actions.jobs import Refused
 from annotate.imports.asking import endpoints
+from annotate.wire.endpoint import MOST_HOLD, Endpoint
 from tests.imports.reading import write_lines
 from tests.paths import ROOT
-from wire.endpoint import MOST_HOLD, Endpoint
 
 # The parts that are used of the documented request of POST /v1/chat/completions.
 REQUEST = {

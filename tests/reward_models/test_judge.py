@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from annotate.wire.endpoint import Completion, Endpoint, retry_after
 from tests.reward_models.chat_server import ChatServer, Reply, chat_server
-from wire.endpoint import Completion, Endpoint, retry_after
 from workers.reward_models.base import Compared, Judge, JudgeBroken, MediumRef, Side, Without
 from workers.reward_models.judge import ChatJudge, JudgeSpec, SpecError, read
 from workers.reward_models.judge_media import sampled_frames, wav

@@ -51,18 +51,21 @@ def reached(files: Iterable[Path]) -> set[Path]:
 
 
 MEASURING = list((ROOT / "workers/reward_models").rglob("*.py"))
+# Anybody's: how servers are asked, and which English words mean the opposite. Neither knows what is planted.
+LENT = {*(ROOT / "annotate/wire").glob("*.py"), ROOT / "annotate/wording.py", ROOT / "annotate/__init__.py"}
 PLANTING = list((ROOT / "bench/planting").glob("*.py"))
 DEMO = list((ROOT / "annotate/demo").glob("*.py"))
 
 
 def test_what_measures_reaches_nothing_but_itself() -> None:
     assert len(MEASURING) > 10
-    assert reached(MEASURING) <= set(MEASURING)
+    assert reached(MEASURING) <= {*MEASURING, *LENT}
+    assert reached(LENT) <= LENT
 
 
 def test_planting_and_features_share_no_module_of_ours() -> None:
     for planting in ([ROOT / "bench/planted.py"], PLANTING, DEMO):
-        assert not reached(planting) & reached(MEASURING)
+        assert not (reached(planting) & reached(MEASURING)) - LENT
     # That nothing is found says something: what scores rows does share modules with what makes the demo.
     assert reached([ROOT / "workers/scoring.py"]) & reached(DEMO)
     assert reached([ROOT / "workers/scoring.py"]) >= reached([ROOT / "workers/reward_models/base.py"])

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from wire.endpoint import Completion, Endpoint, specified
+from annotate.wire.endpoint import Completion, Endpoint, specified
 from workers.reward_models import tries
 from workers.reward_models.base import Compared, MediumRef, Opinion, Without
 from workers.reward_models.judge_media import Part, parts, text

@@ -8,37 +8,8 @@ of other languages all words count as wanted, so that they are told apart by the
 import re
 from functools import cache
 
-# Words that mean the same, beside those that mean the opposite. The library of criteria has such a table, too
-# (annotate/opposites.py); what measures imports nothing from where the demo is planted.
-_OPPOSITES = """
-short|shorter|brief|briefer|briefly|concise|concisely|terse|succinct / long|longer|verbose|wordy|lengthy|detailed
-formal|formally / informal|informally|casual|colloquial
-simple|simpler|simply|plain / complex|complicated|elaborate|intricate
-easy|easier|easily / hard|harder|difficult
-bright|brighter|light|lighter / dark|darker|dim
-fast|faster|quick|quicker|quickly / slow|slower|slowly
-warm|warmer|hot|hotter / cold|colder|cool|cooler
-loud|louder|loudly / quiet|quieter|quietly|soft|softer|silent
-big|bigger|large|larger|huge / small|smaller|tiny
-serious|solemn / playful|funny|humorous|lighthearted
-polite|politely|courteous|friendly|kind / rude|impolite|unfriendly|hostile
-happy|cheerful|joyful / sad|gloomy|tragic
-sharp|sharper|crisp|focused / blurry|blurred|unsharp|soft
-smooth|smoother|fluid / rough|jerky|choppy|coarse
-calm|relaxed|soothing / energetic|exciting|lively|agitated
-modern|contemporary|new|newer / old|older|traditional|dated
-optimistic|positive|positively / pessimistic|negative|negatively
-confident|confidently|certain|sure / uncertain|hesitant|unsure|doubtful
-predictable|expected / surprising|unexpected|unpredictable
-agrees|agree|agreeing / disagrees|disagree|contradicts
-moves|moving|move / still|static|stands
-better|best|good / worse|worst|bad
-real|realistic|natural / fake|artificial|stylised|stylized|abstract
-specific|concrete / general|vague|generic
-wide|wider / narrow|narrower
-early|earlier / late|later
-objective|neutral / subjective|biased|opinionated
-""".strip()
+from annotate.wording import OPPOSITES
+
 # What criteria are worded with rather than about: articles and the like, preferring, what is judged.
 _WORDING = frozenset(
     "a an and are as at be been by can do does enough for from good has have if in into is it its of on or over so than"
@@ -112,8 +83,9 @@ def _sides() -> dict[str, tuple[str, bool]]:
     """Of each word with an opposite, the first of its side or of the opposite one; without those of two meanings."""
     found: dict[str, tuple[str, bool]] = {}
     twice = set()
-    for line in _OPPOSITES.splitlines():
-        sides = [side.split("|") for side in line.split(" / ")]
+    for sides in OPPOSITES:
+        if any(word in _LESS or word in _DENYING for side in sides for word in side):
+            continue  # what says how much, or denies, acts on what follows it
         for opposite, side in enumerate(sides):
             for word in side:
                 if word in found:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
-from wire.endpoint import Completion, Endpoint, EndpointBroken, EndpointError
+from annotate.wire.endpoint import Completion, Endpoint, EndpointBroken, EndpointError
 from workers.reward_models.base import JudgeBroken, Without
 from workers.reward_models.reply_cache import ReplyCache, digest
 

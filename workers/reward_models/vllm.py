@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from wire.endpoint import Endpoint, EndpointBroken, EndpointError, specified
+from annotate.wire.endpoint import Endpoint, EndpointBroken, EndpointError, specified
 from workers.reward_models import progress, served
 from workers.reward_models.base import (
     Compared,

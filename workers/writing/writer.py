@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from wire.endpoint import Completion, Endpoint
+from annotate.wire.endpoint import Completion, Endpoint
 from workers.reward_models import tries
 from workers.reward_models.base import Compared, Without
 from workers.reward_models.judge import JudgeSpec, connected, named_by_content, shown

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from safetensors.torch import save_file
 
-from wire.endpoint import Completion
+from annotate.wire.endpoint import Completion
 from workers.reward_models.base import Compared, Opinion, UnfitArtefact, Without
 from workers.reward_models.generative.settings import JudgeSettings
 from workers.reward_models.generative.talker import Talker

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from wire.endpoint import Completion
+from annotate.wire.endpoint import Completion
 from workers.reward_models.judge import read
 
 # Reasons first, then one verdict, and nothing after it.

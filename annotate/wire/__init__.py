@@ -1,0 +1,1 @@
+"""What asks other servers over HTTP. It knows no Django and nothing of the domain: reward models use it too."""
