@@ -74,3 +74,9 @@ def test_it_is_asked_for_and_read(
     expect(page.get_by_role("row", name="… put right")).to_contain_text("0.720")
     expect(page.get_by_text("Labelling more of “Which answer is true?” pays most:")).to_be_visible()
     clean(page, "figures")
+    expect(page.get_by_role("heading", name="Draws by chance alone")).to_be_visible()
+    by_chance = CONTENT | {"curves": {"all": CONTENT["curves"]["all"], "chance": CONTENT["curves"]["all"]}}
+    keep_budget(project=project, read_at=timezone.now(), judgments=600, seconds=4.2, content=by_chance)
+    page.reload()
+    expect(page.get_by_role("heading", name="All draws")).to_be_visible()
+    expect(page.get_by_role("heading", name="Draws by chance alone")).to_have_count(0)

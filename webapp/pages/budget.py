@@ -15,6 +15,7 @@ from annotate.models import Budget, JobState, User
 from webapp.pages import plots
 from webapp.pages.projects import staff_project
 
+_STREAMS = (("all", "All draws"), ("chance", "Draws by chance alone"))
 _SAMPLED = (
     ("as_it_came", "On everything that was drawn", "as if it had not been chosen"),
     ("put_right", "… put right", "each draw weighted by its probability (LURE)"),
@@ -63,8 +64,9 @@ def _shown(content: dict[str, Any]) -> dict[str, Any]:
                 "rows": [_line(f"{point['labels']:,} labels", point, low, high) for point in curves[key]],
                 "plot": plots.series(curves[key], f"{name}: accuracy by labels", low, high),
             }
-            for key, name in (("all", "All draws"), ("chance", "Draws by chance alone"))
+            for key, name in _STREAMS
             if curves[key]
+            and (key == "all" or curves[key] != curves["all"])  # told once where all are by chance
         ],
         "scale": (low, high),
         "against": against and _line(f"At {against['labels']:,} labels each", against, -0.2, 0.2, 0.0),
