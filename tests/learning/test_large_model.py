@@ -193,7 +193,7 @@ def test_a_judge_is_registered_promoted_and_goes_by_entropy(tmp_path: Path) -> N
         call_command("score_pairs", project=project.slug, all=True)
         assert Score.objects.count() == 18 and len(server.asked) == asked  # 12 were tested or calibrated on
     assert loop.draw(project) > 0
-    assert set(Draw.objects.filter(route="policy").values_list("policy", flat=True)) == {"entropy-2 r1"}
+    assert set(Draw.objects.filter(route="policy").values_list("policy", flat=True)) == {"entropy-3 r1"}
 
 
 def test_between_trainings_of_a_large_model_a_head_learns_from_what_it_keeps(spec: Path) -> None:
