@@ -7,8 +7,11 @@ import fcntl
 import hashlib
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -233,16 +236,18 @@ def fetch(
     at_work: dict[Future[dict[str, Any]], Model] = {}
     try:
         while True:
-            while len(at_work) < concurrency and (budget is None or totals.cost < budget):
-                pair = next(todo, None)
-                if pair is None:
-                    break
-                at_work[pool.submit(_ask, *pair, asked_at[pair[1].name])] = pair[1]
+            with _interrupted_afterwards():
+                while len(at_work) < concurrency and (budget is None or totals.cost < budget):
+                    pair = next(todo, None)
+                    if pair is None:
+                        break
+                    at_work[pool.submit(_ask, *pair, asked_at[pair[1].name])] = pair[1]
             if not at_work:
                 return totals
             done, _ = wait(at_work, return_when=FIRST_COMPLETED)
-            for one in done:
-                _note(one.result(), at_work.pop(one), totals, answers)
+            with _interrupted_afterwards():
+                for one in done:
+                    _note(one.result(), at_work.pop(one), totals, answers)
             told(totals)
     finally:
         # Interrupted, what was sent is waited for and kept: it is paid for.
@@ -252,6 +257,22 @@ def fetch(
         for one, model in at_work.items():
             if not one.cancelled() and one.exception() is None:
                 _note(one.result(), model, totals, answers)
+
+
+@contextmanager
+def _interrupted_afterwards() -> Iterator[None]:
+    """Ctrl-C is obeyed where what was sent and what was noted are told apart, not between two lines of here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[Any] = []
+    before = signal.signal(signal.SIGINT, lambda *told: held.append(told))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held and callable(before):
+            before(*held[0])
 
 
 def _missing(

@@ -323,6 +323,26 @@ def test_killed_anywhere_every_answer_is_there_once(
     assert len(server.requests) - 80 <= (12 if kill == signal.SIGKILL else 0)
 
 
+def test_interrupted_while_it_is_noted_an_answer_is_kept(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from annotate.imports.asking import AnswerFile
+
+    paths = files(tmp_path, server, prompts=2)
+    append = AnswerFile.append
+
+    def interrupted(self: AnswerFile, row: dict[str, Any]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        append(self, row)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AnswerFile, "append", interrupted)
+        with pytest.raises((KeyboardInterrupt, CommandError, SystemExit)):
+            run(paths, concurrency=1)
+    assert len(answers(paths[2])) == len(server.requests) > 0
+    assert len(run(paths)) == len(server.requests) == 4
+
+
 def test_two_at_once_are_refused(tmp_path: Path, server: Server) -> None:
     from annotate.imports.asking import AnswerFile
 

@@ -91,7 +91,10 @@ def chosen_as_the_scores_say(project: Project, newer_than: int) -> int:
         acquisition = dict(scores.values_list("comparison__pair").annotate(Sum("bald")))
         share, floor = project.uniform_share, 1e-6 * float(np.mean(list(acquisition.values())))
         # Where the stub finds nothing telling, all are alike.
-        weights = {pair: max(float(value), floor) if floor else 1.0 for pair, value in acquisition.items()}
+        # By its square, which is how sharply PowerBALD prefers it.
+        weights = {
+            pair: max(float(value), floor) ** 2 if floor else 1.0 for pair, value in acquisition.items()
+        }
         for draw in draws:
             assert draw.pool_size == len(weights)
             policy = weights[draw.pair_id] / sum(weights.values())
