@@ -90,17 +90,17 @@ def models() -> dict[str, Any]:
     """Trained on as many labels of noise as make each as large as it gets."""
     import numpy as np
 
+    from workers.features import feature_cache
     from workers.reward_models.builtin import BuiltinModel, Described, Part
     from workers.reward_models.cached import CachedModel
+    from workers.reward_models.criteria import criterion_vectors
     from workers.reward_models.features import minilm, text
     from workers.reward_models.head import Differences
 
     rng = np.random.default_rng(0)
     verdicts = rng.choice(np.array([-1, 0, 1], dtype=np.int8), LABELS)
     criteria = ["Which answer follows the instruction more closely?", "Which answer is shorter?"]
-    vectors = rng.normal(size=(2, 2 * minilm.WIDTH)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    embed(criteria)
+    vectors = criterion_vectors(criteria, feature_cache())
     rows = noise(rng, LABELS, len(text.NAMES) + minilm.WIDTH)
     differences = Differences(rows[:, : len(text.NAMES)], rows[:, len(text.NAMES) :])
     part = Part(np.arange(LABELS), differences)
