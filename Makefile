@@ -67,7 +67,7 @@ messages: setup-dev  ## gather the interface's messages into locale/, where they
 	@$(PY) manage.py makemessages
 
 bench: setup-dev  ## measure everything that has a number; each bench/NAME.py --help tells what it measures
-	@set -e; for bench in loop "loop --learning --sizes 100000 --annotators 10 --seconds 30" import derive demo release sampling learn accuracy campaign dashboard quality meaning admin manager review page page_memory score_gpu; do \
+	@set -e; for bench in loop "loop --learning --sizes 100000 --annotators 10 --seconds 30" import derive demo release sampling learn accuracy campaign dashboard quality meaning nearest admin manager review page page_memory score_gpu; do \
 	  set -- $$bench; script=bench/$$1.py; shift; echo "$$script $$*"; $(PY) $$script "$$@"; done
 
 clean:  ## remove what set-up and tests made; your data stay in data/
