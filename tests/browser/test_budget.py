@@ -22,7 +22,7 @@ def figure(value: float | None, why: str = "") -> dict[str, Any]:
     }
 
 
-CONTENT = {
+CONTENT: dict[str, Any] = {
     "labels": 600,
     "by_chance": 120,
     "tested": 240,
