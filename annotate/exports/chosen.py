@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from annotate.actions.jobs import Refused
 from annotate.exports.choice import (
     Candidate,
-    Decision,
     Filters,
     Rows,
     Taken,
@@ -117,7 +116,7 @@ WHERE c.id = ANY (%(numbers)s) ORDER BY c.id
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What many comparisons have in common: all that decides of them, but for what the mix has room for, and what is decided.
+    """What many comparisons have in common, and what was decided of them but for what the mix has room for.
 
     `tally`: usable counted verdicts, in the order of USABLE; `aside`: the other counted ones, those that say cannot_tell,
     not_applicable and media_broken. `written`: the label of the model that wrote the criterion, if one did. `label`: it, or why there is none; `reason`: why they are in no row, empty if they may be.
@@ -125,7 +124,6 @@ class Case:
 
     task_type: str
     partition: str
-    kept_out: str
     settled: str
     written: str
     reviewers: int
@@ -214,7 +212,7 @@ class _Cases:
         if row not in self._known:
             self._known[row] = len(self.cases)
             task_type, partition, kept_out, settled, written, reviewers, language, criterion, *counts = row
-            first, second, tie, *aside = counts
+            first, second, tie, cannot_tell, not_applicable, media_broken = counts
             tally = (first, second, tie)
             decision = self._filters.decide(
                 Candidate(
@@ -229,37 +227,21 @@ class _Cases:
                 )
             )
             self.cases.append(
-                _case(task_type, partition, kept_out, settled, written, reviewers, tally, aside, decision)
+                Case(
+                    task_type=task_type,
+                    partition=partition,
+                    settled=settled,
+                    written=written,
+                    reviewers=reviewers,
+                    tally=tally,
+                    aside=(cannot_tell, not_applicable, media_broken),
+                    label=str(decision.label),
+                    people=str(decision.people),
+                    origin=str(decision.origin),
+                    reason=str(decision.reason),
+                )
             )
         return self._known[row]
-
-
-def _case(
-    task_type: str,
-    partition: str,
-    kept_out: str,
-    settled: str,
-    written: str,
-    reviewers: int,
-    tally: tuple[int, int, int],
-    aside: list[int],
-    decision: Decision,
-) -> Case:
-    one, two, three = aside
-    return Case(
-        task_type=task_type,
-        partition=partition,
-        kept_out=kept_out,
-        settled=settled,
-        written=written,
-        reviewers=reviewers,
-        tally=tally,
-        aside=(one, two, three),
-        label=str(decision.label),
-        people=str(decision.people),
-        origin=str(decision.origin),
-        reason=str(decision.reason),
-    )
 
 
 def _combined(columns: list[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -401,10 +383,11 @@ def _make_room(recipe: Recipe, chosen: Chosen, tell: Callable[[], None]) -> None
     for one in Partition.values:
         at = np.flatnonzero(chosen.where(partial(_passed, partition=one)))
         mix = recipe.mix(one)
-        rows = Rows(steps_of(mix), recipe.seed)
-        if not steps_of(mix):
+        steps = steps_of(mix)
+        if not steps:
             chosen.inclusion[at] = 1
             continue
+        rows = Rows(steps, recipe.seed)
         for start in range(0, len(at), _LOOKED_AT):
             some = at[start : start + _LOOKED_AT]
             with connection.cursor() as cursor:
@@ -412,7 +395,7 @@ def _make_room(recipe: Recipe, chosen: Chosen, tell: Callable[[], None]) -> None
                 named_rows = cursor.fetchall()
             for place, (source, external_id, key) in zip(some.tolist(), named_rows, strict=True):
                 task_type = chosen.cases[chosen.case[place]].task_type
-                limited = limited_by(steps_of(mix), source, task_type, bytes(key))
+                limited = limited_by(steps, source, task_type, bytes(key))
                 rows.add(named(source, external_id, bytes(key)), limited)
             tell()
         taken: Taken = take(mix, rows)

@@ -52,7 +52,7 @@ def reached(files: Iterable[Path]) -> set[Path]:
 
 MEASURING = list((ROOT / "workers/reward_models").rglob("*.py"))
 # Anybody's: how servers are asked, and which English words mean the opposite. Neither knows what is planted.
-LENT = {*(ROOT / "annotate/wire").glob("*.py"), ROOT / "annotate/wording.py", ROOT / "annotate/__init__.py"}
+LENT = {*(ROOT / "annotate/wire").glob("*.py"), ROOT / "annotate/wording.py"}
 PLANTING = list((ROOT / "bench/planting").glob("*.py"))
 DEMO = list((ROOT / "annotate/demo").glob("*.py"))
 
