@@ -98,5 +98,4 @@ def test_a_model_of_ties_is_no_worse_than_a_threshold_and_finds_the_planted_one(
         return plain.score(*criteria(6), world["place"][kept], seen(world["rows"][kept])).margin
 
     called = call(margins(rest), best_threshold(margins(learnt), world["verdicts"][learnt]))
-    # No worse by more than half a standard error of 2,500 verdicts; in worlds drawn anew it is better on the mean.
-    assert (likeliest == labels).mean() >= (called == labels).mean() - 0.005
+    assert (likeliest == labels).mean() >= (called == labels).mean()
